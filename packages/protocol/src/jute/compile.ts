@@ -1,0 +1,93 @@
+/**
+ * Compiles a record declaration into straight-line encode and decode functions: 2–3 times the speed of walking it
+ * (docs/decisions/0003-compiled-codec.md). The source text comes from our own declarations alone, never from input.
+ */
+import { decodeFields, encodeFields } from './interpret.ts';
+import type { JuteReader } from './reader.ts';
+import type { Fields, FieldType } from './schema.ts';
+import type { JuteWriter } from './writer.ts';
+
+export interface Codec {
+  readonly encode: (writer: JuteWriter, value: never) => void;
+  readonly decode: (reader: JuteReader) => unknown;
+}
+
+export function compileRecord(name: string, fields: Fields): Codec {
+  try {
+    return {
+      encode: new Function('writer', 'value', `// ${name}\n${encodeSource(fields, 'value')}`) as Codec['encode'],
+      decode: new Function('reader', `// ${name}\n${decodeSource(fields)}`) as Codec['decode'],
+    };
+  } catch (error) {
+    if (error instanceof EvalError) {
+      return {
+        encode: (writer, value) => encodeFields(writer, fields, value),
+        decode: (reader) => decodeFields(reader, fields),
+      };
+    }
+    throw error;
+  }
+}
+
+function encodeSource(fields: Fields, value: string): string {
+  return Object.entries(fields)
+    .map(([name, type]) => encodeStatement(type, `${value}.${name}`, value.length))
+    .join('\n');
+}
+
+/** `depth` only keeps the loop variables of nested vectors apart. */
+function encodeStatement(type: FieldType, value: string, depth: number): string {
+  switch (type.kind) {
+    case 'record':
+      return encodeSource(type.fields, value);
+    case 'vector': {
+      const [list, element] = [`list${depth}`, `element${depth}`];
+      return `{
+        const ${list} = ${value};
+        if (${list} === null) writer.int(-1);
+        else {
+          writer.int(${list}.length);
+          for (const ${element} of ${list}) { ${encodeStatement(type.element, element, depth + element.length)} }
+        }
+      }`;
+    }
+    default:
+      return `writer.${type.kind}(${value});`;
+  }
+}
+
+function decodeSource(fields: Fields): string {
+  const statements: string[] = [];
+  const result = decodeExpression({ kind: 'record', fields } as FieldType, statements, { next: 0 });
+  return `${statements.join('\n')}\nreturn ${result};`;
+}
+
+/** Emits the statements that read `type` in wire order and returns the expression that holds its value. */
+function decodeExpression(type: FieldType, statements: string[], names: { next: number }): string {
+  const variable = `v${names.next++}`;
+  switch (type.kind) {
+    case 'record': {
+      const parts = Object.entries(type.fields).map(
+        ([name, field]) => `${name}: ${decodeExpression(field, statements, names)}`,
+      );
+      return `{ ${parts.join(', ')} }`;
+    }
+    case 'vector': {
+      const body: string[] = [];
+      const element = decodeExpression(type.element, body, names);
+      statements.push(`const n${variable} = reader.${type.nullable ? 'nullableCount' : 'count'}();
+        const ${variable} = n${variable} < 0 ? null : [];
+        for (let i = 0; i < n${variable}; i++) { ${body.join('\n')} ${variable}.push(${element}); }`);
+      return variable;
+    }
+    case 'ustring':
+    case 'buffer': {
+      const method = type.nullable ? `nullable${type.kind[0].toUpperCase()}${type.kind.slice(1)}` : type.kind;
+      statements.push(`const ${variable} = reader.${method}();`);
+      return variable;
+    }
+    default:
+      statements.push(`const ${variable} = reader.${type.kind}();`);
+      return variable;
+  }
+}

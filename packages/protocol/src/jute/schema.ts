@@ -1,0 +1,75 @@
+/**
+ * The declaration language of jute records: a record is declared once, field for field, as a value;
+ * its TypeScript types are inferred from that value and its codec is compiled from it (compile.ts).
+ *
+ * ```ts
+ * export const SetDataRequest = record('SetDataRequest', { path: ustring, data: nullable(buffer), version: int });
+ * export type SetDataRequest = Infer<typeof SetDataRequest>;
+ * ```
+ *
+ * Wire types: client-protocol.md §1.1.
+ */
+import { compileRecord } from './compile.ts';
+import type { JuteReader } from './reader.ts';
+import type { JuteWriter } from './writer.ts';
+
+export type PrimitiveKind = 'boolean' | 'int' | 'long' | 'ustring' | 'buffer';
+
+/** A field type. `Out` is what decoding yields, `In` what encoding accepts. */
+export type FieldType<Out = unknown, In = unknown> = (
+  | { readonly kind: PrimitiveKind; readonly nullable: boolean }
+  | { readonly kind: 'vector'; readonly nullable: boolean; readonly element: FieldType }
+  | RecordType
+) & { readonly __out?: Out | undefined; readonly __in?: In | undefined };
+
+export type Fields = Readonly<Record<string, FieldType>>;
+
+/** A declared record with its codec. */
+export interface RecordType<Out = unknown, In = unknown> {
+  readonly kind: 'record';
+  readonly name: string;
+  readonly fields: Fields;
+  /** Appends the record to `writer`; longs may be given as bigint or as safe integers. */
+  encode(writer: JuteWriter, value: In): void;
+  /** Reads the record at the reader's position; throws JuteError. Bytes left over are the caller's business. */
+  decode(reader: JuteReader): Out;
+  readonly __out?: Out | undefined;
+  readonly __in?: In | undefined;
+}
+
+/** The decoded type of a field or record: longs are bigint, buffers are copies. */
+export type Infer<T> = T extends { readonly __out?: infer Out | undefined } ? Exclude<Out, undefined> : never;
+/** What may be given to encode the field or record. */
+export type Encodable<T> = T extends { readonly __in?: infer In | undefined } ? Exclude<In, undefined> : never;
+
+type OutOf<F extends Fields> = { [K in keyof F]: Infer<F[K]> };
+type InOf<F extends Fields> = { readonly [K in keyof F]: Encodable<F[K]> };
+
+export const boolean: FieldType<boolean, boolean> = { kind: 'boolean', nullable: false };
+/** Signed 32 bits. */
+export const int: FieldType<number, number> = { kind: 'int', nullable: false };
+/** Signed 64 bits. */
+export const long: FieldType<bigint, bigint | number> = { kind: 'long', nullable: false };
+/** UTF-8 text with a byte count; a null one does not decode unless wrapped in `nullable`. */
+export const ustring: FieldType<string, string> = { kind: 'ustring', nullable: false };
+/** Bytes with a count; decoded as a copy that outlives the frame. */
+export const buffer: FieldType<Uint8Array, Uint8Array> = { kind: 'buffer', nullable: false };
+
+/** A list; count −1 (null) does not decode unless wrapped in `nullable`; other negative counts read as empty. */
+export function vector<T extends FieldType>(element: T): FieldType<Infer<T>[], readonly Encodable<T>[]> {
+  return { kind: 'vector', nullable: false, element };
+}
+
+/** The same ustring, buffer or vector with length −1 standing for null. */
+export function nullable<Out, In>(type: FieldType<Out, In>): FieldType<Out | null, In | null> {
+  if (type.kind === 'record' || type.kind === 'boolean' || type.kind === 'int' || type.kind === 'long') {
+    throw new TypeError(`jute has no null ${type.kind}`);
+  }
+  return { ...type, nullable: true } as FieldType<Out | null, In | null>;
+}
+
+/** Declares a record. */
+export function record<const F extends Fields>(name: string, fields: F): RecordType<OutOf<F>, InOf<F>> {
+  const codec = compileRecord(name, fields);
+  return { kind: 'record', name, fields, ...codec } as unknown as RecordType<OutOf<F>, InOf<F>>;
+}

@@ -1,0 +1,130 @@
+import { JuteError } from './errors.ts';
+
+const utf8Write = Buffer.prototype.utf8Write as (this: Uint8Array, text: string, at: number, length: number) => number;
+
+/** Strings up to this many characters are written by a loop: below it the call into native code costs more. */
+const LOOP_CHARS_MAX = 64;
+const TWO_32 = 4294967296;
+
+/**
+ * Appends jute primitives to a growing buffer. `bytes[0, length)` is what has been written; the buffer is replaced when
+ * it grows, so do not keep `bytes` across writes.
+ */
+export class JuteWriter {
+  bytes: Buffer;
+  length = 0;
+  #view: DataView;
+
+  constructor(capacityBytes = 256) {
+    this.bytes = Buffer.allocUnsafeSlow(capacityBytes);
+    this.#view = new DataView(this.bytes.buffer);
+  }
+
+  /** Forgets what was written; the buffer stays. */
+  clear(): void {
+    this.length = 0;
+  }
+
+  /** Hands the written bytes over as they are, and starts a new buffer. */
+  detach(capacityBytes = 256): Buffer {
+    const written = this.bytes.subarray(0, this.length);
+    this.bytes = Buffer.allocUnsafeSlow(capacityBytes);
+    this.#view = new DataView(this.bytes.buffer);
+    this.length = 0;
+    return written;
+  }
+
+  /** A copy of what was written. */
+  copy(): Buffer {
+    return Buffer.from(this.bytes.subarray(0, this.length));
+  }
+
+  /** Makes room for `count` more bytes and returns the offset at which they begin; the caller fills them. */
+  reserve(count: number): number {
+    const at = this.length;
+    const needed = at + count;
+    if (needed > this.bytes.length) {
+      this.#grow(needed);
+    }
+    this.length = needed;
+    return at;
+  }
+
+  #grow(needed: number): void {
+    const bytes = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    bytes.set(this.bytes.subarray(0, this.length));
+    this.bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+  }
+
+  boolean(value: boolean): void {
+    const at = this.reserve(1);
+    this.bytes[at] = value ? 1 : 0;
+  }
+
+  int(value: number): void {
+    this.#view.setInt32(this.reserve(4), value);
+  }
+
+  /** Overwrites four bytes written before, e.g. a length that is known only now. */
+  setInt(at: number, value: number): void {
+    this.#view.setInt32(at, value);
+  }
+
+  /** A bigint, or a number that is a safe integer: zxids and times are numbers inside the server. */
+  long(value: bigint | number): void {
+    const at = this.reserve(8);
+    if (typeof value === 'number') {
+      if (!Number.isSafeInteger(value)) {
+        throw new JuteError('OUT_OF_RANGE', `${value} is not a safe integer; give a bigint`);
+      }
+      this.#view.setInt32(at, Math.floor(value / TWO_32));
+      this.#view.setInt32(at + 4, value | 0);
+    } else {
+      this.#view.setBigInt64(at, value);
+    }
+  }
+
+  ustring(value: string | null): void {
+    if (value === null) {
+      this.int(-1);
+      return;
+    }
+    const chars = value.length;
+    const at = this.reserve(4 + chars);
+    const bytes = this.bytes;
+    if (chars <= LOOP_CHARS_MAX) {
+      let i = 0;
+      for (; i < chars; i++) {
+        const unit = value.charCodeAt(i);
+        if (unit >= 0x80) {
+          break;
+        }
+        bytes[at + 4 + i] = unit;
+      }
+      if (i === chars) {
+        this.#view.setInt32(at, chars);
+        return;
+      }
+    }
+    const length = Buffer.byteLength(value);
+    this.reserve(length - chars);
+    utf8Write.call(this.bytes, value, at + 4, length);
+    this.#view.setInt32(at, length);
+  }
+
+  buffer(value: Uint8Array | null): void {
+    if (value === null) {
+      this.int(-1);
+      return;
+    }
+    const at = this.reserve(4 + value.length);
+    this.#view.setInt32(at, value.length);
+    this.bytes.set(value, at + 4);
+  }
+
+  /** Bytes as they are, without a length. */
+  raw(value: Uint8Array): void {
+    this.bytes.set(value, this.reserve(value.length));
+  }
+}

@@ -1,0 +1,56 @@
+/**
+ * The disk, as storage/ sees it: two directories of flat files. At run time work is handed over as a batch of steps and
+ * its end comes back as an input; before the first turn (recovery) files are listed and read synchronously.
+ */
+
+/** 'log' holds log.* and the `initialize` marker, 'data' holds snapshot.* and the epoch files. They may be the same directory. */
+export type Area = 'log' | 'data';
+
+export type DiskStep =
+  /**
+   * Creates or truncates a file and opens it under `file`, a number chosen by the caller and not in use. With `dsync`
+   * each write is on the platter before its step ends (a write and its fdatasync in one system call).
+   */
+  | { readonly op: 'create'; readonly area: Area; readonly name: string; readonly file: number; readonly dsync: boolean }
+  | { readonly op: 'write'; readonly file: number; readonly position: number; readonly bytes: Uint8Array }
+  /** fdatasync */
+  | { readonly op: 'sync'; readonly file: number }
+  | { readonly op: 'close'; readonly file: number }
+  | { readonly op: 'rename'; readonly area: Area; readonly from: string; readonly to: string }
+  /** Missing files are fine. */
+  | { readonly op: 'remove'; readonly area: Area; readonly name: string }
+  | { readonly op: 'truncate'; readonly area: Area; readonly name: string; readonly length: number };
+
+/** Why a step failed. 'full': no space or quota left, may pass; 'failed': anything else, trust nothing any more. */
+export interface DiskError {
+  readonly kind: 'full' | 'failed';
+  /** What was tried on which file, and what the system said. */
+  readonly message: string;
+}
+
+/** The end of a submitted batch: `error` is that of the first step that failed; the steps after it were not tried. */
+export interface DiskCompletion {
+  readonly kind: 'disk';
+  readonly ticket: number;
+  readonly error: DiskError | null;
+}
+
+export interface FileEntry {
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+export interface Disk {
+  /** Log and data share one directory. */
+  readonly sharedDirectory: boolean;
+  /**
+   * Hands over a batch; its steps are executed in order. Returns the ticket that its completion will name. Batches
+   * overlap in time, so who needs an order waits for the completion. The bytes belong to the disk until then.
+   */
+  submit(steps: readonly DiskStep[]): number;
+
+  /** The directory's files. Synchronous: for recovery, and for purging, which is rare. */
+  list(area: Area): FileEntry[];
+  /** Up to `length` bytes from `position` (fewer at the end of the file). Synchronous: recovery only. */
+  read(area: Area, name: string, position: number, length: number): Uint8Array;
+}
