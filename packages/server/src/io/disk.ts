@@ -3,23 +3,27 @@
  * its end comes back as an input; before the first turn (recovery) files are listed and read synchronously.
  */
 
-/** 'log' holds log.* and the `initialize` marker, 'data' holds snapshot.* and the epoch files. They may be the same directory. */
+/** 'log' holds log.*, 'data' holds snapshot.* and the epoch files. They may be the same directory. */
 export type Area = 'log' | 'data';
 
 export type DiskStep =
   /**
-   * Creates or truncates a file and opens it under `file`, a number chosen by the caller and not in use. With `dsync`
-   * each write is on the platter before its step ends (a write and its fdatasync in one system call).
+   * Creates or truncates a file and opens it under `file`, a number from `allocateFile`. With `dsync` each write is on
+   * the platter before its step ends (a write and its fdatasync in one system call). Repeating it starts over. The
+   * file's name is durable only after a `syncDirectory`.
    */
   | { readonly op: 'create'; readonly area: Area; readonly name: string; readonly file: number; readonly dsync: boolean }
   | { readonly op: 'write'; readonly file: number; readonly position: number; readonly bytes: Uint8Array }
   /** fdatasync */
   | { readonly op: 'sync'; readonly file: number }
+  /** A file that is not open is fine. */
   | { readonly op: 'close'; readonly file: number }
   | { readonly op: 'rename'; readonly area: Area; readonly from: string; readonly to: string }
   /** Missing files are fine. */
   | { readonly op: 'remove'; readonly area: Area; readonly name: string }
-  | { readonly op: 'truncate'; readonly area: Area; readonly name: string; readonly length: number };
+  | { readonly op: 'truncate'; readonly area: Area; readonly name: string; readonly length: number }
+  /** Makes the creations, renames and removals in the directory durable. */
+  | { readonly op: 'syncDirectory'; readonly area: Area };
 
 /** Why a step failed. 'full': no space or quota left, may pass; 'failed': anything else, trust nothing any more. */
 export interface DiskError {
@@ -33,6 +37,8 @@ export interface DiskCompletion {
   readonly kind: 'disk';
   readonly ticket: number;
   readonly error: DiskError | null;
+  /** From the first step's start to the last step's end: how slow the disk is. */
+  readonly durationMs: number;
 }
 
 export interface FileEntry {
@@ -43,14 +49,20 @@ export interface FileEntry {
 export interface Disk {
   /** Log and data share one directory. */
   readonly sharedDirectory: boolean;
+  /** A number for the next file to create; none is given twice. */
+  allocateFile(): number;
   /**
    * Hands over a batch; its steps are executed in order. Returns the ticket that its completion will name. Batches
    * overlap in time, so who needs an order waits for the completion. The bytes belong to the disk until then.
    */
   submit(steps: readonly DiskStep[]): number;
 
-  /** The directory's files. Synchronous: for recovery, and for purging, which is rare. */
+  /** The directory's files, by name in ascending order. Synchronous: for recovery, and for purging, which is rare. */
   list(area: Area): FileEntry[];
-  /** Up to `length` bytes from `position` (fewer at the end of the file). Synchronous: recovery only. */
+  /** Up to `length` bytes from `position` (fewer at the end of the file). Synchronous: for recovery and purging. */
   read(area: Area, name: string, position: number, length: number): Uint8Array;
+  /** Removes a file for good: the directory is synced before this returns. Recovery only. */
+  remove(area: Area, name: string): void;
+  /** Removes the `initialize` marker beside the log directory, and says whether it was there. Recovery only. */
+  takeInitializeMarker(): boolean;
 }
