@@ -1,0 +1,196 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fourLetterWord } from './raw-client.ts';
+
+/** Which server: the peer, or ours. */
+export type Flavour = 'apache' | 'treekeeper';
+
+export interface ServerOptions {
+  readonly flavour: Flavour;
+  /** An empty or old directory; it gets zoo.cfg, server.log and data/. */
+  readonly directory: string;
+  /** Where the data live; default `<directory>/data`. */
+  readonly dataDirectory?: string;
+  /** zoo.cfg keys added to the common ones. */
+  readonly settings?: Readonly<Record<string, string | number>>;
+  readonly port?: number;
+  readonly heapMb?: number;
+}
+
+export const repositoryRoot = resolve(import.meta.dirname, '../../..');
+const treekeeperCommand = join(repositoryRoot, 'packages/cli/bin/treekeeper.js');
+const jars = ['/usr/share/java/zookeeper.jar', '/usr/share/java/commons-cli.jar', '/usr/share/java/slf4j-simple.jar'];
+export const javaClassPath = ['/etc/zookeeper/conf', ...jars.filter((jar) => existsSync(jar))].join(':');
+
+/** Keys that Apache ZooKeeper reads as bare Java properties only; Treekeeper takes them from zoo.cfg. */
+const bareProperties = /^(jute\.maxbuffer|readonlymode\.enabled|znode\.container\.)/;
+const START_MS_MAX = 60_000;
+const STOP_MS_MAX = 20_000;
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) {
+    child.kill('SIGKILL');
+  }
+});
+
+/** A loopback port that nobody listens on at the moment. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = server.address();
+  await new Promise((done) => server.close(done));
+  if (address === null || typeof address === 'string') {
+    throw new Error('no port');
+  }
+  return address.port;
+}
+
+/** A standalone server process of either flavour, on its own port and directory, from the same zoo.cfg. */
+export class Server {
+  readonly flavour: Flavour;
+  readonly port: number;
+  readonly dataDirectory: string;
+  readonly directory: string;
+  readonly #configFile: string;
+  readonly #javaOptions: string[];
+  #process: ChildProcess | null = null;
+  #exit: Promise<number | null> = Promise.resolve(0);
+
+  private constructor(options: ServerOptions, port: number) {
+    this.flavour = options.flavour;
+    this.port = port;
+    this.directory = options.directory;
+    this.dataDirectory = options.dataDirectory ?? join(options.directory, 'data');
+    this.#configFile = join(options.directory, 'zoo.cfg');
+    const settings: Record<string, string | number> = {
+      tickTime: 2000,
+      dataDir: this.dataDirectory,
+      clientPort: port,
+      clientPortAddress: '127.0.0.1',
+      'admin.enableServer': 'false',
+      '4lw.commands.whitelist': '*',
+      maxClientCnxns: 0,
+      extendedTypesEnabled: 'true',
+      preAllocSize: 1024,
+      ...options.settings,
+    };
+    mkdirSync(options.directory, { recursive: true });
+    mkdirSync(this.dataDirectory, { recursive: true });
+    const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
+    writeFileSync(this.#configFile, lines.join(''));
+    this.#javaOptions = [
+      `-Xmx${options.heapMb ?? 512}m`,
+      '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+      ...Object.entries(settings)
+        .filter(([key]) => bareProperties.test(key))
+        .map(([key, value]) => `-D${key}=${value}`),
+    ];
+  }
+
+  /** Writes the configuration; the process starts with `start`. */
+  static async create(options: ServerOptions): Promise<Server> {
+    return new Server(options, options.port ?? (await freePort()));
+  }
+
+  /** Creates and starts. */
+  static async start(options: ServerOptions): Promise<Server> {
+    const server = await Server.create(options);
+    await server.start();
+    return server;
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  get alive(): boolean {
+    return this.#process !== null && this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /** Everything the server has printed, over all its starts. */
+  get log(): string {
+    const file = join(this.directory, 'server.log');
+    return existsSync(file) ? readFileSync(file, 'utf8') : '';
+  }
+
+  /** Starts the process without waiting until it serves. */
+  launch(): void {
+    const log = openSync(join(this.directory, 'server.log'), 'a');
+    const [command, ...args] =
+      this.flavour === 'apache'
+        ? [
+            'java',
+            ...this.#javaOptions,
+            '-cp',
+            javaClassPath,
+            'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+            this.#configFile,
+          ]
+        : [process.execPath, treekeeperCommand, 'server', this.#configFile];
+    const child = spawn(command, args, { cwd: this.directory, stdio: ['ignore', log, log] });
+    closeSync(log);
+    running.add(child);
+    this.#process = child;
+    this.#exit = new Promise((done) => {
+      child.once('exit', (code) => {
+        running.delete(child);
+        done(code);
+      });
+      child.once('error', () => done(null));
+    });
+  }
+
+  /** Starts the process and waits until it serves clients. */
+  async start(): Promise<void> {
+    this.launch();
+    await this.waitUntilServing();
+  }
+
+  async waitUntilServing(): Promise<void> {
+    const deadline = Date.now() + START_MS_MAX;
+    while (!(await fourLetterWord(this.port, 'srvr').catch(() => '')).includes('Mode: ')) {
+      if (!this.alive) {
+        throw new Error(`the ${this.flavour} server ended while starting:\n${this.log.slice(-2000)}`);
+      }
+      if (Date.now() > deadline) {
+        throw new Error(`the ${this.flavour} server does not serve after ${START_MS_MAX} ms:\n${this.log.slice(-2000)}`);
+      }
+      await sleep(20);
+    }
+  }
+
+  /** Waits for the process to end by itself; null when it was killed by a signal. */
+  async exited(): Promise<number | null> {
+    return this.#exit;
+  }
+
+  /** SIGTERM; throws when the process is still there after 20 s. Answers how long it took, ms. */
+  async stop(): Promise<number> {
+    const began = Date.now();
+    if (this.alive) {
+      this.#process?.kill('SIGTERM');
+      const ended = await Promise.race([this.#exit.then(() => true), sleep(STOP_MS_MAX, false, { ref: false })]);
+      if (!ended) {
+        await this.kill();
+        throw new Error(`the ${this.flavour} server ignored SIGTERM for ${STOP_MS_MAX} ms`);
+      }
+    }
+    return Date.now() - began;
+  }
+
+  /** SIGKILL, and waits until the process is gone. */
+  async kill(): Promise<void> {
+    this.#process?.kill('SIGKILL');
+    await this.#exit;
+  }
+
+  /** Resident memory, bytes: now, or the most there ever was ("VmHWM"). */
+  memoryBytes(line: 'VmRSS' | 'VmHWM' = 'VmRSS'): number {
+    const status = readFileSync(`/proc/${this.pid}/status`, 'utf8');
+    return Number(new RegExp(`${line}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) * 1024;
+  }
+}
