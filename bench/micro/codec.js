@@ -1,14 +1,14 @@
 // What the codec costs, in nanoseconds per operation: `npm run build && node bench/micro/codec.js`.
 // Each case runs in turn for several rounds, and the best round counts: the machine's other work only ever adds.
 import {
+  CreateTxn,
+  decodeFields,
+  encodeFields,
   FrameReader,
   GetDataResponse,
   JuteReader,
   JuteWriter,
   OPEN_ACL,
-  CreateTxn,
-  decodeFields,
-  encodeFields,
   ReplyHeader,
   RequestHeader,
   TxnHeader,
@@ -24,13 +24,9 @@ const requests = Array.from({ length: 1000 }, (_, i) => {
   WatchedPathRequest.encode(writer, { path: `/bench/node-${String(i).padStart(8, '0')}`, watch: false });
   return writer.copy();
 });
-const stream = Buffer.concat(
-  requests.map((request) => {
-    const length = Buffer.alloc(4);
-    length.writeInt32BE(request.length);
-    return Buffer.concat([length, request]);
-  }),
-);
+// As they come from a socket: one chunk that holds them all, each behind its length.
+const stream = Buffer.concat(requests.flatMap((request) => [Buffer.from([0, 0, 0, request.length]), request]));
+const FRAME_BYTES = 4 + requests[0].length;
 
 const stat = {
   czxid: 0x100000001,
@@ -74,13 +70,13 @@ function rewound() {
 /** @type {Record<string, (i: number) => void>} */
 const cases = {
   'decode RequestHeader + path + watch': (i) => {
-    const bytes = requests[i % 1000];
-    reader.reset(bytes, 0, bytes.length);
+    const start = (i % 1000) * FRAME_BYTES;
+    reader.reset(stream, start + 4, start + FRAME_BYTES);
     sink += RequestHeader.decode(reader).type + WatchedPathRequest.decode(reader).path.length;
   },
   'the same by the interpreter': (i) => {
-    const bytes = requests[i % 1000];
-    reader.reset(bytes, 0, bytes.length);
+    const start = (i % 1000) * FRAME_BYTES;
+    reader.reset(stream, start + 4, start + FRAME_BYTES);
     sink += decodeFields(reader, RequestHeader.fields).type;
     sink += decodeFields(reader, WatchedPathRequest.fields).path.length;
   },

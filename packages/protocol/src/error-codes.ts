@@ -11,7 +11,11 @@ export interface ErrorRow {
 
 export const errorTable = {
   SYSTEM_ERROR: { number: -1, retry: 'unknown', meaning: 'an unexpected failure of the server' },
-  RUNTIME_INCONSISTENCY: { number: -2, retry: 'never', meaning: 'not tried, because an earlier operation of the multi failed' },
+  RUNTIME_INCONSISTENCY: {
+    number: -2,
+    retry: 'never',
+    meaning: 'not tried, because an earlier operation of the multi failed',
+  },
   DATA_INCONSISTENCY: { number: -3, retry: 'never', meaning: 'the client found contradictory data' },
   CONNECTION_LOSS: { number: -4, retry: 'unknown', meaning: 'the connection was lost before the answer came' },
   MARSHALLING_ERROR: { number: -5, retry: 'never', meaning: 'the request does not decode' },
@@ -20,7 +24,11 @@ export const errorTable = {
   BAD_ARGUMENTS: { number: -8, retry: 'never', meaning: 'a path, flag, ttl or configuration text breaks the rules' },
   INVALID_STATE: { number: -9, retry: 'never', meaning: 'the client is closed or expired' },
   UNKNOWN_SESSION: { number: -12, retry: 'never', meaning: 'no such session' },
-  NEW_CONFIG_NO_QUORUM: { number: -13, retry: 'safe', meaning: 'no quorum of the new configuration is connected and synced' },
+  NEW_CONFIG_NO_QUORUM: {
+    number: -13,
+    retry: 'safe',
+    meaning: 'no quorum of the new configuration is connected and synced',
+  },
   RECONFIG_IN_PROGRESS: { number: -14, retry: 'safe', meaning: 'another reconfiguration is running' },
   SSL_CONNECTION_ERROR: { number: -15, retry: 'safe', meaning: 'the TLS connection failed' },
   API_ERROR: { number: -100, retry: 'never', meaning: 'marks the range of errors below; not sent' },
@@ -37,7 +45,11 @@ export const errorTable = {
   CLOSING: { number: -116, retry: 'never', meaning: 'the client is closing' },
   NOTHING: { number: -117, retry: 'safe', meaning: 'the C client had nothing to process' },
   SESSION_MOVED: { number: -118, retry: 'safe', meaning: 'the session has moved to another server' },
-  NOT_READ_ONLY: { number: -119, retry: 'safe', meaning: 'the server takes no writes now: it is read-only, or its disk is full' },
+  NOT_READ_ONLY: {
+    number: -119,
+    retry: 'safe',
+    meaning: 'the server takes no writes now: it is read-only, or its disk is full',
+  },
   EPHEMERAL_ON_LOCAL_SESSION: { number: -120, retry: 'never', meaning: 'a local session cannot own ephemeral nodes' },
   NO_WATCHER: { number: -121, retry: 'never', meaning: 'there is no such watch' },
   REQUEST_TIMEOUT: { number: -122, retry: 'unknown', meaning: 'the client gave up waiting' },

@@ -1,8 +1,5 @@
-export { ACL, type EncodableStat, Id, Stat, StatPersisted } from './records/data.ts';
-export * from './records/client.ts';
-export * from './records/file.ts';
-export * from './records/quorum.ts';
-export * from './records/txn.ts';
+/** Everything that the other packages may use, name by name. */
+
 export { aclEquals, OPEN_ACL, Perms, READ_ACL } from './acl.ts';
 export {
   CONTAINER_OWNER,
@@ -27,7 +24,7 @@ export {
   isZooKeeperError,
   ZooKeeperError,
 } from './error-codes.ts';
-export { FrameLengthError, FrameReader } from './frame.ts';
+export { FrameLengthError, FrameReader, type OnFrame } from './frame.ts';
 export { JuteError, type JuteErrorCode } from './jute/errors.ts';
 export { decodeFields, encodeFields } from './jute/interpret.ts';
 export { FIELD_LENGTH_BYTES_MAX_DEFAULT, JuteReader } from './jute/reader.ts';
@@ -49,5 +46,120 @@ export {
 export { JuteWriter } from './jute/writer.ts';
 export { OpCode, type OpCodeName, opCodeName, SpecialXid } from './opcodes.ts';
 export { isValidPath, nodeName, parentPath, pathFault, sequenceSuffix } from './path.ts';
+export {
+  AddWatchRequest,
+  AuthPacket,
+  CheckVersionRequest,
+  ClientInfo,
+  ConnectRequest,
+  ConnectResponse,
+  Create2Response,
+  CreateRequest,
+  CreateResponse,
+  CreateTtlRequest,
+  DeleteContainerRequest,
+  DeleteRequest,
+  EmptyRecord,
+  type EncodableCreate2Response,
+  ErrorResult,
+  GetAclResponse,
+  GetAllChildrenNumberResponse,
+  GetChildren2Response,
+  GetChildrenResponse,
+  GetDataResponse,
+  GetEphemeralsRequest,
+  GetEphemeralsResponse,
+  GetSaslRequest,
+  MultiHeader,
+  PathRequest,
+  ReconfigRequest,
+  ReplyHeader,
+  RequestAcl,
+  RequestHeader,
+  RequestId,
+  SetAclRequest,
+  SetDataRequest,
+  SetSaslResponse,
+  SetWatches,
+  SetWatches2,
+  StatResponse,
+  SyncRequest,
+  SyncResponse,
+  WatchedPathRequest,
+  WatcherEvent,
+  WatchesRequest,
+  WhoAmIResponse,
+} from './records/client.ts';
+export {
+  ACL,
+  type EncodableStat,
+  Id,
+  Stat,
+  StatPersisted,
+} from './records/data.ts';
+export {
+  FILE_VERSION,
+  FileHeader,
+  LOG_MAGIC,
+  LOG_RECORD_END,
+  LogRecordHeader,
+  Seal,
+  SNAPSHOT_MAGIC,
+  SnapshotAcl,
+  SnapshotDigest,
+  SnapshotDigestV1,
+  SnapshotNode,
+  SnapshotSession,
+} from './records/file.ts';
+export {
+  AckEpoch,
+  DesignatedLeader,
+  decodeInit,
+  decodeLearnerInfo,
+  decodeNotification,
+  ForwardedRequest,
+  INIT_ADDRESSES_BYTES_MAX,
+  Init,
+  type InitReceived,
+  InitVersion,
+  LeaderInfo,
+  LearnerInfo,
+  type LearnerIntroduction,
+  NOTIFICATION_BYTES_MAX,
+  NOTIFICATION_VERSION,
+  Notification,
+  type NotificationReceived,
+  NotificationV33,
+  NotificationV34,
+  PacketType,
+  PeerState,
+  QUORUM_AUTH_MAGIC,
+  QUORUM_PROTOCOL_VERSION,
+  QuorumAuthPacket,
+  QuorumAuthStatus,
+  QuorumPacket,
+  RevalidateRequest,
+  RevalidateResponse,
+  SessionTouch,
+  SNAP_STREAM_END,
+} from './records/quorum.ts';
+export {
+  CheckVersionTxn,
+  CloseSessionTxn,
+  CreateContainerTxn,
+  CreateSessionTxn,
+  CreateTtlTxn,
+  CreateTxn,
+  CreateTxnV0,
+  DeleteTxn,
+  type EncodableTxnHeader,
+  ErrorTxn,
+  MultiTxn,
+  SetAclTxn,
+  SetDataTxn,
+  SubTxn,
+  TxnDigest,
+  TxnHeader,
+} from './records/txn.ts';
 export { AddWatchMode, EventType, KeeperState, WatcherType } from './watch-event.ts';
 export { counterOf, EPOCH_LIMIT, epochOf, makeZxid, zxidHex, zxidNumber } from './zxid.ts';

@@ -15,25 +15,37 @@ export function encodeFields(writer: JuteWriter, fields: Fields, value: Record<s
 function encodeField(writer: JuteWriter, type: FieldType, value: unknown): void {
   switch (type.kind) {
     case 'boolean':
-      return writer.boolean(value as boolean);
+      writer.boolean(value as boolean);
+      break;
     case 'int':
-      return writer.int(value as number);
+      writer.int(value as number);
+      break;
     case 'long':
-      return writer.long(value as bigint);
+      writer.long(value as bigint);
+      break;
     case 'ustring':
-      return writer.ustring(value as string | null);
+      writer.ustring(value as string | null);
+      break;
     case 'buffer':
-      return writer.buffer(value as Uint8Array | null);
+      writer.buffer(value as Uint8Array | null);
+      break;
     case 'record':
-      return encodeFields(writer, type.fields, value as Record<string, unknown>);
+      encodeFields(writer, type.fields, value as Record<string, unknown>);
+      break;
     case 'vector':
-      if (value === null) {
-        return writer.int(-1);
-      }
-      writer.int((value as unknown[]).length);
-      for (const element of value as unknown[]) {
-        encodeField(writer, type.element, element);
-      }
+      encodeVector(writer, type.element, value as unknown[] | null);
+      break;
+  }
+}
+
+function encodeVector(writer: JuteWriter, type: FieldType, elements: unknown[] | null): void {
+  if (elements === null) {
+    writer.int(-1);
+    return;
+  }
+  writer.int(elements.length);
+  for (const element of elements) {
+    encodeField(writer, type, element);
   }
 }
 
@@ -60,7 +72,8 @@ function decodeField(reader: JuteReader, type: FieldType): unknown {
     case 'record':
       return decodeFields(reader, type.fields);
     case 'vector': {
-      const count = type.nullable ? reader.nullableCount() : reader.count();
+      const least = bytesMin(type.element);
+      const count = type.nullable ? reader.nullableCount(least) : reader.count(least);
       if (count < 0) {
         return null;
       }
@@ -70,5 +83,20 @@ function decodeField(reader: JuteReader, type: FieldType): unknown {
       }
       return elements;
     }
+  }
+}
+
+/** The fewest bytes that a value of the type can take on the wire. */
+export function bytesMin(type: FieldType): number {
+  switch (type.kind) {
+    case 'boolean':
+      return 1;
+    case 'long':
+      return 8;
+    case 'record':
+      return Object.values(type.fields).reduce((sum, field) => sum + bytesMin(field), 0);
+    default:
+      // An int, or the length of a string, buffer or vector that is null or empty.
+      return 4;
   }
 }

@@ -3,8 +3,30 @@ import { JuteError } from './errors.ts';
 /** One string or buffer may have this many bytes unless the reader is told otherwise: 2 × 0xfffff. */
 export const FIELD_LENGTH_BYTES_MAX_DEFAULT = 2 * 0xfffff;
 
+/** Of all ways to a string this is the fastest at every length, ASCII or not (bench/micro/codec.js). */
 const utf8Slice = Buffer.prototype.utf8Slice as (this: Uint8Array, start: number, end: number) => string;
-const latin1Slice = Buffer.prototype.latin1Slice as (this: Uint8Array, start: number, end: number) => string;
+
+/** Copies of up to SLAB_COPY_BYTES_MAX share a slab: an ArrayBuffer for each would cost four times as much. */
+const SLAB_BYTES = 8192;
+const SLAB_COPY_BYTES_MAX = 1024;
+let slab = new ArrayBuffer(SLAB_BYTES);
+let slabUsedBytes = 0;
+
+/** A plain Uint8Array, whatever `bytes` is: `slice` of a Buffer would be a view and not a copy. */
+function copyOf(bytes: Uint8Array, start: number, length: number): Uint8Array {
+  const source = new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
+  if (length > SLAB_COPY_BYTES_MAX) {
+    return source.slice();
+  }
+  if (slabUsedBytes + length > SLAB_BYTES) {
+    slab = new ArrayBuffer(SLAB_BYTES);
+    slabUsedBytes = 0;
+  }
+  const copy = new Uint8Array(slab, slabUsedBytes, length);
+  slabUsedBytes += length;
+  copy.set(source);
+  return copy;
+}
 
 /**
  * Reads jute primitives out of bytes, bounds-checked: it never reads outside [start, end) and never allocates more
@@ -24,8 +46,11 @@ export class JuteReader {
     }
   }
 
-  /** Points the reader at bytes[start, end). Cheap when the bytes are those of the last call. */
+  /** Points the reader at bytes[start, end), which must lie inside. Cheap when the bytes are those of the last call. */
   reset(bytes: Uint8Array, start: number, end: number): void {
+    if (start < 0 || end < start || end > bytes.length) {
+      throw new RangeError(`[${start}, ${end}) is outside of ${bytes.length} bytes`);
+    }
     if (bytes !== this.#bytes) {
       this.#bytes = bytes;
       this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -79,22 +104,19 @@ export class JuteReader {
     return length;
   }
 
-  /** Text; malformed UTF-8 becomes U+FFFD. */
+  /** Text, null for length −1. Malformed UTF-8 (surrogates of their own included) becomes U+FFFD. */
   nullableUstring(): string | null {
     const length = this.#length();
     if (length <= 0) {
       return length === 0 ? '' : null;
     }
-    const start = this.#take(length);
-    const end = start + length;
-    const bytes = this.#bytes;
-    // Paths are nearly always ASCII, for which the one-byte decoder is the faster one.
-    for (let i = start; i < end; i++) {
-      if (bytes[i] >= 0x80) {
-        return utf8Slice.call(bytes, start, end);
-      }
-    }
-    return latin1Slice.call(bytes, start, end);
+    return this.text(length);
+  }
+
+  /** Text of so many bytes, without a length in front. */
+  text(lengthBytes: number): string {
+    const start = this.#take(lengthBytes);
+    return utf8Slice.call(this.#bytes, start, start + lengthBytes);
   }
 
   ustring(): string {
@@ -112,8 +134,7 @@ export class JuteReader {
     if (length < 0) {
       return null;
     }
-    const start = this.#take(length);
-    return this.#bytes.slice(start, start + length);
+    return copyOf(this.#bytes, this.#take(length), length);
   }
 
   buffer(): Uint8Array {
@@ -126,21 +147,21 @@ export class JuteReader {
   }
 
   /**
-   * The count of a vector: −1 for null, 0 for any other negative count (as Java reads it). Every element takes at
-   * least one byte, so a count above the bytes left is refused before anything is allocated for it.
+   * The count of a vector: −1 for null, 0 for any other negative count (as Java reads it). A count of more elements than
+   * fit into the bytes left, at `elementBytesMin` each, is refused before anything is read or allocated for it.
    */
-  nullableCount(): number {
+  nullableCount(elementBytesMin = 1): number {
     const at = this.#position;
     const count = this.int();
-    if (count > this.remaining) {
+    if (count * elementBytesMin > this.remaining) {
       throw new JuteError('UNREASONABLE_LENGTH', `${count} elements at offset ${at}, ${this.remaining} bytes left`);
     }
     return count < -1 ? 0 : count;
   }
 
-  count(): number {
+  count(elementBytesMin = 1): number {
     const at = this.#position;
-    const count = this.nullableCount();
+    const count = this.nullableCount(elementBytesMin);
     if (count < 0) {
       throw new JuteError('UNEXPECTED_NULL', `null vector at offset ${at}`);
     }

@@ -3,7 +3,7 @@ import { JuteError } from './errors.ts';
 const utf8Write = Buffer.prototype.utf8Write as (this: Uint8Array, text: string, at: number, length: number) => number;
 
 /** Strings up to this many characters are written by a loop: below it the call into native code costs more. */
-const LOOP_CHARS_MAX = 64;
+const LOOP_CHARS_MAX = 28;
 const TWO_32 = 4294967296;
 
 /**
@@ -62,6 +62,7 @@ export class JuteWriter {
     this.bytes[at] = value ? 1 : 0;
   }
 
+  /** The low 32 bits, as Java's arithmetic wraps. */
   int(value: number): void {
     this.#view.setInt32(this.reserve(4), value);
   }
@@ -71,46 +72,57 @@ export class JuteWriter {
     this.#view.setInt32(at, value);
   }
 
-  /** A bigint, or a number that is a safe integer: zxids and times are numbers inside the server. */
+  /**
+   * A bigint (its low 64 bits), or a number that is a safe integer: zxids and times are numbers inside the server.
+   * Throws JuteError for other numbers, which have lost bits already.
+   */
   long(value: bigint | number): void {
-    const at = this.reserve(8);
-    if (typeof value === 'number') {
-      if (!Number.isSafeInteger(value)) {
-        throw new JuteError('OUT_OF_RANGE', `${value} is not a safe integer; give a bigint`);
-      }
-      this.#view.setInt32(at, Math.floor(value / TWO_32));
-      this.#view.setInt32(at + 4, value | 0);
-    } else {
-      this.#view.setBigInt64(at, value);
+    if (typeof value === 'bigint') {
+      this.#view.setBigInt64(this.reserve(8), value);
+      return;
     }
+    if (!Number.isSafeInteger(value)) {
+      throw new JuteError('OUT_OF_RANGE', `${value} is not a safe integer; give a bigint`);
+    }
+    const at = this.reserve(8);
+    this.#view.setInt32(at, Math.floor(value / TWO_32));
+    this.#view.setInt32(at + 4, value | 0);
   }
 
+  /**
+   * Valid UTF-8 always: a character above U+FFFF takes four bytes and a lone surrogate becomes U+FFFD. The Java server
+   * writes surrogates one by one, three bytes each, which no strict reader (its own included) takes back.
+   */
   ustring(value: string | null): void {
     if (value === null) {
       this.int(-1);
       return;
     }
     const chars = value.length;
+    if (chars <= LOOP_CHARS_MAX && this.#shortAscii(value, chars)) {
+      return;
+    }
+    // One unit of UTF-16 takes at most three bytes of UTF-8: make room for that, and give back what was not used.
+    const at = this.reserve(4 + 3 * chars);
+    const length = utf8Write.call(this.bytes, value, at + 4, 3 * chars);
+    this.#view.setInt32(at, length);
+    this.length = at + 4 + length;
+  }
+
+  /** Writes the text if it is ASCII; else leaves everything as it was. */
+  #shortAscii(value: string, chars: number): boolean {
     const at = this.reserve(4 + chars);
     const bytes = this.bytes;
-    if (chars <= LOOP_CHARS_MAX) {
-      let i = 0;
-      for (; i < chars; i++) {
-        const unit = value.charCodeAt(i);
-        if (unit >= 0x80) {
-          break;
-        }
-        bytes[at + 4 + i] = unit;
+    for (let i = 0; i < chars; i++) {
+      const unit = value.charCodeAt(i);
+      if (unit >= 0x80) {
+        this.length = at;
+        return false;
       }
-      if (i === chars) {
-        this.#view.setInt32(at, chars);
-        return;
-      }
+      bytes[at + 4 + i] = unit;
     }
-    const length = Buffer.byteLength(value);
-    this.reserve(length - chars);
-    utf8Write.call(this.bytes, value, at + 4, length);
-    this.#view.setInt32(at, length);
+    this.#view.setInt32(at, chars);
+    return true;
   }
 
   buffer(value: Uint8Array | null): void {

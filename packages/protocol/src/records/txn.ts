@@ -1,5 +1,16 @@
 /** Transactions: the same bytes in the log, in proposals and inside a multi (disk-format.md §2.2). */
-import { boolean, buffer, type Encodable, type Infer, int, long, nullable, record, ustring, vector } from '../jute/schema.ts';
+import {
+  boolean,
+  buffer,
+  type Encodable,
+  type Infer,
+  int,
+  long,
+  nullable,
+  record,
+  ustring,
+  vector,
+} from '../jute/schema.ts';
 import { ACL } from './data.ts';
 
 export const TxnHeader = record('TxnHeader', { clientId: long, cxid: int, zxid: long, time: long, type: int });
