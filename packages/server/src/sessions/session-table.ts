@@ -1,0 +1,124 @@
+/** The sessions this server knows, and the ids of new ones (client-protocol.md §10). */
+import { CONTAINER_OWNER } from '@treekeeper/protocol';
+import type { Expiring } from './expiry.ts';
+
+/** One session. `Owner` is the client connection that speaks for it. */
+export class Session<Owner extends object = object> implements Expiring {
+  readonly id: bigint;
+  /** As negotiated; what each touch extends the session's life by. */
+  timeoutMs: number;
+  /** Known to this server only, without a transaction behind it (client-protocol.md §2.7). */
+  local: boolean;
+  /** Its closeSession is on the way: its requests are refused from now on. */
+  closing = false;
+  /** The connection that speaks for it now; null while the client is away. */
+  owner: Owner | null = null;
+  expiresAtMs = 0;
+
+  constructor(id: bigint, timeoutMs: number, local: boolean) {
+    this.id = id;
+    this.timeoutMs = timeoutMs;
+    this.local = local;
+  }
+}
+
+export class SessionTable<Owner extends object = object> {
+  readonly #sessions = new Map<bigint, Session<Owner>>();
+  #localCount = 0;
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  get localCount(): number {
+    return this.#localCount;
+  }
+
+  get(id: bigint): Session<Owner> | undefined {
+    return this.#sessions.get(id);
+  }
+
+  /** Makes a global session, by transaction or from a snapshot. One that is known gets the timeout; a local one becomes global. */
+  open(id: bigint, timeoutMs: number): Session<Owner> {
+    const known = this.#sessions.get(id);
+    if (known === undefined) {
+      return this.#add(new Session(id, timeoutMs, false));
+    }
+    if (known.local) {
+      known.local = false;
+      this.#localCount--;
+    }
+    known.timeoutMs = timeoutMs;
+    return known;
+  }
+
+  /** Makes a local session; the id must be new. */
+  openLocal(id: bigint, timeoutMs: number): Session<Owner> {
+    this.#localCount++;
+    return this.#add(new Session(id, timeoutMs, true));
+  }
+
+  /** Forgets a session and returns it; undefined if it was not known. */
+  close(id: bigint): Session<Owner> | undefined {
+    const session = this.#sessions.get(id);
+    if (session !== undefined) {
+      this.#sessions.delete(id);
+      this.#localCount -= session.local ? 1 : 0;
+    }
+    return session;
+  }
+
+  clear(): void {
+    this.#sessions.clear();
+    this.#localCount = 0;
+  }
+
+  values(): IterableIterator<Session<Owner>> {
+    return this.#sessions.values();
+  }
+
+  /** Timeouts in ms of the global sessions by id, as a snapshot keeps them. A copy. */
+  globalTimeouts(): Map<bigint, number> {
+    const timeouts = new Map<bigint, number>();
+    for (const session of this.#sessions.values()) {
+      if (!session.local) {
+        timeouts.set(session.id, session.timeoutMs);
+      }
+    }
+    return timeouts;
+  }
+
+  #add(session: Session<Owner>): Session<Owner> {
+    this.#sessions.set(session.id, session);
+    return session;
+  }
+}
+
+/**
+ * Makes session ids: the server's id in the top byte, 40 bits of the clock at its start, then a counter. Ids of a server
+ * that is started again are new as long as it makes fewer than 65536 sessions per millisecond of its life.
+ */
+export class SessionIds {
+  #next: bigint;
+
+  /** `serverId` is that of `myid` (1 for a standalone server); `startedAtMs` the wall clock, ms since 1970. */
+  constructor(serverId: number, startedAtMs: number) {
+    const clock = BigInt.asUintN(40, BigInt(Math.floor(startedAtMs)));
+    this.#next = BigInt.asIntN(64, (BigInt(serverId) << 56n) | (clock << 16n));
+  }
+
+  /** A new id, as a signed 64-bit number; neither 0 nor the mark of container nodes, nor one that `isTaken`. */
+  next(isTaken: (id: bigint) => boolean): bigint {
+    let id = this.#next;
+    while (id === 0n || id === CONTAINER_OWNER || isTaken(id)) {
+      id = BigInt.asIntN(64, id + 1n);
+    }
+    this.#next = BigInt.asIntN(64, id + 1n);
+    return id;
+  }
+}
+
+/** The timeout a client gets: what it asked for, within the server's bounds (client-protocol.md §2.4). All in ms. */
+export function negotiateTimeout(requestedMs: number, minMs: number, maxMs: number): number {
+  return Math.min(Math.max(requestedMs, minMs), maxMs);
+}
