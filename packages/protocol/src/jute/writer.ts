@@ -64,7 +64,9 @@ export class JuteWriter {
 
   /** The low 32 bits, as Java's arithmetic wraps. */
   int(value: number): void {
-    this.#view.setInt32(this.reserve(4), value);
+    // Not in one expression: reserving may replace the view.
+    const at = this.reserve(4);
+    this.#view.setInt32(at, value);
   }
 
   /** Overwrites four bytes written before, e.g. a length that is known only now. */
