@@ -139,6 +139,7 @@ export class JuteWriter {
 
   /** Bytes as they are, without a length. */
   raw(value: Uint8Array): void {
-    this.bytes.set(value, this.reserve(value.length));
+    const at = this.reserve(value.length);
+    this.bytes.set(value, at);
   }
 }
