@@ -80,7 +80,8 @@ export class JuteWriter {
    */
   long(value: bigint | number): void {
     if (typeof value === 'bigint') {
-      this.#view.setBigInt64(this.reserve(8), value);
+      const at = this.reserve(8);
+      this.#view.setBigInt64(at, value);
       return;
     }
     if (!Number.isSafeInteger(value)) {
