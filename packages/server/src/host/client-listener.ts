@@ -1,0 +1,137 @@
+/** The client ports: sockets become connections, their bytes become inputs. */
+import { createServer, type Server, type Socket } from 'node:net';
+import type { Connection } from '../io/connection.ts';
+import type { Input } from '../io/input.ts';
+
+export interface ListenOptions {
+  /** Undefined: all addresses. */
+  readonly address: string | undefined;
+  readonly port: number;
+  /** Undefined: the system's. */
+  readonly backlog: number | undefined;
+}
+
+export interface AdmissionOptions {
+  /** Connections from one address; 0: any number. */
+  readonly connectionsPerAddressMax: number;
+  /** Connections in all; 0: any number. */
+  readonly connectionsMax: number;
+  readonly tcpKeepAlive: boolean;
+}
+
+/** Counts open sockets, four-letter probes among them; those beyond a limit are reset at accept. */
+export class Admission {
+  readonly #options: AdmissionOptions;
+  readonly #byAddress = new Map<string, number>();
+  readonly #onReject: () => void;
+  #total = 0;
+
+  constructor(options: AdmissionOptions, onReject: () => void) {
+    this.#options = options;
+    this.#onReject = onReject;
+  }
+
+  get tcpKeepAlive(): boolean {
+    return this.#options.tcpKeepAlive;
+  }
+
+  /** Whether the socket may stay; it is counted until it closes. */
+  admit(socket: Socket, address: string): boolean {
+    const { connectionsPerAddressMax, connectionsMax } = this.#options;
+    const fromAddress = this.#byAddress.get(address) ?? 0;
+    if (
+      (connectionsPerAddressMax > 0 && fromAddress >= connectionsPerAddressMax) ||
+      (connectionsMax > 0 && this.#total >= connectionsMax)
+    ) {
+      this.#onReject();
+      return false;
+    }
+    this.#total++;
+    this.#byAddress.set(address, fromAddress + 1);
+    socket.once('close', () => {
+      this.#total--;
+      const left = (this.#byAddress.get(address) ?? 1) - 1;
+      if (left === 0) {
+        this.#byAddress.delete(address);
+      } else {
+        this.#byAddress.set(address, left);
+      }
+    });
+    return true;
+  }
+}
+
+/** IPv4 addresses arrive in IPv6 clothes on a socket that listens to both. */
+function plainAddress(address: string | undefined): string {
+  const text = address ?? '';
+  return text.startsWith('::ffff:') && text.includes('.') ? text.slice(7) : text;
+}
+
+/** One socket as a Connection. */
+export class SocketConnection implements Connection {
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly secure: boolean;
+  readonly certificateSubject: string | null;
+  readonly #socket: Socket;
+
+  constructor(socket: Socket, push: (input: Input) => void, secure: boolean, certificateSubject: string | null) {
+    this.#socket = socket;
+    this.remoteAddress = plainAddress(socket.remoteAddress);
+    this.remotePort = socket.remotePort ?? 0;
+    this.secure = secure;
+    this.certificateSubject = certificateSubject;
+    socket.setNoDelay(true);
+    push({ kind: 'client-open', connection: this });
+    socket.on('data', (bytes: Buffer) => push({ kind: 'client-data', connection: this, bytes }));
+    socket.on('drain', () => push({ kind: 'client-drained', connection: this }));
+    socket.on('error', () => {}); // 'close' follows, and says all there is to say
+    socket.once('close', () => push({ kind: 'client-gone', connection: this }));
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#socket.writable) {
+      this.#socket.write(bytes);
+    }
+    return this.#socket.writableLength === 0;
+  }
+
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  close(): void {
+    this.#socket.destroySoon();
+  }
+
+  pauseReading(): void {
+    this.#socket.pause();
+  }
+
+  resumeReading(): void {
+    this.#socket.resume();
+  }
+}
+
+/** Opens a plain client port. `onSocket` gets each admitted socket. Rejects when the port cannot be had. */
+export function listen(
+  options: ListenOptions,
+  admission: Admission,
+  onSocket: (socket: Socket) => void,
+): Promise<Server> {
+  const server = createServer({ noDelay: true, keepAlive: admission.tcpKeepAlive }, (socket) => {
+    if (!admission.admit(socket, plainAddress(socket.remoteAddress))) {
+      socket.resetAndDestroy();
+      return;
+    }
+    onSocket(socket);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const { port, address, backlog } = options;
+    server.listen({ port, ...(address !== undefined && { host: address }), ...(backlog !== undefined && { backlog }) }, () => {
+      server.off('error', reject);
+      resolve(server);
+    });
+  });
+}

@@ -1,0 +1,17 @@
+import { performance } from 'node:perf_hooks';
+import type { Clock } from '../io/clock.ts';
+
+/** The real clock, read once a turn: constant within it. */
+export class NodeClock implements Clock {
+  nowMs = 0;
+  wallMs = 0;
+
+  constructor() {
+    this.advance();
+  }
+
+  advance(): void {
+    this.nowMs = Math.floor(performance.now());
+    this.wallMs = Date.now();
+  }
+}

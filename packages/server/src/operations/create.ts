@@ -1,0 +1,211 @@
+/** create, create2, createContainer, createTTL (client-protocol.md §3.4, §5.1–5.3). */
+import {
+  type ACL,
+  CONTAINER_OWNER,
+  CREATE_MODE_MAX,
+  Create2Response,
+  CreateContainerTxn,
+  CreateMode,
+  CreateRequest,
+  CreateResponse,
+  CreateTtlRequest,
+  CreateTtlTxn,
+  CreateTxn,
+  ErrorNumber,
+  isEphemeralMode,
+  isSequentialMode,
+  isTtlMode,
+  isValidPath,
+  type JuteWriter,
+  OpCode,
+  type OpCodeName,
+  ownerKind,
+  Perms,
+  sequenceSuffix,
+  TTL_MS_MAX,
+  ttlOwner,
+} from '@treekeeper/protocol';
+import { hasParent, mayDo, pendingParent, sessionError } from './checks.ts';
+import type { Preparation, Txn, TxnKind, World, WriteOperation } from './operation.ts';
+
+type CreateFamilyTxn = CreateTxn | CreateContainerTxn | CreateTtlTxn;
+
+function createKind(type: number): TxnKind<CreateTxn> {
+  return {
+    type,
+    record: CreateTxn,
+    apply: ({ tree }, { path, data, acl, ephemeral, parentCVersion }, { sessionId, zxid, timeMs }) =>
+      tree.create(path, data, acl, ephemeral ? sessionId : 0n, parentCVersion, zxid, timeMs, type === OpCode.create),
+  };
+}
+
+export const createTxn = createKind(OpCode.create);
+/** Says no more than that the client asked for a stat. */
+export const create2Txn = createKind(OpCode.create2);
+
+export const createContainerTxn: TxnKind<CreateContainerTxn> = {
+  type: OpCode.createContainer,
+  record: CreateContainerTxn,
+  apply: ({ tree }, { path, data, acl, parentCVersion }, { zxid, timeMs }) =>
+    tree.create(path, data, acl, CONTAINER_OWNER, parentCVersion, zxid, timeMs, false),
+};
+
+export const createTtlTxn: TxnKind<CreateTtlTxn> = {
+  type: OpCode.createTTL,
+  record: CreateTtlTxn,
+  apply: ({ tree }, { path, data, acl, parentCVersion, ttl }, { zxid, timeMs }) =>
+    tree.create(path, data, acl, ttlOwner(ttl), parentCVersion, zxid, timeMs, false),
+};
+
+/** What a request asks for once opcode and flags have been reconciled. */
+interface Wanted {
+  readonly path: string;
+  readonly data: Uint8Array | null;
+  readonly acl: CreateRequest['acl'];
+  readonly sequential: boolean;
+  readonly owner: bigint;
+  readonly makeTxn: (path: string, acl: ACL[], parentCVersion: number) => Txn;
+}
+
+/** Reconciles opcode and flags (§5.1, "Opcode and flags disagreeing"), or returns an error number. */
+function wantedOf(preparation: Preparation, opcode: number, request: CreateRequest, ttl: bigint): Wanted | number {
+  const { flags, path, data } = request;
+  if (flags < 0 || flags > CREATE_MODE_MAX) {
+    return ErrorNumber.BAD_ARGUMENTS;
+  }
+  if (isTtlMode(flags) && !preparation.world.rules.extendedTypesEnabled) {
+    return ErrorNumber.UNIMPLEMENTED;
+  }
+  const withTtl = opcode === OpCode.createTTL;
+  // A TTL request whose flags are no TTL mode is refused whatever its ttl: one form of it kills a Java server (trap 43).
+  if (withTtl !== isTtlMode(flags) || (withTtl && (ttl <= 0n || ttl > TTL_MS_MAX))) {
+    return ErrorNumber.BAD_ARGUMENTS;
+  }
+  const common = { path, data, acl: request.acl, sequential: isSequentialMode(flags) };
+  if (withTtl) {
+    return {
+      ...common,
+      owner: ttlOwner(ttl),
+      makeTxn: (path, acl, parentCVersion) => ({ kind: createTtlTxn, value: { path, data, acl, parentCVersion, ttl } }),
+    };
+  }
+  if (opcode === OpCode.createContainer) {
+    return {
+      ...common,
+      owner: CONTAINER_OWNER,
+      makeTxn: (path, acl, parentCVersion) => ({ kind: createContainerTxn, value: { path, data, acl, parentCVersion } }),
+    };
+  }
+  const ephemeral = isEphemeralMode(flags);
+  const kind = opcode === OpCode.create ? createTxn : create2Txn;
+  return {
+    ...common,
+    owner: ephemeral ? preparation.sessionId : 0n,
+    makeTxn: (path, acl, parentCVersion) => ({ kind, value: { path, data, acl, ephemeral, parentCVersion } }),
+  };
+}
+
+/** The checks and the transaction of every create; `opcode` is that of the request, or of the operation in a multi. */
+export function prepareCreate(preparation: Preparation, opcode: number, request: CreateRequest, ttl = 0n): Txn | number {
+  const wanted = wantedOf(preparation, opcode, request, ttl);
+  if (typeof wanted === 'number') {
+    return wanted;
+  }
+  const { world } = preparation;
+  const refused = sessionError(preparation);
+  if (refused !== 0) {
+    return refused;
+  }
+  if (!hasParent(wanted.path)) {
+    return ErrorNumber.BAD_ARGUMENTS;
+  }
+  const acl = world.access.fixAcl(wanted.acl, preparation.identities);
+  if (typeof acl === 'number') {
+    return acl;
+  }
+  const parent = pendingParent(preparation, wanted.path);
+  if (parent === null) {
+    return ErrorNumber.NO_NODE;
+  }
+  if (!mayDo(preparation, parent, Perms.create)) {
+    return ErrorNumber.NO_AUTH;
+  }
+  // The counter is that of the parent at this place in the order of writes, so concurrent creates never collide.
+  const path = wanted.sequential ? wanted.path + sequenceSuffix(parent.cversion) : wanted.path;
+  if (!isValidPath(path)) {
+    return ErrorNumber.BAD_ARGUMENTS;
+  }
+  if (preparation.node(path) !== null) {
+    return ErrorNumber.NODE_EXISTS;
+  }
+  if (ownerKind(parent.owner, world.tree.ownerRules) === 'ephemeral') {
+    return ErrorNumber.NO_CHILDREN_FOR_EPHEMERALS;
+  }
+  const dataLength = wanted.data === null ? 0 : wanted.data.length;
+  const overQuota = world.tree.quota.refusal(path, 1, dataLength, world.rules.enforceQuota);
+  if (overQuota !== 0) {
+    return overQuota;
+  }
+  const { zxid, timeMs } = preparation;
+  const cversion = (parent.cversion + 1) | 0;
+  preparation.put({ ...parent, cversion, pzxid: zxid, childCount: parent.childCount + 1 });
+  preparation.put({
+    path,
+    exists: true,
+    czxid: zxid,
+    mzxid: zxid,
+    pzxid: zxid,
+    ctimeMs: timeMs,
+    mtimeMs: timeMs,
+    version: 0,
+    cversion: 0,
+    aversion: 0,
+    owner: wanted.owner,
+    childCount: 0,
+    acl,
+    dataLength,
+    contentCrc: preparation.contentCrc(path, wanted.data),
+  });
+  return wanted.makeTxn(path, acl, cversion);
+}
+
+function replyWithPath(_world: World, txn: Txn, reply: JuteWriter): void {
+  CreateResponse.encode(reply, { path: (txn.value as CreateFamilyTxn).path });
+}
+
+/** Path and stat; 3.10 answers all but opcode 1 so. */
+export function replyWithStat({ tree }: World, txn: Txn, reply: JuteWriter): void {
+  const { path } = txn.value as CreateFamilyTxn;
+  Create2Response.encode(reply, { path, stat: tree.stat(tree.find(path)) });
+}
+
+function createOperation(name: OpCodeName, reply: WriteOperation['reply']): WriteOperation<CreateRequest> {
+  const opcode = OpCode[name];
+  return {
+    kind: 'write',
+    name,
+    opcode,
+    request: CreateRequest,
+    createsEphemeral: ({ flags }) => opcode !== OpCode.createContainer && isEphemeralMode(flags),
+    prepare: (preparation, request) => prepareCreate(preparation, opcode, request),
+    reply,
+  };
+}
+
+export const create = createOperation('create', replyWithPath);
+export const create2 = createOperation('create2', replyWithStat);
+export const createContainer = createOperation('createContainer', replyWithStat);
+
+export const createTTL: WriteOperation<CreateTtlRequest> = {
+  kind: 'write',
+  name: 'createTTL',
+  opcode: OpCode.createTTL,
+  request: CreateTtlRequest,
+  prepare: (preparation, request) => prepareCreate(preparation, OpCode.createTTL, request, request.ttl),
+  reply: replyWithStat,
+};
+
+/** Inside a multi, opcodes 1 and 15 with the container flag become createContainer; outside they make a plain node. */
+export function opcodeInMulti(opcode: number, flags: number): number {
+  return flags === CreateMode.container && opcode !== OpCode.createTTL ? OpCode.createContainer : opcode;
+}

@@ -1,0 +1,216 @@
+/** multi: several writes, all or none (client-protocol.md §6). */
+import {
+  CheckVersionRequest,
+  CREATE_MODE_MAX,
+  Create2Response,
+  CreateRequest,
+  CreateResponse,
+  type CreateTxn,
+  CreateTtlRequest,
+  DeleteRequest,
+  type EncodableStat,
+  ErrorNumber,
+  ErrorResult,
+  isEphemeralMode,
+  JuteError,
+  JuteReader,
+  JuteWriter,
+  MultiHeader,
+  MultiTxn,
+  OpCode,
+  SetDataRequest,
+  type SetDataTxn,
+  StatResponse,
+} from '@treekeeper/protocol';
+import { checkTxn, prepareCheck } from './check.ts';
+import { create2Txn, createContainerTxn, createTtlTxn, createTxn, opcodeInMulti, prepareCreate } from './create.ts';
+import { deleteContainerTxn, deleteTxn, prepareDelete } from './delete.ts';
+import { errorTxn } from './error.ts';
+import type { Preparation, Txn, TxnKind, World, WriteOperation } from './operation.ts';
+import { prepareSetData, setDataTxn } from './set-data.ts';
+
+/** One operation of the request, its own request bound. */
+interface MultiPart {
+  readonly prepare: (preparation: Preparation) => Txn | number;
+  readonly createsEphemeral: boolean;
+}
+
+const END = { type: -1, done: true, err: -1 };
+
+function decodePart(opcode: number, reader: JuteReader): MultiPart {
+  switch (opcode) {
+    case OpCode.create:
+    case OpCode.create2:
+    case OpCode.createContainer:
+    case OpCode.createTTL: {
+      const request =
+        opcode === OpCode.createTTL ? CreateTtlRequest.decode(reader) : { ...CreateRequest.decode(reader), ttl: 0n };
+      if (request.flags < 0 || request.flags > CREATE_MODE_MAX) {
+        throw new JuteError('OUT_OF_RANGE', `create flags ${request.flags} in a multi`);
+      }
+      const effective = opcodeInMulti(opcode, request.flags);
+      return {
+        prepare: (preparation) => prepareCreate(preparation, effective, request, request.ttl),
+        createsEphemeral: effective !== OpCode.createContainer && isEphemeralMode(request.flags),
+      };
+    }
+    case OpCode.delete: {
+      const request = DeleteRequest.decode(reader);
+      return { prepare: (preparation) => prepareDelete(preparation, request), createsEphemeral: false };
+    }
+    case OpCode.setData: {
+      const request = SetDataRequest.decode(reader);
+      return { prepare: (preparation) => prepareSetData(preparation, request), createsEphemeral: false };
+    }
+    case OpCode.check: {
+      const request = CheckVersionRequest.decode(reader);
+      return { prepare: (preparation) => prepareCheck(preparation, request), createsEphemeral: false };
+    }
+    default:
+      throw new JuteError('OUT_OF_RANGE', `operation ${opcode} is not allowed in a multi`);
+  }
+}
+
+/** Headers and requests in turn until a header says `done`; nothing else ends the list. */
+function decodeMulti(reader: JuteReader): MultiPart[] {
+  const parts: MultiPart[] = [];
+  for (;;) {
+    const { type, done } = MultiHeader.decode(reader);
+    if (done) {
+      return parts;
+    }
+    parts.push(decodePart(type, reader));
+  }
+}
+
+const subTxnKinds = new Map<number, TxnKind<never>>(
+  [
+    createTxn,
+    create2Txn,
+    createContainerTxn,
+    createTtlTxn,
+    deleteTxn,
+    deleteContainerTxn,
+    setDataTxn,
+    checkTxn,
+    errorTxn,
+  ].map((kind) => [kind.type, kind as TxnKind<never>]),
+);
+
+const scratch = new JuteWriter(1024);
+const subReader = new JuteReader();
+
+function encodeSubTxn({ kind, value }: Txn): { type: number; data: Uint8Array } {
+  scratch.clear();
+  kind.record.encode(scratch, value);
+  return { type: kind.type, data: scratch.copy() };
+}
+
+/**
+ * The transaction's operations stay encoded, as they are logged. Stats that the reply needs are those after each
+ * operation, not those at the end: `apply` keeps them in `stats`, by index.
+ */
+interface MultiValue extends MultiTxn {
+  stats?: (EncodableStat | undefined)[];
+}
+
+export const multiTxn: TxnKind<MultiValue> = {
+  type: OpCode.multi,
+  record: MultiTxn,
+  apply(world, multi, context) {
+    const { txns } = multi;
+    if (txns.some(({ type }) => type === OpCode.error)) {
+      return 0; // one refused operation, and none is applied; the rest is in the record for the reply
+    }
+    multi.stats = txns.map(({ type, data }) => {
+      const kind = subTxnKinds.get(type);
+      if (kind === undefined) {
+        throw new Error(`a multi with an operation of type ${type}, which has no place there`);
+      }
+      subReader.reset(data, 0, data.length);
+      const value = kind.record.decode(subReader);
+      kind.apply(world, value, context); // in replay one may fail: the others are applied all the same
+      return statAfter(world, type, value);
+    });
+    return 0;
+  },
+};
+
+function statAfter({ tree }: World, type: number, value: unknown): EncodableStat | undefined {
+  if (type === OpCode.create || type === OpCode.delete || type === OpCode.check || type === OpCode.deleteContainer) {
+    return undefined;
+  }
+  const node = tree.find((value as SetDataTxn).path);
+  return node === 0 ? undefined : { ...tree.stat(node) };
+}
+
+function prepareMulti(preparation: Preparation, parts: MultiPart[]): Txn {
+  const mark = preparation.mark();
+  const txns: MultiTxn['txns'] = [];
+  let failed = false;
+  for (const part of parts) {
+    const result = failed ? ErrorNumber.RUNTIME_INCONSISTENCY : part.prepare(preparation);
+    if (typeof result === 'number') {
+      failed = true;
+      txns.push(encodeSubTxn({ kind: errorTxn, value: { err: result } }));
+    } else {
+      txns.push(encodeSubTxn(result));
+    }
+  }
+  if (failed) {
+    preparation.rollback(mark);
+  }
+  return { kind: multiTxn, value: { txns } };
+}
+
+/** After a failure every result is an error: 0 before the failing operation, its code, then −2 (trap 8). */
+function replyFailed(txns: MultiTxn['txns'], reply: JuteWriter): void {
+  for (const { type, data } of txns) {
+    let err = 0;
+    if (type === OpCode.error) {
+      subReader.reset(data, 0, data.length);
+      err = errorTxn.record.decode(subReader).err;
+    }
+    MultiHeader.encode(reply, { type: OpCode.error, done: false, err });
+    ErrorResult.encode(reply, { err });
+  }
+}
+
+function replyDone({ txns, stats }: MultiValue, reply: JuteWriter): void {
+  txns.forEach(({ type, data }, i) => {
+    const stat = stats?.[i];
+    subReader.reset(data, 0, data.length);
+    // 3.10 answers every create that carries a stat as create2.
+    const withPathAndStat = type === OpCode.create2 || type === OpCode.createContainer || type === OpCode.createTTL;
+    MultiHeader.encode(reply, { type: withPathAndStat ? OpCode.create2 : type, done: false, err: 0 });
+    if (type === OpCode.create || withPathAndStat) {
+      const { path } = (subTxnKinds.get(type) as TxnKind<CreateTxn>).record.decode(subReader);
+      if (stat === undefined) {
+        CreateResponse.encode(reply, { path });
+      } else {
+        Create2Response.encode(reply, { path, stat });
+      }
+    } else if (type === OpCode.setData && stat !== undefined) {
+      StatResponse.encode(reply, { stat });
+    }
+  });
+}
+
+export const multi: WriteOperation<MultiPart[]> = {
+  kind: 'write',
+  name: 'multi',
+  opcode: OpCode.multi,
+  request: { decode: decodeMulti },
+  malformedConsumesZxid: true,
+  createsEphemeral: (parts) => parts.some((part) => part.createsEphemeral),
+  prepare: prepareMulti,
+  reply(_world, txn, reply) {
+    const value = txn.value as MultiValue;
+    if (value.txns.some(({ type }) => type === OpCode.error)) {
+      replyFailed(value.txns, reply);
+    } else {
+      replyDone(value, reply);
+    }
+    MultiHeader.encode(reply, END);
+  },
+};

@@ -1,0 +1,146 @@
+/**
+ * The shape of an operation: one file, one row of the table (index.ts). A read answers from the tree; a write is
+ * prepared against what the tree will be (checks, then a transaction), ordered and logged elsewhere, and applied.
+ */
+import type { ACL, EncodableStat, Id, JuteReader, JuteWriter, OpCodeName, RecordType, RequestAcl } from '@treekeeper/protocol';
+import type { SessionTable } from '../sessions/session-table.ts';
+import type { DataTree } from '../tree/data-tree.ts';
+import type { WatchTable } from '../watches/watch-table.ts';
+
+/** Who asks: the identities and the session are those of the moment at which the request was read. */
+export interface Requester {
+  readonly sessionId: bigint;
+  readonly identities: readonly Id[];
+  /** What watches are registered for: the connection, not the session. */
+  readonly watcher: Watcher;
+}
+
+/** A client connection as the watch table knows it. */
+export interface Watcher {
+  readonly identities: readonly Id[];
+  /** Puts a watch event into the connection's output. zxid −1: unknown (events made up by setWatches). */
+  sendEvent(type: number, path: string, zxid: number): void;
+}
+
+/** The rules of access, as auth/ builds them from the configuration. */
+export interface AccessControl {
+  /** Whether one of the identities has one of the permission bits. */
+  permits(acl: readonly ACL[], perms: number, identities: readonly Id[]): boolean;
+  /** A requested list made ready to be stored, or an error number (client-protocol.md §8.3). */
+  fixAcl(acl: readonly RequestAcl[] | null, identities: readonly Id[]): ACL[] | number;
+  /** The list as a reader without ADMIN may see it (§8.4). */
+  maskAcl(acl: readonly ACL[]): ACL[];
+}
+
+/** Settings that operations depend on. */
+export interface OperationRules {
+  readonly extendedTypesEnabled: boolean;
+  readonly enforceQuota: boolean;
+  readonly reconfigEnabled: boolean;
+  readonly localSessionsUpgradingEnabled: boolean;
+  readonly closeSessionTxnEnabled: boolean;
+}
+
+/** The three tables, and the rules. */
+export interface World {
+  readonly tree: DataTree;
+  readonly watches: WatchTable<Watcher>;
+  readonly sessions: SessionTable;
+  readonly access: AccessControl;
+  readonly rules: OperationRules;
+}
+
+export interface ReadOperation<Request = unknown> {
+  readonly kind: 'read';
+  readonly name: OpCodeName;
+  readonly opcode: number;
+  /** Usually a record; multiRead has its own decoder. */
+  readonly request: { decode(reader: JuteReader): Request };
+  /** It sends events to the requester and has no body (setWatches). */
+  readonly sendsEvents?: boolean;
+  /** Writes the reply's body, or returns an error number (the body is then dropped). Sets the watch asked for. */
+  answer(world: World, requester: Requester, request: Request, reply: JuteWriter): number;
+}
+
+/** A kind of transaction: how it is encoded, and what it does to the tables. */
+export interface TxnKind<Value = unknown> {
+  readonly type: number;
+  readonly record: RecordType<Value>;
+  /** Used live and in replay alike (disk-format.md §3.6). Returns 0 or an error number, which replay ignores. */
+  apply(world: World, value: Value, context: TxnContext): number;
+}
+
+/** What a transaction's header says. */
+export interface TxnContext {
+  readonly sessionId: bigint;
+  readonly zxid: number;
+  readonly timeMs: number;
+}
+
+export interface Txn<Value = unknown> {
+  readonly kind: TxnKind<Value>;
+  readonly value: Value;
+}
+
+export interface WriteOperation<Request = unknown> {
+  readonly kind: 'write';
+  readonly name: OpCodeName;
+  readonly opcode: number;
+  /** Usually a record; multi has its own decoder. */
+  readonly request: { decode(reader: JuteReader): Request };
+  /** A body that does not decode consumes a zxid only where this says so (multi). */
+  readonly malformedConsumesZxid?: boolean;
+  /** Whether the request would give the session an ephemeral node: a local session must become a global one first. */
+  createsEphemeral?(request: Request): boolean;
+  /** Checks the request in ZooKeeper's order and makes the transaction, or returns an error number. */
+  prepare(preparation: Preparation, request: Request): Txn | number;
+  /** Writes the reply's body after the transaction has been applied. */
+  reply(world: World, txn: Txn, reply: JuteWriter): void;
+}
+
+export type Operation = ReadOperation | WriteOperation;
+
+/** A node as it will be when everything proposed so far has been applied. Never changed in place. */
+export interface PendingNode {
+  readonly path: string;
+  readonly exists: boolean;
+  readonly czxid: number;
+  readonly mzxid: number;
+  readonly pzxid: number;
+  readonly ctimeMs: number;
+  readonly mtimeMs: number;
+  readonly version: number;
+  /** Creations below the node, as stored. */
+  readonly cversion: number;
+  readonly aversion: number;
+  readonly owner: bigint;
+  readonly childCount: number;
+  readonly acl: readonly ACL[];
+  readonly dataLength: number;
+  /** CRC-32 of path and data: the part of the node's digest that stat changes leave alone. */
+  readonly contentCrc: number;
+}
+
+/** What `prepare` works against: the tree plus everything proposed and not yet applied. */
+export interface Preparation {
+  readonly world: World;
+  readonly sessionId: bigint;
+  readonly identities: readonly Id[];
+  /** Of the transaction in the making. */
+  readonly zxid: number;
+  readonly timeMs: number;
+  /** The node at a path, null when it will be missing. */
+  node(path: string): PendingNode | null;
+  /** Replaces or creates a node. */
+  put(node: PendingNode): void;
+  remove(node: PendingNode): void;
+  /** CRC-32 of path and data, for a new `contentCrc`. */
+  contentCrc(path: string, data: Uint8Array | null): number;
+  /** The session's ephemerals as they will be. */
+  ephemeralsOf(sessionId: bigint): string[];
+  /** Undoes everything put and removed since `mark` was taken. */
+  mark(): number;
+  rollback(mark: number): void;
+}
+
+export type { EncodableStat };

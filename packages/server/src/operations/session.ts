@@ -1,0 +1,55 @@
+/** The transactions that begin and end sessions (client-protocol.md §10). */
+import { CloseSessionTxn, CreateSessionTxn, EmptyRecord, OpCode } from '@treekeeper/protocol';
+import { removePending } from './delete.ts';
+import type { Preparation, Txn, TxnKind, WriteOperation } from './operation.ts';
+
+export const createSessionTxn: TxnKind<CreateSessionTxn> = {
+  type: OpCode.createSession,
+  record: CreateSessionTxn,
+  apply({ sessions }, { timeOut }, { sessionId }) {
+    sessions.open(sessionId, timeOut);
+    return 0;
+  },
+};
+
+/** Deletes the listed paths in order, then any other ephemeral this server knows of the session. */
+export const closeSessionTxn: TxnKind<CloseSessionTxn> = {
+  type: OpCode.closeSession,
+  record: CloseSessionTxn,
+  apply({ tree, sessions }, { paths2Delete }, { sessionId, zxid }) {
+    for (const path of paths2Delete) {
+      tree.remove(path, zxid); // a path that is gone already is no fault
+    }
+    for (const path of tree.ephemeralsOf(sessionId)) {
+      tree.remove(path, zxid);
+    }
+    sessions.close(sessionId);
+    return 0;
+  },
+};
+
+/** From here on the session's requests get SESSION_EXPIRED; its ephemerals go with the transaction. */
+export function prepareCloseSession(preparation: Preparation): Txn {
+  const { world, sessionId } = preparation;
+  const paths2Delete = preparation.ephemeralsOf(sessionId);
+  for (const path of paths2Delete) {
+    const node = preparation.node(path);
+    if (node !== null) {
+      removePending(preparation, node);
+    }
+  }
+  const session = world.sessions.get(sessionId);
+  if (session !== undefined) {
+    session.closing = true;
+  }
+  return { kind: closeSessionTxn, value: { paths2Delete } };
+}
+
+export const closeSession: WriteOperation<object> = {
+  kind: 'write',
+  name: 'closeSession',
+  opcode: OpCode.closeSession,
+  request: EmptyRecord,
+  prepare: prepareCloseSession,
+  reply: () => {},
+};

@@ -1,0 +1,63 @@
+/** setData. */
+import {
+  ErrorNumber,
+  isValidPath,
+  OpCode,
+  Perms,
+  SetDataRequest,
+  SetDataTxn,
+  StatResponse,
+} from '@treekeeper/protocol';
+import { mayDo, nextVersion, sessionError, versionMatches } from './checks.ts';
+import type { Preparation, Txn, TxnKind, WriteOperation } from './operation.ts';
+
+export const setDataTxn: TxnKind<SetDataTxn> = {
+  type: OpCode.setData,
+  record: SetDataTxn,
+  apply: ({ tree }, { path, data, version }, { zxid, timeMs }) => tree.setData(path, data, version, zxid, timeMs),
+};
+
+export function prepareSetData(preparation: Preparation, { path, data, version }: SetDataRequest): Txn | number {
+  const { world, zxid, timeMs } = preparation;
+  const refused = sessionError(preparation);
+  if (refused !== 0) {
+    return refused;
+  }
+  if (!isValidPath(path)) {
+    return ErrorNumber.BAD_ARGUMENTS;
+  }
+  const node = preparation.node(path);
+  if (node === null) {
+    return ErrorNumber.NO_NODE;
+  }
+  if (!mayDo(preparation, node, Perms.write)) {
+    return ErrorNumber.NO_AUTH;
+  }
+  const dataLength = data === null ? 0 : data.length;
+  // Totals are those applied, as in ZooKeeper, so the difference is taken against the data applied.
+  const appliedLength = world.tree.dataLength(world.tree.find(path));
+  if (dataLength !== appliedLength) {
+    const overQuota = world.tree.quota.refusal(path, 0, dataLength - appliedLength, world.rules.enforceQuota);
+    if (overQuota !== 0) {
+      return overQuota;
+    }
+  }
+  if (!versionMatches(node.version, version)) {
+    return ErrorNumber.BAD_VERSION;
+  }
+  const newVersion = nextVersion(node.version);
+  const contentCrc = preparation.contentCrc(path, data);
+  preparation.put({ ...node, version: newVersion, mzxid: zxid, mtimeMs: timeMs, dataLength, contentCrc });
+  return { kind: setDataTxn, value: { path, data, version: newVersion } };
+}
+
+export const setData: WriteOperation<SetDataRequest> = {
+  kind: 'write',
+  name: 'setData',
+  opcode: OpCode.setData,
+  request: SetDataRequest,
+  prepare: prepareSetData,
+  reply: ({ tree }, txn, reply) => {
+    StatResponse.encode(reply, { stat: tree.stat(tree.find((txn.value as SetDataTxn).path)) });
+  },
+};

@@ -1,0 +1,50 @@
+/** From the configuration to what a replica is told. */
+import { limits } from './config/limits.ts';
+import type { ServerConfig } from './config/server-config.ts';
+import type { ReplicaOptions } from './replica/options.ts';
+
+/** The id a standalone server has in the ids of its sessions. */
+const STANDALONE_SERVER_ID = 1;
+
+export function replicaOptions(config: ServerConfig): ReplicaOptions {
+  const { sessions, limits: requested, dataModel, storage, listeners, ensemble } = config;
+  const outstandingRequestsMax =
+    requested.requestThrottleMaxRequests > 0
+      ? Math.min(requested.globalOutstandingLimit, requested.requestThrottleMaxRequests)
+      : requested.globalOutstandingLimit;
+  return {
+    serverId: ensemble.serverId ?? STANDALONE_SERVER_ID,
+    tickTimeMs: sessions.tickTimeMs,
+    minSessionTimeoutMs: sessions.minTimeoutMs,
+    maxSessionTimeoutMs: sessions.maxTimeoutMs,
+    localSessionsEnabled: sessions.localSessionsEnabled,
+    frameBytesMax: requested.maxBufferBytes,
+    requests: {
+      outstandingRequestsMax,
+      fieldLengthBytesMax: storage.fieldBytesMax,
+      largeRequestThresholdBytes: requested.largeRequestThresholdBytes,
+      largeRequestBytesMax: requested.largeRequestMaxBytes,
+    },
+    rules: {
+      extendedTypesEnabled: dataModel.extendedTypesEnabled,
+      enforceQuota: dataModel.enforceQuota,
+      reconfigEnabled: ensemble.reconfigEnabled,
+      localSessionsUpgradingEnabled: sessions.localSessionsUpgradingEnabled,
+      closeSessionTxnEnabled: sessions.closeSessionTxnEnabled,
+    },
+    ownerRules: dataModel,
+    digestEnabled: storage.digestEnabled,
+    storage,
+    reaper: {
+      checkIntervalMs: dataModel.containerCheckIntervalMs,
+      maxPerMinute: dataModel.containerMaxPerMinute,
+      maxNeverUsedIntervalMs: dataModel.containerMaxNeverUsedIntervalMs,
+    },
+    sessionlessTimeoutMs: listeners.sessionlessTimeoutMs,
+    unsentBytesPause: limits.connectionOutputPauseBytes,
+    unsentBytesMax: limits.connectionOutputBytesMax,
+    connectionThrottle: config.connectionThrottle,
+    purgeRetainCount: storage.purgeRetainCount,
+    purgeIntervalMs: storage.purgeIntervalMs,
+  };
+}

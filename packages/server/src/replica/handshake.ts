@@ -1,0 +1,97 @@
+/** The first frame of a connection: a new session, or an old one resumed (client-protocol.md §2). */
+import { ConnectRequest, ConnectResponse, JuteError, JuteReader } from '@treekeeper/protocol';
+import { negotiateTimeout, type Session, type SessionTable } from '../sessions/session-table.ts';
+import { isSessionPassword, sessionPassword } from '../sessions/password.ts';
+import type { ClientConnection } from './client-connection.ts';
+import type { Outputs } from './output.ts';
+
+export interface SessionTimeouts {
+  readonly minSessionTimeoutMs: number;
+  readonly maxSessionTimeoutMs: number;
+}
+
+export interface HandshakePorts {
+  readonly sessions: SessionTable<ClientConnection>;
+  readonly outputs: Outputs;
+  readonly timeouts: SessionTimeouts;
+  lastZxid(): number;
+  /** The connection throttle lets this handshake through. */
+  admit(sessionId: bigint): boolean;
+  /** Starts a session for the connection; `opened` follows, now or when its transaction has been applied. */
+  begin(client: ClientConnection, timeoutMs: number): void;
+  /** The session is this connection's from now on. */
+  attach(client: ClientConnection, session: Session<ClientConnection>, timeoutMs: number): void;
+  close(client: ClientConnection): void;
+}
+
+const NO_PASSWORD = new Uint8Array(16);
+const PROTOCOL_VERSION = 0;
+
+export class Handshake {
+  readonly #ports: HandshakePorts;
+  readonly #reader = new JuteReader();
+
+  constructor(ports: HandshakePorts) {
+    this.#ports = ports;
+  }
+
+  /** Takes the ConnectRequest, and decides in the order of §2.3. */
+  accept(client: ClientConnection, bytes: Uint8Array, start: number, end: number): void {
+    const { sessions, timeouts } = this.#ports;
+    const reader = this.#reader;
+    reader.reset(bytes, start, end);
+    let request: ConnectRequest;
+    try {
+      request = ConnectRequest.decode(reader);
+    } catch (error) {
+      if (error instanceof JuteError) {
+        this.#ports.close(client);
+        return;
+      }
+      throw error;
+    }
+    client.readOnlyByte = reader.remaining > 0;
+    const { sessionId } = request;
+    if (!this.#ports.admit(sessionId) || request.lastZxidSeen > this.#ports.lastZxid()) {
+      // A client that has seen more than this server must find another (trap 26).
+      this.#ports.close(client);
+      return;
+    }
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = timeouts;
+    const timeoutMs = negotiateTimeout(request.timeOut, minSessionTimeoutMs, maxSessionTimeoutMs);
+    if (sessionId === 0n) {
+      this.#ports.begin(client, timeoutMs);
+      return;
+    }
+    const session = sessions.get(sessionId);
+    const owner = session?.owner ?? null;
+    if (owner !== null) {
+      this.#ports.close(owner); // even before the password is looked at (trap 24)
+    }
+    if (session === undefined || session.closing || !isSessionPassword(sessionId, request.passwd)) {
+      this.#answer(client, 0n, 0, NO_PASSWORD);
+      this.#ports.close(client);
+      return;
+    }
+    this.#ports.attach(client, session, timeoutMs);
+    this.opened(client, sessionId, timeoutMs);
+  }
+
+  /** Tells the client its session. */
+  opened(client: ClientConnection, sessionId: bigint, timeoutMs: number): void {
+    client.phase = 'open';
+    this.#answer(client, sessionId, timeoutMs, sessionPassword(sessionId));
+  }
+
+  /** The read-only byte exactly when the request had one (trap 1). */
+  #answer(client: ClientConnection, sessionId: bigint, timeOut: number, passwd: Uint8Array): void {
+    const output = this.#ports.outputs.of(client);
+    const start = output.reserve(4);
+    ConnectResponse.encode(output, { protocolVersion: PROTOCOL_VERSION, timeOut, sessionId, passwd });
+    if (client.readOnlyByte) {
+      output.boolean(false);
+    }
+    output.setInt(start, output.length - start - 4);
+    client.statistics.packetsSent++;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * What the tree will be when everything proposed has been applied: an overlay of changed nodes over the tree. Writes are
+ * prepared against it, so that a pipeline of writes needs no waiting. Single-threaded: one preparation at a time.
+ */
+import type { Id } from '@treekeeper/protocol';
+import type { PendingNode, Preparation, World } from '../operations/operation.ts';
+import { contentCrc, nodeDigest } from '../tree/digest.ts';
+
+interface Overlaid {
+  readonly node: PendingNode;
+  /** The transaction that put it here; once that is applied the tree says the same. */
+  readonly zxid: number;
+}
+
+interface JournalEntry {
+  readonly path: string;
+  readonly previous: Overlaid | undefined;
+  readonly digestBefore: bigint;
+}
+
+export class PendingChanges implements Preparation {
+  readonly world: World;
+  sessionId = 0n;
+  identities: readonly Id[] = [];
+  zxid = 0;
+  timeMs = 0;
+  /** Digest of the tree as it will be; kept only when digests are on. */
+  digest: bigint;
+  readonly #digestEnabled: boolean;
+  readonly #overlay = new Map<string, Overlaid>();
+  /** Paths in the order in which they were changed, to be dropped from the overlay in that order. */
+  #changed: { path: string; zxid: number }[] = [];
+  #changedHead = 0;
+  /** Changes of the preparation under way, for rollback. */
+  readonly #journal: JournalEntry[] = [];
+
+  constructor(world: World, digestEnabled: boolean) {
+    this.world = world;
+    this.#digestEnabled = digestEnabled;
+    this.digest = world.tree.digest;
+  }
+
+  /** Begins the preparation of the transaction `zxid`. */
+  begin(sessionId: bigint, identities: readonly Id[], zxid: number, timeMs: number): void {
+    this.sessionId = sessionId;
+    this.identities = identities;
+    this.zxid = zxid;
+    this.timeMs = timeMs;
+    this.#journal.length = 0;
+  }
+
+  node(path: string): PendingNode | null {
+    const overlaid = this.#overlay.get(path);
+    if (overlaid !== undefined) {
+      return overlaid.node.exists ? overlaid.node : null;
+    }
+    return this.#fromTree(path);
+  }
+
+  #fromTree(path: string): PendingNode | null {
+    const { tree } = this.world;
+    const node = tree.find(path);
+    if (node === 0) {
+      return null;
+    }
+    return {
+      path,
+      exists: true,
+      czxid: tree.czxid(node),
+      mzxid: tree.mzxid(node),
+      pzxid: tree.pzxid(node),
+      ctimeMs: tree.ctimeMs(node),
+      mtimeMs: tree.mtimeMs(node),
+      version: tree.version(node),
+      cversion: tree.cversion(node),
+      aversion: tree.aversion(node),
+      owner: tree.owner(node),
+      childCount: tree.childCount(node),
+      acl: tree.acl(node),
+      dataLength: tree.dataLength(node),
+      contentCrc: tree.contentCrc(node),
+    };
+  }
+
+  put(node: PendingNode): void {
+    this.#replace(node);
+  }
+
+  remove(node: PendingNode): void {
+    this.#replace({ ...node, exists: false });
+  }
+
+  #replace(node: PendingNode): void {
+    const { path } = node;
+    const previous = this.#overlay.get(path);
+    this.#journal.push({ path, previous, digestBefore: this.digest });
+    if (this.#digestEnabled) {
+      const before = this.node(path);
+      // Two unsigned 32-bit values: their difference is exact.
+      const difference = digestOf(node) - (before === null ? 0 : digestOf(before));
+      this.digest = BigInt.asIntN(64, this.digest + BigInt(difference));
+    }
+    this.#overlay.set(path, { node, zxid: this.zxid });
+    this.#changed.push({ path, zxid: this.zxid });
+  }
+
+  contentCrc(path: string, data: Uint8Array | null): number {
+    return this.#digestEnabled ? contentCrc(path, data) : 0;
+  }
+
+  ephemeralsOf(sessionId: bigint): string[] {
+    const paths = this.world.tree.ephemeralsOf(sessionId);
+    if (this.#overlay.size === 0) {
+      return paths;
+    }
+    const result = new Set(paths);
+    for (const { node } of this.#overlay.values()) {
+      if (node.owner === sessionId) {
+        if (node.exists) {
+          result.add(node.path);
+        } else {
+          result.delete(node.path);
+        }
+      }
+    }
+    return [...result];
+  }
+
+  mark(): number {
+    return this.#journal.length;
+  }
+
+  rollback(mark: number): void {
+    while (this.#journal.length > mark) {
+      const { path, previous, digestBefore } = this.#journal.pop() as JournalEntry;
+      if (previous === undefined) {
+        this.#overlay.delete(path);
+      } else {
+        this.#overlay.set(path, previous);
+      }
+      this.digest = digestBefore;
+    }
+  }
+
+  /** Everything through `zxid` has been applied to the tree: what it put here is no longer needed. */
+  applied(zxid: number): void {
+    const changed = this.#changed;
+    while (this.#changedHead < changed.length && changed[this.#changedHead].zxid <= zxid) {
+      const { path } = changed[this.#changedHead++];
+      const overlaid = this.#overlay.get(path);
+      if (overlaid !== undefined && overlaid.zxid <= zxid) {
+        this.#overlay.delete(path);
+      }
+    }
+    if (this.#changedHead === changed.length) {
+      this.#changed = [];
+      this.#changedHead = 0;
+    }
+  }
+}
+
+function digestOf(node: PendingNode): number {
+  return node.exists
+    ? nodeDigest(
+        node.path,
+        node.contentCrc,
+        node.czxid,
+        node.mzxid,
+        node.pzxid,
+        node.ctimeMs,
+        node.mtimeMs,
+        node.version,
+        node.cversion,
+        node.aversion,
+        node.owner,
+      )
+    : 0;
+}

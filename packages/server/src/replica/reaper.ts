@@ -1,0 +1,66 @@
+/**
+ * Removes containers that have lost their last child and TTL nodes whose time is over (client-protocol.md §5.5), evenly
+ * spaced, by ordinary transactions of the server's own.
+ */
+import { ttlOfOwner } from '@treekeeper/protocol';
+import type { DataTree } from '../tree/data-tree.ts';
+
+export interface ReaperOptions {
+  readonly checkIntervalMs: number;
+  readonly maxPerMinute: number;
+  /** A container that never had a child goes after this; 0: never. */
+  readonly maxNeverUsedIntervalMs: number;
+}
+
+export class Reaper {
+  readonly #tree: DataTree;
+  readonly #options: ReaperOptions;
+  readonly #remove: (path: string) => void;
+  #due: string[] = [];
+  #nextCheckMs: number;
+  #nextRemovalMs = 0;
+
+  constructor(tree: DataTree, options: ReaperOptions, nowMs: number, remove: (path: string) => void) {
+    this.#tree = tree;
+    this.#options = options;
+    this.#remove = remove;
+    this.#nextCheckMs = nowMs + options.checkIntervalMs;
+  }
+
+  /** Looks for what is due when it is time to, and removes as many as the pace allows. */
+  tick(nowMs: number, wallMs: number): void {
+    if (nowMs >= this.#nextCheckMs) {
+      this.#nextCheckMs = nowMs + this.#options.checkIntervalMs;
+      if (this.#due.length === 0) {
+        this.#due = this.#candidates(wallMs);
+        this.#nextRemovalMs = nowMs;
+      }
+    }
+    const spacingMs = 60_000 / this.#options.maxPerMinute;
+    while (this.#due.length > 0 && nowMs >= this.#nextRemovalMs) {
+      this.#nextRemovalMs += spacingMs;
+      this.#remove(this.#due.pop() as string); // checked again when it is prepared
+    }
+  }
+
+  #candidates(wallMs: number): string[] {
+    const tree = this.#tree;
+    const due: string[] = [];
+    for (const path of tree.containers()) {
+      const node = tree.find(path);
+      const idleMs = wallMs - tree.mtimeMs(node);
+      const { maxNeverUsedIntervalMs } = this.#options;
+      const used = tree.cversion(node) > 0;
+      if (tree.childCount(node) === 0 && (used || (maxNeverUsedIntervalMs > 0 && idleMs > maxNeverUsedIntervalMs))) {
+        due.push(path);
+      }
+    }
+    for (const path of tree.ttlNodes()) {
+      const node = tree.find(path);
+      if (tree.childCount(node) === 0 && wallMs - tree.mtimeMs(node) > ttlOfOwner(tree.owner(node))) {
+        due.push(path);
+      }
+    }
+    return due;
+  }
+}

@@ -1,0 +1,157 @@
+/** From the files to the tables: the receiver of recovery (disk-format.md §3.5, §3.6). */
+import { type ACL, type JuteReader, OpCode, type StatPersisted, zxidHex } from '@treekeeper/protocol';
+import { assert } from '../assert.ts';
+import type { Disk } from '../io/disk.ts';
+import type { Log } from '../io/log.ts';
+import { txnKindOf } from '../operations/index.ts';
+import type { AccessControl } from '../operations/operation.ts';
+import { SessionTable } from '../sessions/session-table.ts';
+import { StorageError } from '../storage/errors.ts';
+import { type RecoverySink, recover } from '../storage/recovery.ts';
+import type { SnapshotDigest } from '../storage/snapshot-reader.ts';
+import type { LoggedTxnHeader } from '../storage/txn-body.ts';
+import { DataTree } from '../tree/data-tree.ts';
+import { WatchTable } from '../watches/watch-table.ts';
+import type { ReplicaOptions } from './options.ts';
+import type { ReplicaWorld } from './replica.ts';
+
+export interface RecoveredWorld {
+  readonly world: ReplicaWorld;
+  /** The disk does not say all that the tables do, or would take long to say it again. */
+  readonly snapshotWanted: boolean;
+  /** There was nothing on disk: no transaction may be logged before the first snapshot is there. */
+  readonly isNew: boolean;
+  readonly digestMismatches: number;
+}
+
+interface RecoverySeams {
+  readonly disk: Disk;
+  readonly log: Log;
+  readonly access: AccessControl;
+}
+
+/** Loads the database. Throws StorageError where a person has to decide. */
+export function recoverWorld(options: ReplicaOptions, { disk, log, access }: RecoverySeams): RecoveredWorld {
+  const sink = new WorldSink(options, access, log);
+  const { lastZxid, snapshotZxid, sinceSnapshotTxns } = recover(disk, options.storage, sink, log);
+  if (lastZxid < 0) {
+    throw new StorageError(
+      'data',
+      'there is no data, and db.autocreate=false says that this may be a mistake. If a new database is meant, create an ' +
+        'empty file named initialize beside the version-2 directory of the logs (dataLogDir), or remove the setting',
+    );
+  }
+  const { world } = sink;
+  world.tree.lastZxid = lastZxid;
+  const orphans = sink.finish();
+  return {
+    world,
+    snapshotWanted: snapshotZxid === null || orphans > 0 || sinceSnapshotTxns > options.storage.snapCount / 2,
+    isNew: snapshotZxid === null,
+    digestMismatches: sink.digestMismatches,
+  };
+}
+
+class WorldSink implements RecoverySink {
+  readonly #options: ReplicaOptions;
+  readonly #access: AccessControl;
+  readonly #log: Log;
+  world: ReplicaWorld;
+  digestMismatches = 0;
+  /** The snapshot's digest, to be compared when replay reaches its zxid; records are not compared before. */
+  #target: SnapshotDigest | null = null;
+
+  constructor(options: ReplicaOptions, access: AccessControl, log: Log) {
+    this.#options = options;
+    this.#access = access;
+    this.#log = log;
+    this.world = this.#freshWorld();
+  }
+
+  #freshWorld(): ReplicaWorld {
+    const { digestEnabled, ownerRules, rules } = this.#options;
+    const tree = new DataTree({ digestEnabled, ownerRules });
+    tree.recordChanges = false;
+    return { tree, watches: new WatchTable(), sessions: new SessionTable(), access: this.#access, rules };
+  }
+
+  reset(): void {
+    this.world = this.#freshWorld();
+  }
+
+  session(id: bigint, timeoutMs: number): void {
+    this.world.sessions.open(id, timeoutMs);
+  }
+
+  acl(id: bigint, acl: ACL[]): void {
+    this.world.tree.acls.load(id, acl);
+  }
+
+  node(path: string, data: Uint8Array | null, aclId: bigint, stat: StatPersisted): void {
+    this.world.tree.loadNode(path, data, aclId, stat);
+  }
+
+  snapshotLoaded(zxid: number, digest: SnapshotDigest | null): void {
+    this.world.tree.finishLoading();
+    if (this.#options.digestEnabled && digest !== null && digest.zxid > 0 && digest.zxid >= zxid) {
+      this.#target = digest;
+      this.#compareTarget(zxid);
+    }
+  }
+
+  txn(header: LoggedTxnHeader, txn: JuteReader, digest: bigint | null): void {
+    const kind = txnKindOf(header.type);
+    assert(kind !== undefined, 'recovery lets no unknown transaction through');
+    const value = kind.record.decode(txn);
+    const { clientId: sessionId, zxid, timeMs } = header;
+    kind.apply(this.world, value, { sessionId, zxid, timeMs });
+    const { tree } = this.world;
+    tree.lastZxid = Math.max(tree.lastZxid, zxid);
+    if (this.#target !== null) {
+      this.#compareTarget(zxid);
+    } else if (digest !== null && this.#options.digestEnabled && header.type !== OpCode.error) {
+      this.#compare(zxid, digest);
+    }
+  }
+
+  #compareTarget(zxid: number): void {
+    const target = this.#target as SnapshotDigest;
+    if (zxid === target.zxid) {
+      this.#compare(zxid, target.digest);
+      this.#target = null;
+    } else if (zxid > target.zxid) {
+      this.#log.warn(`the log has no transaction 0x${zxidHex(target.zxid)}, for which the snapshot has a digest`);
+      this.#target = null;
+    }
+  }
+
+  /** A mismatch is told, never fatal: digests of Java servers differ where paths are not ASCII (disk-format.md §4). */
+  #compare(zxid: number, expected: bigint): void {
+    if (this.world.tree.digest !== expected && this.digestMismatches++ === 0) {
+      this.#log.error(
+        `the tree after zxid 0x${zxidHex(zxid)} differs from the one its writer had (digest ` +
+          `${this.world.tree.digest}, recorded ${expected}). With names that are not ASCII, written by a Java server in a ` +
+          'C locale, this is normal; else compare this server with the others of its ensemble',
+      );
+    }
+  }
+
+  /** Sessions that own nodes and are in no table are gone: so are their nodes. Returns how many sessions. */
+  finish(): number {
+    const { tree, sessions } = this.world;
+    let orphans = 0;
+    for (const owner of [...tree.sessionsWithEphemerals()]) {
+      if (sessions.get(owner) === undefined) {
+        orphans++;
+        for (const path of tree.ephemeralsOf(owner)) {
+          tree.remove(path, tree.lastZxid);
+        }
+      }
+    }
+    if (orphans > 0) {
+      this.#log.info(`removed the ephemeral nodes of ${orphans} sessions that no longer exist`);
+    }
+    tree.recordChanges = true;
+    return orphans;
+  }
+}

@@ -1,0 +1,383 @@
+/**
+ * Requests of open sessions: each frame is decoded, looked up in the table of operations, and answered in its place.
+ * A read with nothing before it is answered at once, straight from the tree; anything else waits in the connection's
+ * queue (client-protocol.md §3.7).
+ */
+import { ErrorNumber, type Id, JuteError, JuteReader, OpCode, SpecialXid } from '@treekeeper/protocol';
+import type { Clock } from '../io/clock.ts';
+import { errorTxn } from '../operations/error.ts';
+import { operationOf } from '../operations/index.ts';
+import type { ReadOperation, World, WriteOperation } from '../operations/operation.ts';
+import type { Session } from '../sessions/session-table.ts';
+import { type Answer, type ClientConnection, PauseReason, type Waiting } from './client-connection.ts';
+import type { ReplicaCounters } from './counters.ts';
+import type { Credentials } from '../auth/credentials.ts';
+import { beginReply, endReply, type Outputs } from './output.ts';
+import type { Statistics } from '../admin/statistics.ts';
+import type { InFlight, Writes } from './writes.ts';
+
+export interface RequestLimits {
+  /** Requests of all connections that may be waiting; beyond it connections with waiting requests are not read. */
+  readonly outstandingRequestsMax: number;
+  readonly fieldLengthBytesMax: number;
+  /** What counts as a large request; −1: nothing does. */
+  readonly largeRequestThresholdBytes: number;
+  /** Sum of large requests in flight. */
+  readonly largeRequestBytesMax: number;
+}
+
+/** What requests need of the rest of the replica. */
+export interface RequestPorts {
+  readonly world: World;
+  readonly writes: Writes;
+  readonly outputs: Outputs;
+  readonly clock: Clock;
+  readonly statistics: Statistics;
+  readonly counters: ReplicaCounters;
+  readonly credentials: Credentials;
+  /** The session has shown life. */
+  touch(client: ClientConnection): void;
+  /** A local session is to own ephemerals: makes it global first where that is allowed (§2.7). 0, or the error. */
+  upgradeSession(client: ClientConnection): number;
+  closeLocalSession(session: Session<ClientConnection>): void;
+  close(client: ClientConnection): void;
+  pause(client: ClientConnection, reason: number): void;
+  resume(client: ClientConnection, reason: number): void;
+  /** The log takes nothing for now (full disk). */
+  writesRefused(): boolean;
+}
+
+export class Requests {
+  readonly #ports: RequestPorts;
+  readonly #limits: RequestLimits;
+  readonly #reader: JuteReader;
+  #waitingTotal = 0;
+  #largeBytesTotal = 0;
+  readonly #pausedForOutstanding = new Set<ClientConnection>();
+
+  constructor(ports: RequestPorts, limits: RequestLimits) {
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#reader = new JuteReader(undefined, limits.fieldLengthBytesMax);
+  }
+
+  /** Requests received and not answered, of all connections. */
+  get outstanding(): number {
+    return this.#waitingTotal;
+  }
+
+  /** Takes a whole frame of an open session. False: read no further from this connection for now. */
+  accept(client: ClientConnection, bytes: Uint8Array, start: number, end: number): boolean {
+    if (end - start < 8) {
+      this.#ports.close(client); // no request header, nothing to answer to
+      return false;
+    }
+    const reader = this.#reader;
+    reader.reset(bytes, start, end);
+    const xid = reader.int();
+    const opcode = reader.int();
+    client.statistics.packetsReceived++;
+    this.#ports.statistics.packetsReceived++;
+    if (opcode === OpCode.auth || opcode === OpCode.sasl) {
+      this.#authenticate(client, xid, opcode);
+      return client.phase === 'open';
+    }
+    if (!this.#ports.credentials.mayRequest(client.identities)) {
+      this.#answer(client, xid, 0, ErrorNumber.SESSION_CLOSED_REQUIRE_AUTH, null, true);
+      return false;
+    }
+    const operation = operationOf(opcode);
+    if (operation === undefined) {
+      this.#answer(client, xid, -1, ErrorNumber.UNIMPLEMENTED, null, true);
+      return false;
+    }
+    this.#ports.touch(client);
+    if (operation.kind === 'read') {
+      this.#read(client, xid, operation);
+    } else {
+      if (!this.#admitLarge(client, end - start)) {
+        return false;
+      }
+      this.#write(client, xid, operation);
+      if (opcode === OpCode.closeSession) {
+        return false; // what is pipelined behind it is not for this session any more
+      }
+    }
+    return this.#withinLimits(client);
+  }
+
+  #read(client: ClientConnection, xid: number, operation: ReadOperation): void {
+    let request: unknown;
+    try {
+      request = operation.request.decode(this.#reader);
+    } catch (error) {
+      this.#answer(client, xid, null, malformed(error), null, false);
+      return;
+    }
+    const replyXid = operation.opcode === OpCode.ping ? SpecialXid.ping : xid;
+    const now = this.#ports.clock.nowMs;
+    const { writes, world } = this.#ports;
+    const notBefore = operation.opcode === OpCode.sync ? writes.lastProposed : 0;
+    if (client.waitingCount === 0 && notBefore <= world.tree.lastZxid) {
+      this.#answerRead(client, replyXid, operation, request, client.identities, now);
+      return;
+    }
+    const { identities } = client;
+    this.#enqueue(client, {
+      kind: 'read',
+      xid: replyXid,
+      operation,
+      request,
+      identities,
+      receivedMs: now,
+      notBefore,
+    });
+    if (notBefore > world.tree.lastZxid) {
+      this.#syncing.push(client);
+    }
+  }
+
+  /** Connections with a sync in their queue, oldest first: they are looked at when something has been applied. */
+  #syncing: ClientConnection[] = [];
+
+  #answerRead(
+    client: ClientConnection,
+    xid: number,
+    operation: ReadOperation,
+    request: unknown,
+    identities: readonly Id[],
+    receivedMs: number,
+  ): void {
+    const { world, outputs, clock } = this.#ports;
+    const requester =
+      identities === client.identities ? client : { sessionId: client.sessionId, identities, watcher: client };
+    const output = outputs.of(client);
+    let err = 0;
+    if (operation.sendsEvents === true) {
+      err = operation.answer(world, requester, request, output); // its events go out before its answer
+    }
+    const start = beginReply(output);
+    if (operation.sendsEvents !== true) {
+      err = operation.answer(world, requester, request, output);
+    }
+    const { lastZxid } = world.tree;
+    endReply(output, start, xid, lastZxid, err);
+    this.#sent(client, operation.opcode, xid, lastZxid, clock.nowMs - receivedMs);
+  }
+
+  #write(client: ClientConnection, xid: number, operation: WriteOperation): void {
+    const { writes, world } = this.#ports;
+    if (this.#ports.writesRefused()) {
+      this.#answer(client, xid, world.tree.lastZxid, ErrorNumber.NOT_READ_ONLY, null, false);
+      return;
+    }
+    let request: unknown;
+    try {
+      request = operation.request.decode(this.#reader);
+    } catch (error) {
+      const err = malformed(error);
+      if (operation.malformedConsumesZxid === true) {
+        writes.submitMalformed(operation, client.sessionId, client, xid);
+        this.#enqueue(client, WRITE);
+      } else {
+        this.#answer(client, xid, writes.lastProposed, err, null, false);
+      }
+      return;
+    }
+    if (client.session?.local === true && this.#isLocalMatter(client, xid, operation, request)) {
+      return;
+    }
+    writes.submit(operation, request, client.sessionId, client.identities, client, xid);
+    this.#enqueue(client, WRITE);
+  }
+
+  /** What a local session does on its own: its end, and ephemerals that it may not have. True: answered. */
+  #isLocalMatter(client: ClientConnection, xid: number, operation: WriteOperation, request: unknown): boolean {
+    const { lastZxid } = this.#ports.world.tree;
+    if (operation.opcode === OpCode.closeSession) {
+      this.#answer(client, xid, lastZxid, 0, null, true);
+      this.#ports.closeLocalSession(client.session as Session<ClientConnection>);
+      return true;
+    }
+    const refused = operation.createsEphemeral?.(request) === true ? this.#ports.upgradeSession(client) : 0;
+    if (refused !== 0) {
+      this.#answer(client, xid, lastZxid, refused, null, false);
+    }
+    return refused !== 0;
+  }
+
+  /** An answer that is known already, in its place. A zxid of null: that of the last applied transaction then. */
+  #answer(
+    client: ClientConnection,
+    xid: number,
+    zxid: number | null,
+    err: number,
+    body: Uint8Array | null,
+    close: boolean,
+  ): void {
+    if (close) {
+      client.phase = 'closing';
+    }
+    const entry: Answer = { kind: 'answer', xid, zxid, err, body, close };
+    if (client.waitingCount === 0) {
+      this.#sendAnswer(client, entry);
+    } else {
+      this.#enqueue(client, entry);
+    }
+  }
+
+  #sendAnswer(client: ClientConnection, { xid, zxid, err, body, close }: Answer): void {
+    const output = this.#ports.outputs.of(client);
+    const start = beginReply(output);
+    const { lastZxid } = this.#ports.world.tree;
+    endReply(output, start, xid, zxid ?? lastZxid, err);
+    if (body !== null) {
+      output.raw(body);
+      output.setInt(start, output.length - start - 4);
+    }
+    this.#sent(client, OpCode.notification, xid, zxid ?? lastZxid, 0);
+    if (close) {
+      this.#ports.close(client);
+    }
+  }
+
+  #authenticate(client: ClientConnection, xid: number, opcode: number): void {
+    const verdict = this.#ports.credentials.receive(client, opcode, this.#reader);
+    if (!verdict.answer) {
+      this.#ports.close(client);
+      return;
+    }
+    // In its place in the queue although Java answers at once: kazoo takes any answer for that of its oldest request.
+    this.#answer(client, xid, 0, verdict.err, verdict.body, verdict.close);
+  }
+
+  #enqueue(client: ClientConnection, entry: Waiting): void {
+    client.enqueue(entry);
+    this.#waitingTotal++;
+  }
+
+  /** A transaction of this connection has been applied: its answer, and what waited behind it. */
+  applied(entry: InFlight, client: ClientConnection): void {
+    if (client.gone) {
+      return;
+    }
+    const { outputs, world, clock } = this.#ports;
+    const { txn, xid, zxid, receivedMs } = entry;
+    const { opcode, reply } = entry.operation as WriteOperation;
+    const output = outputs.of(client);
+    const start = beginReply(output);
+    const err = txn.kind === errorTxn ? (txn.value as { err: number }).err : 0;
+    if (err === 0) {
+      reply(world, txn, output);
+    }
+    endReply(output, start, xid, zxid, err);
+    this.#sent(client, opcode, xid, zxid, clock.nowMs - receivedMs);
+    client.shift();
+    this.#waitingTotal--;
+    if (opcode === OpCode.closeSession) {
+      this.#ports.close(client);
+      return;
+    }
+    this.#drain(client);
+  }
+
+  /** Answers what is at the head of the queue up to the next write that is still on its way. */
+  #drain(client: ClientConnection): void {
+    const { lastZxid } = this.#ports.world.tree;
+    for (let entry = client.peek(); entry !== undefined; entry = client.peek()) {
+      if (entry.kind === 'write' || (entry.kind === 'read' && entry.notBefore > lastZxid)) {
+        break;
+      }
+      client.shift();
+      this.#waitingTotal--;
+      if (entry.kind === 'answer') {
+        this.#sendAnswer(client, entry);
+        if (entry.close) {
+          return;
+        }
+      } else {
+        this.#answerRead(client, entry.xid, entry.operation, entry.request, entry.identities, entry.receivedMs);
+      }
+    }
+    if (client.waitingCount === 0) {
+      this.#releaseLarge(client);
+    }
+  }
+
+  /** After a turn's transactions have been applied: syncs that waited for them, and connections held back. */
+  settle(): void {
+    if (this.#syncing.length > 0) {
+      const syncing = this.#syncing;
+      this.#syncing = [];
+      for (const client of syncing) {
+        if (!client.gone) {
+          this.#drain(client);
+          if (client.waitingCount > 0) {
+            this.#syncing.push(client);
+          }
+        }
+      }
+    }
+    if (this.#pausedForOutstanding.size > 0 && this.#waitingTotal < this.#limits.outstandingRequestsMax) {
+      for (const client of [...this.#pausedForOutstanding]) {
+        this.#pausedForOutstanding.delete(client);
+        this.#ports.resume(client, PauseReason.outstanding);
+      }
+    }
+  }
+
+  /** The connection is gone: nobody waits for its answers. Transactions on their way are applied all the same. */
+  forget(client: ClientConnection): void {
+    this.#waitingTotal -= client.dropWaiting();
+    this.#pausedForOutstanding.delete(client);
+    this.#releaseLarge(client);
+  }
+
+  #withinLimits(client: ClientConnection): boolean {
+    if (this.#waitingTotal > this.#limits.outstandingRequestsMax && client.waitingCount > 0) {
+      this.#pausedForOutstanding.add(client);
+      this.#ports.pause(client, PauseReason.outstanding);
+      return false;
+    }
+    return client.pauses === 0 && client.phase === 'open';
+  }
+
+  /** Large requests in flight have a limit of their own, in bytes; one beyond it costs the connection. */
+  #admitLarge(client: ClientConnection, sizeBytes: number): boolean {
+    const { largeRequestThresholdBytes, largeRequestBytesMax } = this.#limits;
+    if (largeRequestThresholdBytes < 0 || sizeBytes <= largeRequestThresholdBytes) {
+      return true;
+    }
+    if (this.#largeBytesTotal + sizeBytes > largeRequestBytesMax) {
+      this.#ports.counters.largeRequestsRejected++;
+      this.#ports.close(client);
+      return false;
+    }
+    this.#largeBytesTotal += sizeBytes;
+    client.largeRequestBytes += sizeBytes;
+    return true;
+  }
+
+  #releaseLarge(client: ClientConnection): void {
+    this.#largeBytesTotal -= client.largeRequestBytes;
+    client.largeRequestBytes = 0;
+  }
+
+  #sent(client: ClientConnection, opcode: number, xid: number, zxid: number, latencyMs: number): void {
+    const { statistics, clock } = this.#ports;
+    client.statistics.packetsSent++;
+    client.statistics.recordAnswer(opcode, xid, zxid, latencyMs, clock.nowMs);
+    statistics.packetsSent++;
+    statistics.recordLatency(latencyMs);
+  }
+}
+
+/** All writes wait alike: what they need is with the transaction in flight. */
+const WRITE: Waiting = { kind: 'write' };
+
+function malformed(error: unknown): number {
+  if (error instanceof JuteError) {
+    return ErrorNumber.MARSHALLING_ERROR;
+  }
+  throw error;
+}

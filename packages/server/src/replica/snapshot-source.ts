@@ -1,0 +1,78 @@
+/** The replica's tables as a snapshot reads them: sessions and ACLs at once, the nodes bit by bit while writes go on. */
+import { type ACL, type JuteWriter, nullable, record, StatPersisted, ustring, buffer, long } from '@treekeeper/protocol';
+import type { World } from '../operations/operation.ts';
+import type { SnapshotSource } from '../storage/snapshot.ts';
+import { OPEN_ACL_ID } from '../tree/acl-table.ts';
+import type { TreeWalk } from '../tree/walk.ts';
+
+/** One node of the snapshot's node section (disk-format.md §3.1). */
+const SnapshotNode = record('SnapshotNode', {
+  path: ustring,
+  data: nullable(buffer),
+  aclId: long,
+  stat: StatPersisted,
+});
+
+export class ReplicaSnapshotSource implements SnapshotSource {
+  /** Names the file: everything after it has to be replayed over what is read here. */
+  readonly zxid: number;
+  readonly sessions: ReadonlyMap<bigint, number>;
+  readonly acls: ReadonlyMap<bigint, readonly ACL[]>;
+  readonly #world: World;
+  readonly #walk: TreeWalk;
+  readonly #digestEnabled: boolean;
+
+  constructor(world: World, digestEnabled: boolean) {
+    const { tree, sessions } = world;
+    this.#world = world;
+    this.#digestEnabled = digestEnabled;
+    this.zxid = tree.lastZxid;
+    this.sessions = sessions.globalTimeouts();
+    this.acls = new Map(tree.acls.entries());
+    this.#walk = tree.walk(this.zxid);
+  }
+
+  /**
+   * Writes nodes until about `budgetBytes` more have been written; false at the end. Nodes created since the walk began
+   * are left to replay. So is an ACL set since: its id is not in the table above, and the open one stands in for it.
+   */
+  writeNodes(writer: JuteWriter, budgetBytes: number): boolean {
+    const { tree } = this.#world;
+    const end = writer.length + budgetBytes;
+    while (writer.length < end) {
+      const node = this.#walk.next();
+      if (node === 0) {
+        return false;
+      }
+      const path = tree.path(node);
+      const aclId = tree.aclId(node);
+      SnapshotNode.encode(writer, {
+        path: path === '/' ? '' : path,
+        data: tree.data(node),
+        aclId: this.acls.has(aclId) ? aclId : OPEN_ACL_ID,
+        stat: {
+          czxid: tree.czxid(node),
+          mzxid: tree.mzxid(node),
+          ctime: tree.ctimeMs(node),
+          mtime: tree.mtimeMs(node),
+          version: tree.version(node),
+          cversion: tree.cversion(node),
+          aversion: tree.aversion(node),
+          ephemeralOwner: tree.owner(node),
+          pzxid: tree.pzxid(node),
+        },
+      });
+    }
+    return true;
+  }
+
+  /** Taken when the walk is over: what has been read is a mixture up to here. */
+  trailer(): { digestZxid: number; digest: bigint | null; lastZxid: number } {
+    const { tree } = this.#world;
+    return { digestZxid: tree.lastZxid, digest: this.#digestEnabled ? tree.digest : null, lastZxid: tree.lastZxid };
+  }
+
+  end(): void {
+    this.#walk.end();
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * The path of a write through the replica: prepared against the pending changes, proposed, logged by the outbox, and
+ * applied when committed, in zxid order. Everything between is in flight here, so that a leader need not decode what it
+ * has just encoded.
+ */
+import { ErrorNumber, type Id, JuteWriter, OpCode, TxnDigest, TxnHeader } from '@treekeeper/protocol';
+import { assert } from '../assert.ts';
+import type { Clock } from '../io/clock.ts';
+import { errorTxn } from '../operations/error.ts';
+import type { Txn, World, WriteOperation } from '../operations/operation.ts';
+import { createSessionTxn } from '../operations/session.ts';
+import type { Leader } from '../zab/leader.ts';
+import type { ClientConnection } from './client-connection.ts';
+import type { PendingChanges } from './pending-changes.ts';
+
+/** A proposed transaction, until it is applied. */
+export interface InFlight {
+  readonly zxid: number;
+  readonly timeMs: number;
+  readonly sessionId: bigint;
+  readonly txn: Txn;
+  /** The tree's digest after it, when digests are on. */
+  readonly digest: bigint;
+  /** Who gets the answer; null for the server's own transactions. */
+  readonly client: ClientConnection | null;
+  readonly xid: number;
+  /** Null for a createSession: its answer is the handshake's. */
+  readonly operation: WriteOperation | null;
+  readonly receivedMs: number;
+}
+
+const DIGEST_VERSION = 2;
+
+export class Writes {
+  readonly #world: World;
+  readonly #pending: PendingChanges;
+  readonly #leader: Leader;
+  readonly #clock: Clock;
+  readonly #digestEnabled: boolean;
+  readonly #payload = new JuteWriter(4096);
+  #inFlight: InFlight[] = [];
+  #head = 0;
+
+  constructor(world: World, pending: PendingChanges, leader: Leader, clock: Clock, digestEnabled: boolean) {
+    this.#world = world;
+    this.#pending = pending;
+    this.#leader = leader;
+    this.#clock = clock;
+    this.#digestEnabled = digestEnabled;
+  }
+
+  /** Proposed and not applied. */
+  get inFlightCount(): number {
+    return this.#inFlight.length - this.#head;
+  }
+
+  get lastProposed(): number {
+    return this.#leader.lastProposed;
+  }
+
+  /**
+   * Prepares and proposes a write. A refused one is proposed too, as an error transaction: it has its place in the order.
+   * `client` is null for the server's own writes (session 0).
+   */
+  submit(
+    operation: WriteOperation,
+    request: unknown,
+    sessionId: bigint,
+    identities: readonly Id[],
+    client: ClientConnection | null,
+    xid: number,
+  ): void {
+    this.#begin(sessionId, identities);
+    const result = operation.prepare(this.#pending, request);
+    const txn = typeof result === 'number' ? refusal(result) : result;
+    this.#propose(txn, sessionId, client, xid, operation);
+  }
+
+  /** A write whose body does not decode, where that consumes a zxid. */
+  submitMalformed(operation: WriteOperation, sessionId: bigint, client: ClientConnection, xid: number): void {
+    this.#begin(sessionId, client.identities);
+    this.#propose(refusal(ErrorNumber.MARSHALLING_ERROR), sessionId, client, xid, operation);
+  }
+
+  /** A new session; `client` is the connection whose handshake waits for it, null when a local session is upgraded. */
+  openSession(sessionId: bigint, timeoutMs: number, client: ClientConnection | null): void {
+    this.#begin(sessionId, []);
+    this.#propose({ kind: createSessionTxn, value: { timeOut: timeoutMs } }, sessionId, client, 0, null);
+  }
+
+  #begin(sessionId: bigint, identities: readonly Id[]): void {
+    this.#pending.begin(sessionId, identities, this.#leader.nextZxid(), this.#clock.wallMs);
+  }
+
+  #propose(
+    txn: Txn,
+    sessionId: bigint,
+    client: ClientConnection | null,
+    xid: number,
+    operation: WriteOperation | null,
+  ): void {
+    const { zxid, timeMs, digest } = this.#pending;
+    const payload = this.#payload;
+    payload.clear();
+    TxnHeader.encode(payload, { clientId: sessionId, cxid: xid, zxid, time: timeMs, type: txn.kind.type });
+    txn.kind.record.encode(payload, txn.value);
+    if (this.#digestEnabled && txn.kind.type !== OpCode.error) {
+      TxnDigest.encode(payload, { version: DIGEST_VERSION, treeDigest: digest });
+    }
+    const receivedMs = this.#clock.nowMs;
+    this.#inFlight.push({ zxid, timeMs, sessionId, txn, digest, client, xid, operation, receivedMs });
+    this.#leader.propose(zxid, payload.bytes.subarray(0, payload.length));
+  }
+
+  /** The next transaction to apply, if it is committed; the caller applies it and then calls `applied`. */
+  nextCommitted(): InFlight | null {
+    const next = this.#inFlight[this.#head];
+    return next !== undefined && next.zxid <= this.#leader.committed ? next : null;
+  }
+
+  /** Applies a transaction to the tables. Returns whether the tree's digest is the one that was predicted. */
+  apply(entry: InFlight): boolean {
+    const { tree } = this.#world;
+    assert(entry.zxid > tree.lastZxid, 'transactions are applied in order');
+    entry.txn.kind.apply(this.#world, entry.txn.value, entry);
+    tree.lastZxid = entry.zxid;
+    this.#head++;
+    if (this.#head === this.#inFlight.length) {
+      this.#inFlight = [];
+      this.#head = 0;
+    }
+    this.#pending.applied(entry.zxid);
+    return !this.#digestEnabled || entry.txn.kind === errorTxn || tree.digest === entry.digest;
+  }
+}
+
+function refusal(err: number): Txn {
+  return { kind: errorTxn, value: { err } };
+}

@@ -1,0 +1,166 @@
+/** One replica in a simulated world: its clock, its disk and its clients. The same code runs in the real server. */
+import { SeededRandom } from '@treekeeper/server/internal';
+import {
+  AUTH_DEFAULTS,
+  AccessControl,
+  type AuthOptions,
+  AuthRegistry,
+  Credentials,
+  type Input,
+  type Log,
+  Replica,
+  type ReplicaOptions,
+  storageDefaults,
+} from '@treekeeper/server/internal';
+import { SimulatedClient } from './client.ts';
+import { SimulatedClock } from './clock.ts';
+import { SimulatedDisk } from './disk.ts';
+
+/** ZooKeeper's defaults, small where a simulation wants things to happen often. */
+export const simulatedOptions: ReplicaOptions = {
+  serverId: 1,
+  tickTimeMs: 2000,
+  minSessionTimeoutMs: 4000,
+  maxSessionTimeoutMs: 40_000,
+  localSessionsEnabled: false,
+  frameBytesMax: 0xfffff,
+  requests: {
+    outstandingRequestsMax: 1000,
+    fieldLengthBytesMax: 2 * 0xfffff,
+    largeRequestThresholdBytes: -1,
+    largeRequestBytesMax: 104_857_600,
+  },
+  rules: {
+    extendedTypesEnabled: true,
+    enforceQuota: false,
+    reconfigEnabled: false,
+    localSessionsUpgradingEnabled: false,
+    closeSessionTxnEnabled: true,
+  },
+  ownerRules: { extendedTypesEnabled: true, emulate353TtlNodes: false },
+  digestEnabled: true,
+  storage: { ...storageDefaults, preallocBytes: 4096 },
+  reaper: { checkIntervalMs: 60_000, maxPerMinute: 10_000, maxNeverUsedIntervalMs: 300_000 },
+  sessionlessTimeoutMs: 10_000,
+  unsentBytesPause: 1 << 20,
+  unsentBytesMax: 64 << 20,
+  connectionThrottle: {
+    tokens: 0,
+    fillTimeMs: 1,
+    fillCount: 1,
+    freezeTimeMs: -1,
+    dropIncrease: 0.02,
+    dropDecrease: 0.002,
+    decreaseRatio: 0,
+    weightEnabled: false,
+    globalSessionWeight: 3,
+    renewSessionWeight: 2,
+    localSessionWeight: 1,
+  },
+  purgeRetainCount: 3,
+  purgeIntervalMs: 0,
+};
+
+const QUIET: Log = { info: () => {}, warn: () => {}, error: () => {} };
+
+export interface StandaloneWorldOptions {
+  readonly seed?: number;
+  readonly replica?: Partial<ReplicaOptions>;
+  readonly auth?: Partial<AuthOptions>;
+  readonly log?: Log;
+}
+
+export class StandaloneWorld {
+  readonly clock = new SimulatedClock();
+  readonly options: ReplicaOptions;
+  readonly random: SeededRandom;
+  disk: SimulatedDisk;
+  replica: Replica;
+  readonly #auth: AuthRegistry;
+  readonly #log: Log;
+  #inbox: Input[] = [];
+  #nextPort = 40_000;
+
+  constructor({ seed = 1, replica = {}, auth = {}, log = QUIET }: StandaloneWorldOptions = {}) {
+    this.options = { ...simulatedOptions, ...replica };
+    this.random = new SeededRandom(seed);
+    this.disk = new SimulatedDisk();
+    this.#auth = new AuthRegistry({ ...AUTH_DEFAULTS, ...auth });
+    this.#log = log;
+    this.replica = this.#start();
+  }
+
+  #start(): Replica {
+    return new Replica(this.options, {
+      clock: this.clock,
+      random: this.random,
+      disk: this.disk,
+      log: this.#log,
+      access: new AccessControl(this.#auth),
+      credentials: new Credentials(this.#auth, null),
+      probe: () => null,
+    });
+  }
+
+  push(input: Input): void {
+    this.#inbox.push(input);
+  }
+
+  /** A new connection; the handshake is the caller's to send. */
+  connect(remoteAddress?: string): SimulatedClient {
+    return new SimulatedClient(this, this.#nextPort++, remoteAddress);
+  }
+
+  /** A client with a session. */
+  newClient(timeOut = 10_000): SimulatedClient {
+    const client = this.connect();
+    client.sendHandshake({ timeOut });
+    this.settle();
+    client.receive();
+    return client;
+  }
+
+  /** One turn over what has come in; the buffers handed in are spoilt afterwards. */
+  turn(): void {
+    const inputs = this.#inbox;
+    this.#inbox = [];
+    this.replica.turn(inputs);
+    for (const input of inputs) {
+      if (input.kind === 'client-data') {
+        input.bytes.fill(0xdb);
+      }
+    }
+  }
+
+  /** Turns, and lets the disk work, until nothing is left to do. */
+  settle(): void {
+    do {
+      this.turn();
+      for (const completion of this.disk.drain()) {
+        this.push(completion);
+      }
+    } while (this.#inbox.length > 0);
+  }
+
+  /** Time passes, in steps as the host's timer would make them. */
+  advance(ms: number, stepMs = 100): void {
+    for (let left = ms; left > 0; left -= stepMs) {
+      this.clock.advance(Math.min(stepMs, left));
+      this.settle();
+    }
+  }
+
+  /** The machine loses its power: all connections are gone, and what the disk had not synced may be. */
+  crash(): void {
+    this.disk.crash(this.random);
+    this.#inbox = [];
+    this.replica = this.#start();
+  }
+
+  /** The process is killed: the disk keeps what was written. */
+  kill(): void {
+    this.disk.kill();
+    this.#inbox = [];
+    this.replica = this.#start();
+  }
+}
