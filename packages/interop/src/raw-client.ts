@@ -21,6 +21,8 @@ export interface Reply {
   readonly zxid: bigint;
   readonly err: number;
   readonly body: Buffer;
+  /** Header and body. */
+  readonly frame: Buffer;
 }
 
 export interface Event {
@@ -216,10 +218,10 @@ export function parseMessage(frame: Buffer): Reply | Event {
     const { type, state, path } = WatcherEvent.decode(reader);
     return { kind: 'event', zxid: header.zxid, type, state, path };
   }
-  return { kind: 'reply', ...header, body: frame.subarray(reader.position) };
+  return { kind: 'reply', ...header, body: frame.subarray(reader.position), frame };
 }
 
-function parseHandshakeAnswer(frame: Buffer): HandshakeAnswer {
+export function parseHandshakeAnswer(frame: Buffer): HandshakeAnswer {
   const reader = new JuteReader(frame);
   const answer = ConnectResponse.decode(reader);
   const readOnly = reader.remaining > 0 ? reader.boolean() : null;

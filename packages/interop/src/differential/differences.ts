@@ -1,0 +1,243 @@
+/**
+ * Where Treekeeper answers otherwise than Apache ZooKeeper 3.8.0 on purpose: the only differences that the test lets
+ * pass. docs/reference/differences.md is made from this table.
+ */
+import { ErrorNumber, OpCode } from '@treekeeper/protocol';
+import type { Item, ReplyItem, Side } from './answers.ts';
+import { plain } from './plain.ts';
+import type { Request } from './requests.ts';
+
+/** Two answers that are not the same. */
+export interface Disagreement {
+  readonly request: Request | null;
+  readonly a: Item;
+  readonly b: Item;
+  readonly sideA: Side;
+  readonly sideB: Side;
+  /** The zxid of B's last reply on this connection before, as B counts: events are younger. */
+  readonly seenByB: bigint;
+}
+
+export interface Difference {
+  readonly id: string;
+  readonly what: string;
+  readonly apache: string;
+  readonly treekeeper: string;
+  readonly reason: string;
+  /** How the differential test deals with it when it does not let it pass: the requests that would show it stay out. */
+  readonly avoided?: string;
+  readonly allows?: (disagreement: Disagreement) => boolean;
+}
+
+const writes = new Set<number>([
+  OpCode.create,
+  OpCode.create2,
+  OpCode.createContainer,
+  OpCode.createTTL,
+  OpCode.delete,
+  OpCode.setData,
+  OpCode.setACL,
+  OpCode.reconfig,
+]);
+const { MARSHALLING_ERROR, NO_AUTH, NO_WATCHER, INVALID_ACL, BAD_VERSION, BAD_ARGUMENTS } = ErrorNumber;
+
+/** Both are replies to this opcode, and alike but for err, body and what `but` names. */
+function replies(disagreement: Disagreement, opcode: number | null): [ReplyItem, ReplyItem] | null {
+  const { a, b, request } = disagreement;
+  if (a.kind !== 'reply' || b.kind !== 'reply' || request === null || (opcode !== null && request.opcode !== opcode)) {
+    return null;
+  }
+  return a.xid === b.xid ? [a, b] : null;
+}
+
+function kindOf(request: Request): number {
+  return request.body.length >= 4 ? request.body.readInt32BE(request.body.length - 4) : 0;
+}
+
+export const differences: readonly Difference[] = [
+  {
+    id: 'event-zxid',
+    what: 'The zxid in the header of a live watch event',
+    apache: '−1',
+    treekeeper: 'the zxid of the transaction that fired the watch',
+    reason: 'ZooKeeper has sent it since 3.9.0; clients that do not know it ignore it.',
+    allows: ({ a, b, sideB, seenByB }) => {
+      if (a.kind !== 'event' || b.kind !== 'event' || a.zxid !== -1n) {
+        return false;
+      }
+      const isOfItsTime = b.zxid > sideB.canonicalZxid(seenByB) && b.zxid <= sideB.canonicalZxid(sideB.maxZxid);
+      return isOfItsTime && plain({ ...b, zxid: -1n }) === plain(a);
+    },
+  },
+  {
+    id: 'undecodable-write',
+    what: 'The zxid of a write whose body does not decode (error −5)',
+    apache: 'a fresh zxid, used up by an error transaction',
+    treekeeper: 'the last zxid that was assigned; nothing is logged',
+    reason: 'As ZooKeeper 3.10. Bytes that mean nothing leave no trace.',
+    allows: (disagreement) => {
+      const pair = replies(disagreement, null);
+      if (pair === null || !writes.has((disagreement.request as Request).opcode)) {
+        return false;
+      }
+      const [a, b] = pair;
+      if (a.err !== MARSHALLING_ERROR || b.err !== MARSHALLING_ERROR || a.zxid !== b.zxid + 1n) {
+        return false;
+      }
+      disagreement.sideA.addExtraZxid(disagreement.sideA.maxZxid);
+      return true;
+    },
+  },
+  {
+    id: 'exists-permission',
+    what: 'exists on a node that the caller may not read',
+    apache: 'the Stat, whoever asks',
+    treekeeper: 'error −102 (no permission), and no watch is set',
+    reason: 'ZooKeeper checks READ since 3.9.2: a Stat tells size, times and owner of a node.',
+    allows: (disagreement) => {
+      const pair = replies(disagreement, OpCode.exists);
+      return pair !== null && pair[0].err === 0 && pair[1].err === NO_AUTH && pair[0].zxid === pair[1].zxid;
+    },
+  },
+  {
+    id: 'multi-create2',
+    what: 'The result of create2 inside a multi',
+    apache: 'type 1 (create), the path alone',
+    treekeeper: 'type 15 (create2), path and Stat',
+    reason: 'As ZooKeeper 3.10; the older answer drops what was asked for.',
+    allows: (disagreement) => {
+      const pair = replies(disagreement, OpCode.multi);
+      return pair !== null && plain(pair[0]) === plain({ ...pair[1], body: withoutCreate2(pair[1].body, pair[0].body) });
+    },
+  },
+  {
+    id: 'multi-bad-flags',
+    what: 'A create inside a multi with flags that are no create mode',
+    apache: 'that operation fails with −8',
+    treekeeper: 'the whole multi fails with −5',
+    reason: 'As ZooKeeper 3.10.',
+    allows: (disagreement) => {
+      const pair = replies(disagreement, OpCode.multi);
+      const codes = pair === null || pair[0].body === null ? [] : resultCodes(pair[0].body);
+      return pair?.[1].err === MARSHALLING_ERROR && pair[0].zxid === pair[1].zxid && codes.includes(BAD_ARGUMENTS);
+    },
+  },
+  {
+    id: 'watch-types-4-5',
+    what: 'checkWatches and removeWatches with the types 4 (persistent) and 5 (persistent recursive)',
+    apache: 'error −5',
+    treekeeper: 'looks for, or removes, just that kind of watch',
+    reason: 'ZooKeeper knows these types since 3.9.0.',
+    allows: (disagreement) => {
+      const pair = replies(disagreement, null);
+      const { request } = disagreement;
+      const opcode = request?.opcode;
+      if (pair === null || request === null || (opcode !== OpCode.checkWatches && opcode !== OpCode.removeWatches)) {
+        return false;
+      }
+      const kind = kindOf(request);
+      // A removal that succeeds would change B alone, so that the sequences must not contain it.
+      const answer = pair[1].err === NO_WATCHER || (opcode === OpCode.checkWatches && pair[1].err === 0);
+      return (kind === 4 || kind === 5) && pair[0].err === MARSHALLING_ERROR && answer && pair[0].zxid === pair[1].zxid;
+    },
+  },
+  {
+    id: 'watch-types-1-2',
+    what: 'checkWatches with type 1 (children) or 2 (data) on a path that has a persistent watch only',
+    apache: 'finds it',
+    treekeeper: 'error −121: no standard watch is there',
+    reason: 'Kinds of watches on one path are independent of each other since ZooKeeper 3.9.0.',
+    allows: (disagreement) => {
+      const pair = replies(disagreement, OpCode.checkWatches);
+      const kind = disagreement.request === null ? 0 : kindOf(disagreement.request);
+      return (kind === 1 || kind === 2) && pair?.[0].err === 0 && pair[1].err === NO_WATCHER;
+    },
+  },
+  {
+    id: 'ipv6-acl',
+    what: 'An ACL entry of scheme ip with an IPv6 address',
+    apache: 'error −114',
+    treekeeper: 'is valid',
+    reason: 'ZooKeeper accepts it since 3.9.4.',
+    allows: (disagreement) => {
+      const pair = replies(disagreement, OpCode.setACL);
+      return (
+        pair?.[0].err === INVALID_ACL && pair[1].err === BAD_VERSION && disagreement.request?.body.includes(':') === true
+      );
+    },
+  },
+  {
+    id: 'watch-kinds',
+    what: 'Several kinds of watches of one connection on one path',
+    apache: 'one mode per path: the last one set replaces the others',
+    treekeeper: 'standard, persistent and recursive watches are kept side by side',
+    reason: 'As ZooKeeper since 3.9.0.',
+    avoided: 'each path has one kind of watch per connection',
+  },
+  {
+    id: 'check-outside-multi',
+    what: 'check (opcode 13) outside a multi',
+    apache: 'no reply at all',
+    treekeeper: 'error −6, and the connection is closed, as for any unknown request',
+    reason: 'ZooKeeper since 3.9.3. A client that gets no reply hangs.',
+    avoided: 'never sent alone',
+  },
+  {
+    id: 'delete-container-by-client',
+    what: 'deleteContainer (opcode 20) sent by a client',
+    apache: 'deletes any childless node that is not ephemeral, past every ACL',
+    treekeeper: 'refused; the server alone deletes containers',
+    reason: 'It is a hole: the operation is internal and checks no permission.',
+    avoided: 'sent to Treekeeper alone, by the fuzzer',
+  },
+  {
+    id: 'killers',
+    what:
+      'Three well-formed writes: createTTL with flags of another mode and a negative time to live; a zookeeper_limits node ' +
+      'directly below /zookeeper/quota; text that is no quota in a zookeeper_stats node',
+    apache: 'the server process ends',
+    treekeeper: 'error −8 for the first two; statistics are computed anew over the third',
+    reason: 'No client may stop a server.',
+    avoided: 'sent to Treekeeper alone, by the fuzzer',
+  },
+  {
+    id: 'version-wrap',
+    what: 'The version of a node that has been set 2³² − 1 times',
+    apache: '−1',
+    treekeeper: 'passes from −2 to 0',
+    reason: 'As ZooKeeper 3.10: −1 means "any version" in requests.',
+    avoided: 'takes too long to reach',
+  },
+  {
+    id: 'unused-containers',
+    what: 'A container that never had a child',
+    apache: 'stays for ever',
+    treekeeper: 'is removed after five minutes (znode.container.maxNeverUsedIntervalMs)',
+    reason: 'As ZooKeeper 3.10.',
+    avoided: 'the runs are shorter',
+  },
+];
+
+function resultCodes(body: unknown): number[] {
+  return ((body as { results?: { err: number }[] }).results ?? []).map((result) => result.err);
+}
+
+interface MultiResults {
+  readonly results?: readonly { type: number; err: number; result: { path: string } }[];
+}
+
+/** B's results of a multi, where A answered create (the path alone) cut down to that. */
+function withoutCreate2(bodyB: unknown, bodyA: unknown): unknown {
+  const ofA = (bodyA as MultiResults | null)?.results;
+  const ofB = (bodyB as MultiResults | null)?.results;
+  if (ofA === undefined || ofB === undefined) {
+    return bodyB;
+  }
+  return {
+    results: ofB.map((entry, index) =>
+      entry.type === OpCode.create2 && ofA[index]?.type === OpCode.create
+        ? { type: OpCode.create, err: entry.err, result: { path: entry.result.path } }
+        : entry,
+    ),
+  };
+}

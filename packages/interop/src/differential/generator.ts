@@ -1,0 +1,417 @@
+import { AddWatchMode, CreateMode, OpCode, WatcherType } from '@treekeeper/protocol';
+import {
+  type AclEntry,
+  authBody,
+  bufferBody,
+  createBody,
+  emptyBody,
+  intBody,
+  type MultiOp,
+  multiBody,
+  openAcl,
+  pathBody,
+  reconfigBody,
+  setAclBody,
+  setDataBody,
+  setWatchesBody,
+  versionBody,
+  watchedBody,
+  watchKindBody,
+} from '../bodies.ts';
+import type { Random } from '../random.ts';
+import { decodeRequest, endangersApache, type Request } from './requests.ts';
+import * as words from './vocabulary.ts';
+
+type PathMode = 'standard' | 'persistent' | 'recursive';
+
+const { create, create2, createContainer, createTTL } = OpCode;
+const KNOWN_PATHS_MAX = 40;
+
+/** Makes the next request out of the seed and of what earlier ones have created. */
+export class Generator {
+  readonly #random: Random;
+  /** Paths that the servers have made up: sequential names. */
+  readonly #known: string[] = [];
+  readonly #relativeZxid: () => bigint;
+
+  constructor(random: Random, relativeZxid: () => bigint) {
+    this.#random = random;
+    this.#relativeZxid = relativeZxid;
+  }
+
+  /** A create was answered with this path. */
+  learn(path: string): void {
+    this.#known.push(path);
+  }
+
+  forgetAll(): void {
+    this.#known.length = 0;
+  }
+
+  /** Any request for a connection; `connection` is its number, which decides the kind of watch each path may have. */
+  request(connection: number): Request {
+    const surplus = this.#known.length - KNOWN_PATHS_MAX;
+    if (surplus > 0 && this.#random.chance(0.3)) {
+      const [path] = this.#known.splice(this.#random.below(this.#known.length), 1);
+      return { opcode: OpCode.delete, body: versionBody(path, -1) };
+    }
+    return this.#random.weighted<() => Request>([
+      [30, () => this.#create()],
+      [10, () => ({ opcode: OpCode.delete, body: versionBody(this.#anyPath(), words.version(this.#random)) })],
+      [10, () => this.#setData()],
+      [5, () => this.#setAcl()],
+      [26, () => this.#read(connection)],
+      [9, () => ({ opcode: OpCode.multi, body: this.#multi() })],
+      [2, () => ({ opcode: OpCode.multiRead, body: this.#multiRead() })],
+      [12, () => this.#watching(connection)],
+      [5, () => this.#odd()],
+      [4, () => this.#mangled(connection)],
+    ])();
+  }
+
+  /** Requests that may follow each other without waiting for answers. */
+  burst(connection: number): Request[] {
+    const requests: Request[] = [];
+    while (requests.length < 2 + this.#random.below(20)) {
+      const request = this.request(connection);
+      const { closes, opcode } = request;
+      // Apache may lose replies when a sasl request is among others on their way.
+      const alone = closes === true || opcode === OpCode.createSession || opcode === OpCode.sasl;
+      if (!alone && !this.isExistsProbe(request) && !this.#touchesQuota(request) && !this.#isMangled(request)) {
+        requests.push(request);
+      }
+    }
+    return requests;
+  }
+
+  auth(): Request {
+    const random = this.#random;
+    const user = random.chance(0.25) ? words.superUser : random.pick(words.users);
+    return { opcode: OpCode.auth, body: authBody('digest', Buffer.from(user)) };
+  }
+
+  badAuth(): Request {
+    const [scheme, auth] = this.#random.pick<[string | null, Buffer | null]>([
+      ['nosuch', Buffer.from('x')],
+      ['world', Buffer.from('anyone')],
+      ['sasl', Buffer.from('x')],
+      ['super', Buffer.from('x')],
+      ['', Buffer.from('x')],
+      ['digest', null],
+    ]);
+    return { opcode: OpCode.auth, body: authBody(scheme, auth), closes: true };
+  }
+
+  /** exists with a watch on a node that may be unreadable: ask without the watch first (see differences.ts). */
+  isExistsProbe(request: Request): boolean {
+    if (request.opcode !== OpCode.exists || this.#isMangled(request)) {
+      return false;
+    }
+    const { path, watch } = decodeRequest(OpCode.exists, request.body) as { path: string; watch: boolean };
+    return watch && words.isSecret(path);
+  }
+
+  withoutWatch(request: Request): Request {
+    return { ...request, body: Buffer.concat([request.body.subarray(0, -1), Buffer.from([0])]) };
+  }
+
+  #isMangled(request: Request): boolean {
+    try {
+      decodeRequest(request.opcode, request.body);
+      return false;
+    } catch {
+      return request.opcode !== OpCode.multi && request.opcode !== OpCode.multiRead;
+    }
+  }
+
+  #touchesQuota(request: Request): boolean {
+    return [...words.quotaPrefixes, 'zookeeper'].some((prefix) => request.body.includes(prefix));
+  }
+
+  #anyPath(): string | null {
+    const random = this.#random;
+    return random.weighted<() => string | null>([
+      [66, () => words.openPath(random)],
+      [10, () => (this.#known.length === 0 ? words.openPath(random) : random.pick(this.#known))],
+      [12, () => words.secretPath(random)],
+      [4, () => random.pick(words.quotaPrefixes) + random.pick(['', '/a', '/b', '/a/b'])],
+      [4, () => words.systemPath(random)],
+      [4, () => random.pick(words.badPaths)],
+    ])();
+  }
+
+  #create(): Request {
+    const random = this.#random;
+    if (random.chance(0.04)) {
+      return this.#quotaNode();
+    }
+    const path = this.#anyPath();
+    const acl = this.#acl(path);
+    const bytes = words.data(random);
+    return random.weighted<() => Request>([
+      [12, () => ({ opcode: random.pick([create, create2]), body: createBody(path, bytes, acl, random.below(4)) })],
+      [2, () => ({ opcode: createContainer, body: createBody(path, bytes, acl, CreateMode.container) })],
+      [3, () => ({ opcode: createTTL, body: createBody(path, bytes, acl, random.pick([5, 6]), this.#ttl()) })],
+      [1, () => this.#oddlyMade(path, bytes, acl)],
+    ])();
+  }
+
+  /** Opcode and flags that do not go together. */
+  #oddlyMade(path: string | null, bytes: Uint8Array | null, acl: readonly AclEntry[] | null): Request {
+    const random = this.#random;
+    const opcode = random.pick([create, create2, createContainer, createTTL]);
+    const flags = random.pick([-1, 0, 1, 2, 3, 4, 5, 6, 7, 100]);
+    const ttl = opcode === createTTL ? BigInt(random.between(0, 1)) : undefined;
+    return { opcode, body: createBody(path, bytes, acl, flags, ttl) };
+  }
+
+  #ttl(): bigint {
+    return this.#random.pick([1n, 1000n, 3600000n, 1099511627775n, 1099511627776n, 0n, -1n, -(2n ** 63n), 2n ** 63n - 1n]);
+  }
+
+  #acl(path: string | null): AclEntry[] | null {
+    const random = this.#random;
+    if (random.chance(0.05)) {
+      return words.badAcl(random);
+    }
+    return words.isSecret(path) ? words.secretAcl(random) : words.openAcl(random);
+  }
+
+  #quotaNode(): Request {
+    const random = this.#random;
+    const prefix = `/zookeeper/quota${random.pick(words.quotaPrefixes)}`;
+    const limits = [
+      'count=3,bytes=40',
+      'count=-1,bytes=-1=;byteHardLimit=30;countHardLimit=4',
+      'count=2,bytes=-1=;countHardLimit=5',
+      'count=,bytes=10',
+      'nonsense',
+    ];
+    return random.pick<() => Request>([
+      () => ({ opcode: create, body: createBody('/zookeeper/quota/q2', null) }),
+      () => ({ opcode: create, body: createBody(prefix, Buffer.from('')) }),
+      () => ({ opcode: create, body: createBody(`${prefix}/zookeeper_limits`, Buffer.from(random.pick(limits))) }),
+      () => ({ opcode: create, body: createBody(`${prefix}/zookeeper_stats`, Buffer.from('count=0,bytes=0')) }),
+      () => ({ opcode: OpCode.getData, body: watchedBody(`${prefix}/zookeeper_stats`, false) }),
+      () => ({ opcode: OpCode.setData, body: setDataBody(`${prefix}/zookeeper_limits`, Buffer.from(random.pick(limits))) }),
+      () => ({ opcode: OpCode.delete, body: versionBody(`${prefix}/zookeeper_limits`, -1) }),
+      () => ({ opcode: create, body: createBody(random.pick(words.quotaPrefixes), Buffer.from('xy')) }),
+      () => ({ opcode: create, body: createBody('/q2', null) }),
+    ])();
+  }
+
+  #setData(): Request {
+    const path = this.#anyPath();
+    const random = this.#random;
+    return { opcode: OpCode.setData, body: setDataBody(path, words.data(random), words.version(random)) };
+  }
+
+  #setAcl(): Request {
+    const random = this.#random;
+    const path = this.#anyPath();
+    if (random.chance(0.03)) {
+      // Valid since 3.9.4 only; the impossible version keeps the node as it is either way.
+      const acl = [{ perms: 31, scheme: 'ip', id: random.pick(['::1', 'fe80::1/64', '2001:db8::7']) }];
+      return { opcode: OpCode.setACL, body: setAclBody(path, acl, 987654) };
+    }
+    // The root and the system nodes stay open: with them shut nothing else would happen any more.
+    const isSystem = path === '' || path === '/' || path?.startsWith('/zookeeper') === true;
+    const acl = isSystem || random.chance(0.4) ? openAcl : this.#acl(path);
+    const wanted = random.chance(0.5) ? -1 : words.version(random);
+    return { opcode: OpCode.setACL, body: setAclBody(path, acl, wanted) };
+  }
+
+  #read(connection: number): Request {
+    const random = this.#random;
+    const path = this.#anyPath();
+    const { exists, getData, getChildren, getChildren2, getACL, sync, getAllChildrenNumber, getEphemerals } = OpCode;
+    const opcode = random.weighted([
+      [6, exists],
+      [8, getData],
+      [3, getChildren],
+      [5, getChildren2],
+      [4, getACL],
+      [2, sync],
+      [2, getAllChildrenNumber],
+      [2, getEphemerals],
+      [1, OpCode.whoAmI],
+      [1, OpCode.ping],
+    ]);
+    switch (opcode) {
+      case exists:
+      case getData:
+      case getChildren:
+      case getChildren2:
+        return { opcode, body: watchedBody(path, this.#mode(connection, path) === 'standard' && random.chance(0.4)) };
+      case OpCode.whoAmI:
+      case OpCode.ping:
+        return { opcode, body: emptyBody };
+      default:
+        return { opcode, body: pathBody(path) };
+    }
+  }
+
+  /** Apache 3.8 keeps one kind of watch per connection and path, 3.10 several: each pair gets one kind for good. */
+  #mode(connection: number, path: string | null): PathMode {
+    let hash = 2166136261 ^ connection;
+    for (const character of path ?? 'null') {
+      hash = Math.imul(hash ^ (character.codePointAt(0) as number), 16777619);
+    }
+    const modes: PathMode[] = ['standard', 'standard', 'standard', 'persistent', 'recursive'];
+    return modes[((hash >>> 7) >>> 0) % modes.length];
+  }
+
+  #watching(connection: number): Request {
+    const random = this.#random;
+    const path = this.#anyPath();
+    const mode = this.#mode(connection, path);
+    return random.weighted<() => Request>([
+      [5, () => this.#addWatch(connection, path)],
+      [4, () => this.#removeWatches(path, mode)],
+      [3, () => ({ opcode: OpCode.checkWatches, body: watchKindBody(path, random.pick([1, 2, 3, 4, 5, 0, 6, -1])) })],
+      [2, () => this.#setWatches(connection, OpCode.setWatches)],
+      [2, () => this.#setWatches(connection, OpCode.setWatches2)],
+    ])();
+  }
+
+  #addWatch(connection: number, wanted: string | null): Request {
+    const random = this.#random;
+    let path = wanted;
+    while (this.#mode(connection, path) === 'standard') {
+      path = this.#anyPath();
+    }
+    const { persistent, persistentRecursive } = AddWatchMode;
+    const mode = this.#mode(connection, path) === 'persistent' ? persistent : persistentRecursive;
+    return { opcode: OpCode.addWatch, body: watchKindBody(path, random.chance(0.03) ? random.pick([2, -1, 7]) : mode) };
+  }
+
+  #removeWatches(path: string | null, mode: PathMode): Request {
+    const random = this.#random;
+    const opcode = OpCode.removeWatches;
+    if (mode === 'standard') {
+      return { opcode, body: watchKindBody(path, random.pick([1, 2, 3, 3, 0, 9])) };
+    }
+    const own = mode === 'persistent' ? WatcherType.persistent : WatcherType.persistentRecursive;
+    if (random.chance(0.5)) {
+      // 3.8 knows no types 4 and 5, but type 3 says the same where the path has no other kind of watch.
+      return { opcode, body: watchKindBody(path, WatcherType.any), bodyB: watchKindBody(path, own) };
+    }
+    const other = mode === 'persistent' ? WatcherType.persistentRecursive : WatcherType.persistent;
+    return { opcode, body: watchKindBody(path, random.pick([WatcherType.any, WatcherType.any, other])) };
+  }
+
+  #setWatches(connection: number, opcode: number): Request {
+    const random = this.#random;
+    const lists: string[][] = [[], [], [], [], []];
+    for (let i = random.between(0, 8); i > 0; i--) {
+      const path = this.#anyPath();
+      if (path === null) {
+        continue;
+      }
+      const mode = this.#mode(connection, path);
+      const list = mode === 'standard' ? random.below(3) : mode === 'persistent' ? 3 : 4;
+      lists[list].push(path);
+    }
+    const back = BigInt(random.pick([0, 1, 5, 50, 1000, -10]));
+    const used = opcode === OpCode.setWatches ? lists.slice(0, 3) : lists;
+    const holes: (string[] | null)[] = random.chance(0.03) ? [null, ...used.slice(1)] : used;
+    return { opcode, body: setWatchesBody(this.#relativeZxid() - back, holes) };
+  }
+
+  #multi(): Buffer {
+    const random = this.#random;
+    const ops: MultiOp[] = [];
+    const count = random.weighted([
+      [0.3, 0],
+      [10, random.between(1, 4)],
+      [1, random.between(5, 12)],
+    ]);
+    // Most multis stay among few paths, so that their operations meet.
+    const paths = [words.openPath(random), words.openPath(random), words.openPath(random)];
+    const path = (): string | null => (random.chance(0.1) ? this.#anyPath() : random.pick(paths));
+    for (let i = 0; i < count; i++) {
+      ops.push(this.#multiOp(path()));
+    }
+    return multiBody(ops, !random.chance(0.01));
+  }
+
+  #multiOp(path: string | null): MultiOp {
+    const random = this.#random;
+    const acl = this.#acl(path);
+    const bytes = words.data(random);
+    return random.weighted<() => MultiOp>([
+      [6, () => ({ type: random.pick([create, create2]), body: createBody(path, bytes, acl, random.below(4)) })],
+      [1, () => ({ type: createContainer, body: createBody(path, bytes, acl, CreateMode.container) })],
+      [1, () => ({ type: createTTL, body: createBody(path, bytes, acl, random.pick([5, 6]), this.#ttl()) })],
+      [0.2, () => ({ type: create, body: createBody(path, bytes, acl, random.pick([4, 5, 6, 7, -1])) })],
+      [4, () => ({ type: OpCode.delete, body: versionBody(path, words.version(random)) })],
+      [5, () => ({ type: OpCode.setData, body: setDataBody(path, bytes, words.version(random)) })],
+      [3, () => ({ type: OpCode.check, body: versionBody(path, words.version(random)) })],
+      [0.2, () => ({ type: random.pick([OpCode.setACL, OpCode.exists, OpCode.getData, 99]), body: versionBody(path, 0) })],
+    ])();
+  }
+
+  #multiRead(): Buffer {
+    const random = this.#random;
+    const ops: MultiOp[] = [];
+    for (let i = random.between(0, 5); i > 0; i--) {
+      const type = random.weighted([
+        [6, OpCode.getData],
+        [6, OpCode.getChildren],
+        [0.3, random.pick([OpCode.exists, OpCode.delete, OpCode.getChildren2])],
+      ]);
+      ops.push({ type, body: watchedBody(this.#anyPath(), random.chance(0.2)) });
+    }
+    return multiBody(ops, !random.chance(0.02));
+  }
+
+  /** What ordinary clients seldom or never send. */
+  #odd(): Request {
+    const random = this.#random;
+    return random.weighted<() => Request>([
+      [10, () => this.auth()],
+      [1, () => this.badAuth()],
+      [2, () => ({ opcode: OpCode.sasl, body: bufferBody(random.chance(0.5) ? null : random.bytes(8)) })],
+      [2, () => ({ opcode: OpCode.reconfig, body: reconfigBody(null, null, random.pick([null, 'server.1=x']), -1n) })],
+      [1, () => ({ opcode: OpCode.createSession, body: intBody(600_000) })],
+      [1, () => ({ opcode: random.pick([0, 10, 23, 99, 108, -3, -12, 2147483647]), body: emptyBody, closes: true })],
+    ])();
+  }
+
+  /** A valid request with its body spoilt, or with more behind it than belongs there. */
+  #mangled(connection: number): Request {
+    const random = this.#random;
+    for (;;) {
+      const request = random.pick([() => this.#create(), () => this.#setAcl(), () => this.#read(connection), () => this.#watching(connection), () => this.#setData()])();
+      if (request.bodyB !== undefined || request.body.length === 0) {
+        continue;
+      }
+      if (random.chance(0.2)) {
+        const body = Buffer.concat([request.body, random.bytes(random.between(1, 9))]);
+        if (!this.isExistsProbe(request)) {
+          return { ...request, body };
+        }
+        continue;
+      }
+      const body = this.#spoil(request.body);
+      const spoilt = { ...request, body };
+      if (this.#isMangled(spoilt) && !endangersApache(request.opcode, body)) {
+        return spoilt;
+      }
+    }
+  }
+
+  #spoil(body: Buffer): Buffer {
+    const random = this.#random;
+    const copy = Buffer.from(body);
+    const at = random.below(copy.length);
+    return random.pick([
+      () => copy.subarray(0, at),
+      () => random.bytes(random.below(30)),
+      () => {
+        copy.writeInt32BE(random.pick([-1, -2, -2147483648, 2147483647, 1000, 5_000_000]), Math.min(at, copy.length - 4) & ~3);
+        return copy;
+      },
+    ])();
+  }
+}

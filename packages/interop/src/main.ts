@@ -1,0 +1,86 @@
+/** `npm run interop -- [suite ...] [options]`: runs the suites against the real peers and says what holds. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { differential } from './differential/suite.ts';
+import { installPrerequisites } from './prerequisites.ts';
+import { Checks, type Options, type Suite } from './suite.ts';
+
+const suites: readonly Suite[] = [differential];
+
+const usage = `npm run interop -- [suite ...] [options]
+
+suites (default: all)
+${suites.map(({ name, summary }) => `  ${name.padEnd(16)}${summary}`).join('\n')}
+
+options
+  --seed N             seed of all random choices (default 1)
+  --requests N         differential: requests to each server (default 100000)
+  --kills N            crash: rounds of kill -9 (default 25)
+  --cases N            fuzz: cases (default 100000)
+  --differences N      differential: stop after so many differences (default 10)
+  --server FLAVOUR     treekeeper (default), or apache to test the tests
+  --keep               keep the working directory
+`;
+
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seed: { type: 'string', default: '1' },
+      requests: { type: 'string', default: '100000' },
+      kills: { type: 'string', default: '25' },
+      cases: { type: 'string', default: '100000' },
+      differences: { type: 'string', default: '10' },
+      server: { type: 'string', default: 'treekeeper' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name));
+  if (values.help || unknown.length > 0 || !['apache', 'treekeeper'].includes(values.server)) {
+    process.stdout.write(usage);
+    return values.help ? 0 : 2;
+  }
+  installPrerequisites();
+  const directory = mkdtempSync(join(tmpdir(), 'treekeeper-interop-'));
+  const options: Options = {
+    seed: Number(values.seed),
+    requests: Number(values.requests),
+    kills: Number(values.kills),
+    cases: Number(values.cases),
+    differencesMax: Number(values.differences),
+    server: values.server === 'apache' ? 'apache' : 'treekeeper',
+    directory,
+  };
+  const chosen = positionals.length === 0 ? suites : suites.filter(({ name }) => positionals.includes(name));
+  let [passed, failed] = [0, 0];
+  for (const suite of chosen) {
+    const checks = await runSuite(suite, options);
+    passed += checks.passed;
+    failed += checks.failures.length;
+  }
+  if (values.keep || failed > 0) {
+    process.stdout.write(`working files: ${directory}\n`);
+  } else {
+    rmSync(directory, { recursive: true, force: true });
+  }
+  process.stdout.write(`${passed} passed, ${failed} failed\n`);
+  return failed === 0 ? 0 : 1;
+}
+
+async function runSuite(suite: Suite, options: Options): Promise<Checks> {
+  const checks = new Checks();
+  const began = Date.now();
+  await checks.part(suite.name, () => suite.run(options, checks));
+  const seconds = ((Date.now() - began) / 1000).toFixed(1);
+  const result = checks.failures.length === 0 ? 'ok' : `${checks.failures.length} FAILED`;
+  process.stdout.write(`${suite.name}: ${result}, ${checks.passed} checks, ${seconds} s\n`);
+  for (const note of checks.notes) {
+    process.stdout.write(`  ${note}\n`);
+  }
+  return checks;
+}
+
+process.exitCode = await main();
