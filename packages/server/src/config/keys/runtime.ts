@@ -1,0 +1,36 @@
+import { className, integer, long, port } from '../values.ts';
+import type { KeyRow } from './row.ts';
+
+// biome-ignore format: a table: a row takes three lines
+export const RUNTIME_KEYS: readonly KeyRow[] = [
+  { key: 'serverCnxnFactory', kind: 'property',
+    type: className, default: 'org.apache.zookeeper.server.NIOServerCnxnFactory', effect: 'none', judgement: 'jvm-only',
+    meaning: 'Java class of the client port; NIO and Netty mean the same here, TLS needs neither' },
+  { key: 'nio.numSelectorThreads', kind: 'property', type: integer(), default: null,
+    effect: 'none', judgement: 'jvm-only',
+    meaning: 'Threads that wait for sockets' },
+  { key: 'nio.numWorkerThreads', kind: 'property', type: integer(), default: null,
+    effect: 'none', judgement: 'jvm-only',
+    meaning: 'Threads that read and write sockets' },
+  { key: 'nio.directBufferBytes', kind: 'property', type: integer({ unit: 'bytes' }), default: '65536',
+    effect: 'none', judgement: 'jvm-only',
+    meaning: 'Buffer of each such thread' },
+  { key: 'nio.shutdownTimeout', kind: 'property', type: long({ unit: 'ms' }), default: '5000',
+    effect: 'none', judgement: 'jvm-only',
+    meaning: 'How long to wait for those threads at the end' },
+  { key: 'commitProcessor.numWorkerThreads', kind: 'property', type: integer(), default: null,
+    effect: 'none', judgement: 'jvm-only',
+    meaning: 'Threads that serve reads' },
+  { key: 'commitProcessor.maxReadBatchSize', kind: 'property', type: integer(), default: '-1',
+    effect: 'none', judgement: 'niche',
+    meaning: 'Reads that are served before commits get their turn; a turn here serves both' },
+  { key: 'commitProcessor.maxCommitBatchSize', kind: 'property', type: integer(), default: '1',
+    effect: 'none', judgement: 'niche',
+    meaning: 'Commits that are applied before reads get their turn; a turn here serves both' },
+  { key: 'commitProcessor.shutdownTimeout', kind: 'property', type: long({ unit: 'ms' }), default: '5000',
+    effect: 'none', judgement: 'jvm-only',
+    meaning: 'How long to wait for those threads at the end' },
+  { key: 'controllerPort', kind: 'java', type: port, default: null,
+    effect: 'none', judgement: 'niche',
+    meaning: 'Port for injecting faults in tests; the simulator does that here' },
+];

@@ -1,0 +1,32 @@
+/**
+ * Limits that nobody sets: each keeps one thing from growing without end. What users may set is in the table of keys.
+ * Names carry their unit; the reason stands beside each.
+ */
+export const limits = {
+  /**
+   * Replies and events waiting for a client that does not read them; from here on its requests wait as well. Enough for
+   * a full window of a client that is fetching large nodes, little enough that ten thousand idle readers fit in memory.
+   */
+  connectionOutputPauseBytes: 1 << 20,
+  /**
+   * From here on the client is cut off: only events still arrive for a connection whose requests wait, and a client
+   * that has not read for so long has lost track anyway. Larger than the reply to getChildren on a node with a million
+   * children, which must get through.
+   */
+  connectionOutputBytesMax: 128 << 20,
+  /**
+   * Inputs that one turn takes. What one poll of all sockets delivers is usually far less; a flood is cut into turns so
+   * that acknowledgements from the disk and timeouts are not kept waiting behind it.
+   */
+  turnInputsMax: 4096,
+} as const;
+
+/** Checks what the limits must be to each other. Called at the start, since a wrong pair would only show under load. */
+export function assertLimits(given: Readonly<Record<keyof typeof limits, number>> = limits): void {
+  for (const [name, value] of Object.entries(given)) {
+    if (!Number.isSafeInteger(value) || value <= 0) throw new Error(`${name} is ${value}, not a positive integer`);
+  }
+  if (given.connectionOutputPauseBytes * 2 > given.connectionOutputBytesMax) {
+    throw new Error('connectionOutputBytesMax leaves no room for events after connectionOutputPauseBytes');
+  }
+}

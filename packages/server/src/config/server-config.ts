@@ -1,0 +1,244 @@
+import type { AuthOptions, SaslOptions } from '../auth/options.ts';
+import type { TlsOptions } from '../host/tls.ts';
+import type { StorageOptions } from '../storage/options.ts';
+import type { Member } from './members.ts';
+
+/** Sessions and the clock that they are counted in. */
+export interface SessionsConfig {
+  readonly tickTimeMs: number;
+  readonly minTimeoutMs: number;
+  readonly maxTimeoutMs: number;
+  /** closeSession transactions list the ephemeral nodes that they delete. */
+  readonly closeSessionTxnEnabled: boolean;
+  readonly localSessionsEnabled: boolean;
+  readonly localSessionsUpgradingEnabled: boolean;
+}
+
+/** The client ports and who may connect. */
+export interface ListenersConfig {
+  /** Null: no plaintext port. 0: any free port. */
+  readonly clientPort: number | null;
+  /** Null: all addresses. */
+  readonly clientAddress: string | null;
+  /** Null: no TLS port. */
+  readonly secureClientPort: number | null;
+  readonly secureClientAddress: string | null;
+  /** −1: the system's default. */
+  readonly backlog: number;
+  /** Plaintext and TLS on the plaintext port. */
+  readonly portUnification: boolean;
+  readonly tcpKeepAlive: boolean;
+  /** Sockets of one address per port kind; 0: no limit. */
+  readonly connectionsPerAddressMax: number;
+  /** Sockets in all; 0: no limit. */
+  readonly connectionsMax: number;
+  /** A socket that has not shaken hands after this long is closed. */
+  readonly sessionlessTimeoutMs: number;
+  /** The four-letter words that are answered; `*` among them: all. */
+  readonly fourLetterWords: readonly string[];
+}
+
+/** The data directories and how they are written (disk-format.md). */
+export interface StorageConfig extends StorageOptions {
+  /** The directory that holds `version-2` with the snapshots. */
+  readonly dataDir: string;
+  /** The directory that holds `version-2` with the logs; the same as dataDir unless split. */
+  readonly dataLogDir: string;
+  readonly dataDirAutocreate: boolean;
+  /** Snapshots that a purge keeps, at least 3. */
+  readonly purgeRetainCount: number;
+  /** 0: no purging. */
+  readonly purgeIntervalMs: number;
+}
+
+/** What a request may weigh and what happens when there are too many (client-protocol.md §12). */
+export interface LimitsConfig {
+  /** jute.maxbuffer: the largest frame. */
+  readonly maxBufferBytes: number;
+  /** What the server may add to a request's bytes; at least 1024. */
+  readonly extraBytes: number;
+  readonly globalOutstandingLimit: number;
+  /** 0: the request throttler is off. */
+  readonly requestThrottleMaxRequests: number;
+  readonly requestThrottleStallTimeMs: number;
+  readonly requestThrottleDropStale: boolean;
+  readonly requestStaleLatencyCheck: boolean;
+  readonly requestStaleConnectionCheck: boolean;
+  /** A request that waited longer is answered with THROTTLEDOP; 0: off. */
+  readonly throttledOpWaitTimeMs: number;
+  /** −1: no request counts as large. */
+  readonly largeRequestThresholdBytes: number;
+  readonly largeRequestMaxBytes: number;
+  /** TLS handshakes in flight; −1: no limit. */
+  readonly outstandingHandshakeLimit: number;
+}
+
+/** The token bucket that new sessions draw from. */
+export interface ConnectionThrottleConfig {
+  /** 0: off. */
+  readonly tokens: number;
+  readonly fillTimeMs: number;
+  readonly fillCount: number;
+  /** −1: the drop rate never changes. */
+  readonly freezeTimeMs: number;
+  readonly dropIncrease: number;
+  readonly dropDecrease: number;
+  readonly decreaseRatio: number;
+  readonly weightEnabled: boolean;
+  readonly globalSessionWeight: number;
+  readonly renewSessionWeight: number;
+  readonly localSessionWeight: number;
+}
+
+/** The tree and what clients may put into it. */
+export interface DataModelConfig {
+  /** TTL nodes. */
+  readonly extendedTypesEnabled: boolean;
+  readonly emulate353TtlNodes: boolean;
+  readonly enforceQuota: boolean;
+  readonly containerCheckIntervalMs: number;
+  readonly containerMaxPerMinute: number;
+  /** 0: containers that never had a child stay for good. */
+  readonly containerMaxNeverUsedIntervalMs: number;
+}
+
+/** SASL for clients, and where Kerberos finds its own configuration. */
+export interface SaslConfig extends SaslOptions {
+  /** The JAAS file that names the users; null: no SASL. */
+  readonly jaasFile: string | null;
+  readonly krb5ConfigFile: string | null;
+  readonly serverRealm: string | null;
+}
+
+/** One set of keys, certificates and rules: for clients, for servers and admin, for metrics. */
+export interface TlsConfig extends TlsOptions {
+  /** Watch the files and take up new ones without a restart. */
+  readonly reloadOnChange: boolean;
+}
+
+/** The HTTP server for operators. */
+export interface AdminConfig {
+  readonly enabled: boolean;
+  readonly address: string;
+  readonly port: number;
+  readonly commandUrl: string;
+  readonly idleTimeoutMs: number;
+  readonly portUnification: boolean;
+  readonly forceHttps: boolean;
+  readonly needClientAuth: boolean;
+  readonly rateLimiterIntervalMs: number;
+  readonly snapshotEnabled: boolean;
+  readonly restoreEnabled: boolean;
+}
+
+/** The Prometheus endpoint. */
+export interface MetricsConfig {
+  readonly prometheusEnabled: boolean;
+  readonly httpAddress: string;
+  /** −1: no plain HTTP. */
+  readonly httpPort: number;
+  /** −1: no HTTPS. */
+  readonly httpsPort: number;
+  /** Metrics of the runtime (heap, event loop) too. */
+  readonly exportRuntimeInfo: boolean;
+  readonly summaryRotateIntervalMs: number;
+}
+
+export interface AuditConfig {
+  readonly enabled: boolean;
+  readonly file: string;
+  readonly threshold: LogThreshold;
+}
+
+/** Sampling of hot paths. */
+export interface PathStatsConfig {
+  readonly enabled: boolean;
+  readonly sampleRate: number;
+  readonly maxDepth: number;
+  readonly topPathMax: number;
+  readonly slotDurationMs: number;
+  readonly slotCapacity: number;
+  readonly initialDelayMs: number;
+  readonly delayMs: number;
+}
+
+/** Reports of a loop that was held up; ZooKeeper's pause monitor. */
+export interface LoopLagConfig {
+  readonly enabled: boolean;
+  readonly probeMs: number;
+  readonly infoThresholdMs: number;
+  readonly warnThresholdMs: number;
+}
+
+export type LogThreshold = 'all' | 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
+
+/** The operator's log. It goes to standard output; a file is written when one is asked for by name. */
+export interface LogConfig {
+  readonly consoleThreshold: LogThreshold;
+  readonly directory: string;
+  /** Null: no file. */
+  readonly file: string | null;
+  readonly threshold: LogThreshold;
+  readonly maxFileBytes: number;
+  readonly maxBackups: number;
+}
+
+/** What a lone server needs to know of ensembles. */
+export interface EnsembleConfig {
+  /** From the `myid` file; null without one. `conf` shows null as 0. */
+  readonly serverId: number | null;
+  /** The `server.N` lines; at most one today. */
+  readonly members: readonly Member[];
+  readonly reconfigEnabled: boolean;
+  readonly readOnlyModeEnabled: boolean;
+}
+
+/** Where it all came from, for `conf`, `sysp`, `icfg` and the like. */
+export interface SourceConfig {
+  /** Null: no file, the embedded default. */
+  readonly file: string | null;
+  /** The file's text; empty without one. */
+  readonly text: string;
+  /** The system properties that ZooKeeper would have: -D options, and zoo.cfg keys that become `zookeeper.<key>`. */
+  readonly properties: ReadonlyMap<string, string>;
+}
+
+/** Everything that the server can be told, checked and in the units that the names say. */
+export interface ServerConfig {
+  readonly sessions: SessionsConfig;
+  readonly listeners: ListenersConfig;
+  readonly storage: StorageConfig;
+  readonly limits: LimitsConfig;
+  readonly connectionThrottle: ConnectionThrottleConfig;
+  readonly dataModel: DataModelConfig;
+  /** Who clients are and what they may do; `auth.sasl` is `sasl`. */
+  readonly auth: AuthOptions;
+  readonly sasl: SaslConfig;
+  /** The TLS client port. */
+  readonly clientTls: TlsConfig;
+  /** Ports between servers, and the admin server's HTTPS. */
+  readonly quorumTls: TlsConfig;
+  readonly metricsTls: TlsConfig;
+  readonly admin: AdminConfig;
+  readonly metrics: MetricsConfig;
+  readonly audit: AuditConfig;
+  readonly pathStats: PathStatsConfig;
+  readonly loopLag: LoopLagConfig;
+  readonly log: LogConfig;
+  readonly ensemble: EnsembleConfig;
+  readonly source: SourceConfig;
+}
+
+type Groups = Omit<ServerConfig, 'source'>;
+
+/** `group.field` of every field that a key can set. */
+export type ConfigField = {
+  [G in keyof Groups]: `${G}.${keyof Groups[G] & string}`;
+}[keyof Groups];
+
+/** The type of the field that a `group.field` names. */
+export type FieldValue<F extends ConfigField> = F extends `${infer G extends keyof Groups}.${infer N}`
+  ? N extends keyof Groups[G]
+    ? Groups[G][N]
+    : never
+  : never;
