@@ -24,15 +24,15 @@ export interface AuditEvent {
   readonly operation: AuditOperation;
   readonly result: AuditResult;
   /** 0n: none. */
-  readonly sessionId?: bigint;
+  readonly sessionId?: bigint | undefined;
   /** Who did it: `auditUsers` of the session's ids; the server's own user for what the server does. */
   readonly user: string;
-  readonly ip?: string;
-  readonly znode?: string;
+  readonly ip?: string | undefined;
+  readonly znode?: string | undefined;
   /** `auditNodeType` of a create. */
-  readonly znodeType?: string;
+  readonly znodeType?: string | undefined;
   /** Of a setAcl. */
-  readonly acl?: readonly ACL[];
+  readonly acl?: readonly ACL[] | undefined;
 }
 
 /** Where audit lines go; the line has no end of line. */

@@ -61,7 +61,8 @@ export class WordWhitelist {
 
   /** `setting` is null when the key is not set: then `isro` is open on servers that may become read-only. */
   constructor(setting: string | null, readOnlyModeEnabled: boolean) {
-    const names = setting === null ? (readOnlyModeEnabled ? ['isro'] : []) : setting.split(',').map((name) => name.trim());
+    const names =
+      setting === null ? (readOnlyModeEnabled ? ['isro'] : []) : setting.split(',').map((name) => name.trim());
     this.#allowed = new Set(['srvr', ...(names.includes('*') ? words.keys() : names)]);
   }
 

@@ -6,7 +6,7 @@
 import type { X509Certificate } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import { type AddressInfo, createServer as createTcpServer, type Server as TcpServer, type Socket } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer, type Socket, type Server as TcpServer } from 'node:net';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TLSSocket, type TlsOptions } from 'node:tls';
@@ -80,7 +80,9 @@ export interface AdminDependencies {
 /** Opens the admin port. Rejects as listening does (EADDRINUSE, ...), and when TLS is demanded and not configured. */
 export function startAdminHttp(options: AdminOptions, dependencies: AdminDependencies): Promise<HttpListener> {
   if (options.tls === null && (options.forceHttps || options.portUnification)) {
-    return Promise.reject(new Error('admin.forceHttps and admin.portUnification need a key store (ssl.quorum.keyStore.*)'));
+    return Promise.reject(
+      new Error('admin.forceHttps and admin.portUnification need a key store (ssl.quorum.keyStore.*)'),
+    );
   }
   const { metrics } = dependencies.view;
   const tls =
@@ -177,7 +179,12 @@ class AdminRequests {
     }
   }
 
-  async #command(name: string, method: 'GET' | 'POST', request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #command(
+    name: string,
+    method: 'GET' | 'POST',
+    request: IncomingMessage,
+    response: ServerResponse,
+  ): Promise<void> {
     const { log } = this.#dependencies;
     const { idleTimeoutMs } = this.#options;
     try {
@@ -192,7 +199,8 @@ class AdminRequests {
       if (response.headersSent) {
         response.destroy();
       } else {
-        await sendResult(request, response, failure(name), idleTimeoutMs);
+        const { status, json } = failure(name);
+        send(response, status, 'application/json', json);
       }
     } finally {
       // A body that nobody wanted would hold the connection's next request back.
@@ -210,7 +218,8 @@ class AdminRequests {
       restoreLimiter: this.#restoreLimiter,
       nowMs,
       query: queryOf(request),
-      body: request,
+      // Reading only a part of the body must not destroy the connection, which the answer still needs.
+      body: { [Symbol.asyncIterator]: () => request.iterator({ destroyOnReturn: false }) },
     };
     return runCommand(name, method, context, () => {
       const outcome = authorization(request, authorize);
@@ -232,17 +241,19 @@ function authorization(request: IncomingMessage, authorize: Authorize): Authoriz
     return 'notAuthenticated';
   }
   const { socket } = request;
-  const certificate = socket instanceof TLSSocket && socket.authorized ? (socket.getPeerX509Certificate() ?? null) : null;
+  const certificate =
+    socket instanceof TLSSocket && socket.authorized ? (socket.getPeerX509Certificate() ?? null) : null;
   const peer = { remoteAddress: socket.remoteAddress ?? '', certificate };
   return authorize(scheme, new TextEncoder().encode(data ?? ''), peer);
 }
 
 /** Snapshots and restores may work for long without a byte on the connection, once what they need has come in. */
 function suspendIdleTimeout(request: IncomingMessage): void {
+  const { socket } = request;
   if (request.method === 'POST') {
-    request.once('end', () => request.socket.setTimeout(0));
+    request.once('end', () => socket.setTimeout(0));
   } else {
-    request.socket.setTimeout(0);
+    socket.setTimeout(0);
   }
 }
 
@@ -252,7 +263,7 @@ async function sendResult(
   result: CommandResult,
   idleTimeoutMs: number,
 ): Promise<void> {
-  request.socket.setTimeout(idleTimeoutMs);
+  response.socket?.setTimeout(idleTimeoutMs);
   for (const [name, value] of Object.entries(result.headers ?? {})) {
     response.setHeader(name, value);
   }

@@ -61,11 +61,7 @@ export function query(
 }
 
 /** A command that acts and has no fields. */
-export function action(
-  name: string,
-  aliases: readonly string[],
-  act: (control: ServerControl) => void,
-): Command {
+export function action(name: string, aliases: readonly string[], act: (control: ServerControl) => void): Command {
   return {
     name,
     aliases,

@@ -20,7 +20,9 @@ const commands: readonly Command[] = [
 /** Primary names, sorted: the index page's. */
 export const commandNames: readonly string[] = commands.map(({ name }) => name).sort();
 
-const commandsByName = new Map(commands.flatMap((command) => [command.name, ...command.aliases].map((name) => [name, command])));
+const commandsByName = new Map(
+  commands.flatMap((command) => [command.name, ...command.aliases].map((name) => [name, command])),
+);
 
 /** The outcome of an authorisation; all but 'permitted' are answers with an error. */
 export type Authorization = 'permitted' | 'missing' | 'notAuthenticated' | 'notAuthorized';

@@ -4,7 +4,14 @@ import type { Command, CommandAnswer, CommandContext } from './command.ts';
 const BODY_BYTES_MAX = 4096;
 
 export const shedCommands: readonly Command[] = [
-  { name: 'shed_connections', aliases: ['shed'], needsServer: true, method: 'POST', needsAuthorization: true, run: shed },
+  {
+    name: 'shed_connections',
+    aliases: ['shed'],
+    needsServer: true,
+    method: 'POST',
+    needsAuthorization: true,
+    run: shed,
+  },
 ];
 
 /** Body: `{"percentage": 25}`. */

@@ -1,5 +1,5 @@
-import type { Command, CommandAnswer, CommandContext } from './command.ts';
 import { zxidHex } from '@treekeeper/protocol';
+import type { Command, CommandAnswer, CommandContext } from './command.ts';
 
 export const snapshotCommands: readonly Command[] = [
   { name: 'snapshot', aliases: ['snap'], needsServer: true, method: 'GET', needsAuthorization: true, run: snapshot },

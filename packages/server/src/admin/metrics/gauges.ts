@@ -15,6 +15,15 @@ export interface QuotaGauge {
   readonly read: (quota: QuotaView) => number;
 }
 
+/** One quota per top-level node, the last of several below it: a name that is printed twice is an error to its readers. */
+export function quotasByNamespace(view: ServerView): QuotaView[] {
+  const quotas = new Map<string, QuotaView>();
+  for (const quota of view.quotas()) {
+    quotas.set(quota.namespace, quota);
+  }
+  return [...quotas.values()];
+}
+
 /** ZooKeeper's gauges of a server, in the order in which `mntr` prints them. */
 export const gauges: readonly Gauge[] = [
   { name: 'ephemerals_count', meaning: 'ephemeral nodes', read: (view) => view.ephemeralsCount },
@@ -34,7 +43,11 @@ export const gauges: readonly Gauge[] = [
     read: (view) => view.statistics.lastResponseBytes,
   },
   { name: 'packets_sent', meaning: 'packets sent to clients', read: (view) => view.statistics.packetsSent },
-  { name: 'packets_received', meaning: 'packets received from clients', read: (view) => view.statistics.packetsReceived },
+  {
+    name: 'packets_received',
+    meaning: 'packets received from clients',
+    read: (view) => view.statistics.packetsReceived,
+  },
   {
     name: 'max_client_response_size',
     meaning: 'bytes of the largest reply, -1 before the first',
@@ -65,7 +78,11 @@ export const gauges: readonly Gauge[] = [
   },
   { name: 'local_sessions', meaning: 'sessions known to this server only', read: (view) => view.localSessionCount },
   { name: 'uptime', meaning: 'milliseconds since the start', read: (view) => view.uptimeMs },
-  { name: 'max_latency', meaning: 'greatest time to answer a request, ms', read: (view) => view.statistics.maxLatencyMs },
+  {
+    name: 'max_latency',
+    meaning: 'greatest time to answer a request, ms',
+    read: (view) => view.statistics.maxLatencyMs,
+  },
   {
     name: 'outstanding_tls_handshake',
     meaning: 'TLS handshakes under way',

@@ -1,7 +1,7 @@
 import { average, type Double } from '../format.ts';
 import { VERSION_TEXT } from '../version.ts';
 import type { ServerView } from '../view.ts';
-import { gauges, quotaGauges } from './gauges.ts';
+import { gauges, quotaGauges, quotasByNamespace } from './gauges.ts';
 import { Counter, CounterSet, PercentileSummary, Summary } from './primitives.ts';
 import type { Instrument } from './registry.ts';
 
@@ -15,7 +15,7 @@ export function* monitorEntries(view: ServerView): Generator<MonitorEntry> {
     const value = gauge.read(view);
     yield [gauge.name, typeof value === 'number' ? Math.trunc(value) : value];
   }
-  for (const quota of view.quotas()) {
+  for (const quota of quotasByNamespace(view)) {
     for (const gauge of quotaGauges) {
       yield [`${quota.namespace}_${gauge.name}`, gauge.read(quota)];
     }

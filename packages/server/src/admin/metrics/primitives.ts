@@ -50,9 +50,9 @@ const BUCKETS = EXACT + (31 - FIRST_EXPONENT) * PER_OCTAVE;
 const VALUE_MAX = 2 ** 31 - 1;
 
 function bucketOf(value: number): number {
-  const whole = value < VALUE_MAX ? value | 0 : VALUE_MAX;
+  const whole = Math.min(value, VALUE_MAX) | 0;
   if (whole < EXACT) {
-    return whole < 0 ? 0 : whole;
+    return Math.max(whole, 0);
   }
   const exponent = 31 - Math.clz32(whole);
   return EXACT + (exponent - FIRST_EXPONENT) * PER_OCTAVE + ((whole >>> (exponent - 4)) & (PER_OCTAVE - 1));
@@ -121,8 +121,12 @@ export class PercentileSummary extends Summary {
     }
     const recent = before === null ? counts : counts.map((count, bucket) => count - before[bucket]);
     const total = recent.reduce((sum, count) => sum + count, 0);
-    let remaining = Math.max(1, Math.ceil(share * total));
-    const bucket = recent.findIndex((count) => (remaining -= count) <= 0);
+    const wanted = Math.max(1, Math.ceil(share * total));
+    let passed = 0;
+    const bucket = recent.findIndex((count) => {
+      passed += count;
+      return passed >= wanted;
+    });
     return bucket === -1 ? Number.NaN : Math.min(this.max, Math.max(this.min, middleOf(bucket)));
   }
 }

@@ -5,7 +5,7 @@
  * nor reset and rotate as ZooKeeper's (docs/decisions/0011-admin-http.md).
  */
 import type { ServerView } from '../view.ts';
-import { gauges, quotaGauges } from './gauges.ts';
+import { gauges, quotaGauges, quotasByNamespace } from './gauges.ts';
 import { Counter, CounterSet, PercentileSummary, Summary } from './primitives.ts';
 import { type MetricName, metricTable } from './table.ts';
 
@@ -26,7 +26,7 @@ export function prometheusText(view: ServerView, runtime: readonly RuntimeMetric
     header(out, gauge.name, 'gauge', gauge.meaning);
     out.push(`${gauge.name} ${numberText(Number(gauge.read(view)))}\n`);
   }
-  const quotas = [...view.quotas()];
+  const quotas = quotasByNamespace(view);
   for (const gauge of quotaGauges) {
     header(out, gauge.name, 'gauge', `${gauge.meaning}, by top-level node with a quota`);
     for (const quota of quotas) {

@@ -1,11 +1,5 @@
 import { OpCode } from '@treekeeper/protocol';
-import {
-  Counter,
-  CounterSet,
-  PercentileSummary,
-  PercentileSummarySet,
-  SummarySet,
-} from './primitives.ts';
+import { Counter, CounterSet, PercentileSummary, PercentileSummarySet, SummarySet } from './primitives.ts';
 import { type MetricName, type MetricType, metricTable } from './table.ts';
 
 interface InstrumentOf {
