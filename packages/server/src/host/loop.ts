@@ -47,6 +47,13 @@ export class Loop {
     }
   }
 
+  /** Turns soon, although nothing has happened. */
+  wake(): void {
+    if (!this.#scheduled) {
+      this.#schedule();
+    }
+  }
+
   #schedule(): void {
     this.#scheduled = true;
     setImmediate(this.#runScheduled);

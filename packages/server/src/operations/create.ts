@@ -25,6 +25,7 @@ import {
   TTL_MS_MAX,
   ttlOwner,
 } from '@treekeeper/protocol';
+import { ROOT_LIMITS_PATH } from '../tree/quota.ts';
 import { hasParent, mayDo, pendingParent, sessionError } from './checks.ts';
 import type { Preparation, Txn, TxnKind, World, WriteOperation } from './operation.ts';
 
@@ -132,8 +133,8 @@ export function prepareCreate(preparation: Preparation, opcode: number, request:
   }
   // The counter is that of the parent at this place in the order of writes, so concurrent creates never collide.
   const path = wanted.sequential ? wanted.path + sequenceSuffix(parent.cversion) : wanted.path;
-  if (!isValidPath(path)) {
-    return ErrorNumber.BAD_ARGUMENTS;
+  if (!isValidPath(path) || path === ROOT_LIMITS_PATH) {
+    return ErrorNumber.BAD_ARGUMENTS; // limits for the root kill a Java server (trap 43)
   }
   if (preparation.node(path) !== null) {
     return ErrorNumber.NODE_EXISTS;

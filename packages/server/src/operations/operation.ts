@@ -17,6 +17,7 @@ export interface Requester {
 
 /** A client connection as the watch table knows it. */
 export interface Watcher {
+  readonly sessionId: bigint;
   readonly identities: readonly Id[];
   /** Puts a watch event into the connection's output. zxid −1: unknown (events made up by setWatches). */
   sendEvent(type: number, path: string, zxid: number): void;

@@ -15,7 +15,7 @@ import type { Random } from '../io/random.ts';
 import { deleteContainer } from '../operations/delete.ts';
 import type { AccessControl, World } from '../operations/operation.ts';
 import { closeSession } from '../operations/session.ts';
-import { ExpiryQueue } from '../sessions/expiry.ts';
+import { type ExpiryBucket, ExpiryQueue } from '../sessions/expiry.ts';
 import { type Session, SessionIds, type SessionTable } from '../sessions/session-table.ts';
 import { TxnLog } from '../storage/log.ts';
 import { purge } from '../storage/purge.ts';
@@ -59,6 +59,9 @@ export type ProbeAnswer = { readonly text: string } | { readonly needs: number }
 
 /** The log is tried again this long after it found no space. */
 const FULL_DISK_RETRY_MS = 1000;
+const QUOTA_WARNING_INTERVAL_MS = 10_000;
+const DIGEST_HISTORY_INTERVAL = 128;
+const DIGEST_HISTORY_MAX = 1024;
 
 export class Replica {
   readonly options: ReplicaOptions;
@@ -87,6 +90,7 @@ export class Replica {
   /** Zxid of the transaction whose changes are being told to watchers. */
   #eventZxid = 0;
   #retryAtMs = 0;
+  #nextQuotaWarningMs = 0;
   #stopping = false;
 
   /** Recovers from the disk, synchronously; throws RecoveryError with what to do. */
@@ -157,6 +161,14 @@ export class Replica {
   /** Why the process must stop, with what to do; null while all is well. */
   get failure(): string | null {
     return this.#txnLog.failure;
+  }
+
+  /** Digests of the tree at zxids that are multiples of 128, the latest last (`hash`). */
+  readonly digestHistory: { readonly zxid: number; readonly digest: bigint }[] = [];
+
+  /** Sessions by the time at which they expire, soonest first. */
+  expiryBuckets(): readonly ExpiryBucket<Session<ClientConnection>>[] {
+    return this.#expiry.buckets();
   }
 
   get outstandingRequests(): number {
@@ -505,6 +517,9 @@ export class Replica {
       if (!this.#writes.apply(entry)) {
         this.#digestMismatch(entry);
       }
+      if (this.options.digestEnabled && entry.zxid % DIGEST_HISTORY_INTERVAL === 0) {
+        this.#rememberDigest(entry.zxid);
+      }
       this.#fireWatches(entry.zxid);
       if (entry.txn.kind.type === OpCode.createSession) {
         this.#sessionOpened(entry);
@@ -523,6 +538,29 @@ export class Replica {
     }
     if (applied) {
       this.#requests.settle();
+      this.#reportQuotas();
+    }
+  }
+
+  /** Soft limits only warn, and once in a while: a writer beyond its quota would fill the log. */
+  #reportQuotas(): void {
+    const { violations } = this.world.tree.quota;
+    const first = violations[0];
+    if (first === undefined) {
+      return;
+    }
+    if (this.#seams.clock.nowMs >= this.#nextQuotaWarningMs) {
+      this.#nextQuotaWarningMs = this.#seams.clock.nowMs + QUOTA_WARNING_INTERVAL_MS;
+      const { prefix, kind, limit, total } = first;
+      this.#seams.log.warn(`quota exceeded: ${prefix} would have a ${kind} of ${total}, its limit is ${limit}`);
+    }
+    violations.length = 0;
+  }
+
+  #rememberDigest(zxid: number): void {
+    this.digestHistory.push({ zxid, digest: this.world.tree.digest });
+    if (this.digestHistory.length > DIGEST_HISTORY_MAX) {
+      this.digestHistory.shift();
     }
   }
 

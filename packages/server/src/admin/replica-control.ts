@@ -1,0 +1,97 @@
+/** What operators may do to a running replica. Waiting is done here, on this side: the replica knows no promises. */
+import type { Replica } from '../replica/replica.ts';
+import { resetMetrics } from './metrics/registry.ts';
+import type { ReplicaView } from './replica-view.ts';
+import type { ServerControl, SnapshotFile } from './view.ts';
+
+export interface ReplicaControlParts {
+  readonly view: ReplicaView;
+  replica(): Replica;
+  /** Makes the replica take its next turn soon. */
+  wake(): void;
+  /** The bytes of a completed snapshot file, as they are. */
+  readSnapshot(name: string): AsyncIterable<Uint8Array>;
+  /** Puts another replica in place of this one, with the state of the snapshot; resolves with its last zxid. */
+  restore(snapshot: AsyncIterable<Uint8Array>): Promise<number>;
+}
+
+interface Waiter {
+  /** Snapshots and failures counted when the wait began. */
+  readonly written: number;
+  readonly failures: number;
+  readonly resolve: (file: SnapshotFile) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class ReplicaControl implements ServerControl {
+  readonly #parts: ReplicaControlParts;
+  #waiting: Waiter[] = [];
+  /** Asked for while another snapshot was being written: that one shows an older state. */
+  #next: Omit<Waiter, 'written' | 'failures'>[] = [];
+
+  constructor(parts: ReplicaControlParts) {
+    this.#parts = parts;
+  }
+
+  resetStatistics(): void {
+    this.#parts.replica().statistics.reset();
+    resetMetrics(this.#parts.view.metrics);
+  }
+
+  resetConnectionStatistics(): void {
+    for (const client of this.#parts.replica().connections.values()) {
+      client.statistics.reset();
+    }
+  }
+
+  setTraceMask(mask: bigint): void {
+    this.#parts.view.traceMask = mask;
+  }
+
+  takeSnapshot(): Promise<SnapshotFile> {
+    return new Promise((resolve, reject) => {
+      this.#next.push({ resolve, reject });
+      this.#parts.wake();
+    });
+  }
+
+  restore(snapshot: AsyncIterable<Uint8Array>): Promise<number> {
+    return this.#parts.restore(snapshot);
+  }
+
+  shedConnections(percentage: number): number {
+    const clients = [...this.#parts.replica().connections.values()].filter((client) => client.phase === 'open');
+    const count = Math.round((clients.length * percentage) / 100);
+    for (const client of clients.slice(0, count)) {
+      client.connection.close();
+    }
+    return count;
+  }
+
+  /** After each turn: starts the snapshots that were asked for, and tells those who wait. */
+  afterTurn(): void {
+    const { snapshots } = this.#parts.replica();
+    if (this.#waiting.length > 0) {
+      const { last, written, failures } = snapshots;
+      const waiting = this.#waiting;
+      this.#waiting = [];
+      for (const waiter of waiting) {
+        if (written > waiter.written && last !== null) {
+          const { name, zxid, sizeBytes } = last;
+          waiter.resolve({ lastZxid: zxid, sizeBytes, read: () => this.#parts.readSnapshot(name) });
+        } else if (failures > waiter.failures) {
+          waiter.reject(new Error('the snapshot could not be written; the log says why'));
+        } else {
+          this.#waiting.push(waiter);
+        }
+      }
+    }
+    if (this.#next.length > 0 && !snapshots.writing) {
+      const { written, failures } = snapshots;
+      snapshots.start();
+      this.#waiting.push(...this.#next.map((waiter) => ({ ...waiter, written, failures })));
+      this.#next = [];
+      this.#parts.wake();
+    }
+  }
+}
