@@ -39,7 +39,8 @@ interface InFlight {
 interface OpenFile {
   readonly file: number;
   position: number;
-  sizeBytes: number;
+  /** As far as the file was extended; a large batch may have gone beyond. */
+  extendedBytes: number;
 }
 
 /** Told about every batch that has become durable. */
@@ -206,10 +207,10 @@ export class TxnLog {
     const steps: DiskStep[] = [];
     const isNew = this.#open === null;
     const open = this.#open ?? this.#newFile(batch.firstZxid, steps);
-    const sizeBytes = this.#extendedSize(open.position, open.sizeBytes);
-    if (sizeBytes > open.sizeBytes) {
+    const extendedBytes = this.#extendedSize(open.position, open.extendedBytes);
+    if (extendedBytes > open.extendedBytes) {
       // A hole, as Java leaves it: no space is reserved, but the size stays the same from write to write.
-      steps.push({ op: 'write', file: open.file, position: sizeBytes - 1, bytes: Uint8Array.of(0) });
+      steps.push({ op: 'write', file: open.file, position: extendedBytes - 1, bytes: Uint8Array.of(0) });
     }
     const bytes = batch.buffer.subarray(0, batch.length);
     steps.push({ op: 'write', file: open.file, position: open.position, bytes });
@@ -217,18 +218,19 @@ export class TxnLog {
       steps.push({ op: 'syncDirectory', area: 'log' });
     }
     open.position += batch.length;
-    open.sizeBytes = Math.max(sizeBytes, open.position);
-    const exceedsLimit = txnLogSizeLimitBytes > 0 && open.sizeBytes > txnLogSizeLimitBytes;
+    open.extendedBytes = extendedBytes;
+    const sizeBytes = Math.max(extendedBytes, open.position);
+    const exceedsLimit = txnLogSizeLimitBytes > 0 && sizeBytes > txnLogSizeLimitBytes;
     if (batch.rolls || exceedsLimit) {
       // Last of the steps, so that a batch that ran out of space can be tried again from its beginning.
       steps.push({ op: 'close', file: open.file });
       this.#open = null;
-      this.#closedBytes += batch.rolls ? 0 : open.sizeBytes;
+      this.#closedBytes += batch.rolls ? 0 : sizeBytes;
     } else {
       this.#open = open;
     }
     if (!this.#pending.some((later) => later.rolls)) {
-      this.#tailBytes = this.#open === null ? 0 : open.sizeBytes;
+      this.#tailBytes = this.#open === null ? 0 : sizeBytes;
     }
     this.#inFlight = { batch, steps, ticket: this.#disk.submit(steps) };
   }
@@ -241,16 +243,16 @@ export class TxnLog {
       { op: 'create', area: 'log', name, file, dsync: this.#options.forceSync },
       { op: 'write', file, position: 0, bytes: logFileHeader },
     );
-    return { file, position: FILE_HEADER_BYTES, sizeBytes: FILE_HEADER_BYTES };
+    return { file, position: FILE_HEADER_BYTES, extendedBytes: FILE_HEADER_BYTES };
   }
 
-  #extendedSize(position: number, sizeBytes: number): number {
+  #extendedSize(position: number, extendedBytes: number): number {
     const { preallocBytes } = this.#options;
-    if (preallocBytes <= 0 || position + PREALLOC_MARGIN_BYTES < sizeBytes) {
-      return sizeBytes;
+    if (preallocBytes <= 0 || position + PREALLOC_MARGIN_BYTES < extendedBytes) {
+      return extendedBytes;
     }
-    if (position <= sizeBytes) {
-      return sizeBytes + preallocBytes;
+    if (position <= extendedBytes) {
+      return extendedBytes + preallocBytes;
     }
     const end = position + preallocBytes;
     return end - (end % preallocBytes);
