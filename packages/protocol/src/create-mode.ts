@@ -49,7 +49,10 @@ export interface OwnerRules {
   readonly emulate353TtlNodes: boolean;
 }
 
-/** What kind of node a stored ephemeralOwner stands for. */
+/**
+ * What kind of node a stored ephemeralOwner stands for. With extended types on, Java refuses an owner that begins with
+ * ff and has feature bits set; no server can have made one (its id would be 255), and here it reads as a session.
+ */
 export function ownerKind(owner: bigint, rules: OwnerRules): OwnerKind {
   if (owner === 0n) {
     return 'persistent';

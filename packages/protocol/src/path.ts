@@ -54,7 +54,10 @@ export function isValidPath(path: string | null): path is string {
   return pathFault(path) === null;
 }
 
-/** The parent's path: "" for a top-level node (and so an alias of the root), as Java cuts it at the last slash. */
+/**
+ * The path before the last slash: "" for a top-level node, which is an alias of the root. The path must hold a slash;
+ * any other one is for the caller to refuse.
+ */
 export function parentPath(path: string): string {
   return path.slice(0, path.lastIndexOf('/'));
 }

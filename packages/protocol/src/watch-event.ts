@@ -11,6 +11,7 @@ export const EventType = {
 } as const;
 export type EventType = (typeof EventType)[keyof typeof EventType];
 
+/** What a session event tells; servers send syncConnected only, with watch events. */
 export const KeeperState = {
   disconnected: 0,
   syncConnected: 3,

@@ -32,7 +32,5 @@ export function counterOf(zxid: number): number {
 
 /** Lower case hex without leading zeros or prefix, as in file names and `srvr`. */
 export function zxidHex(zxid: number | bigint): string {
-  return typeof zxid === 'bigint'
-    ? BigInt.asUintN(64, zxid).toString(16)
-    : BigInt.asUintN(64, BigInt(zxid)).toString(16);
+  return BigInt.asUintN(64, BigInt(zxid)).toString(16);
 }

@@ -15,7 +15,11 @@ export interface Codec {
 export function compileRecord(name: string, fields: Fields): Codec {
   try {
     return {
-      encode: new Function('writer', 'value', `// ${name}\n${encodeSource(fields, 'value')}`) as Codec['encode'],
+      encode: new Function(
+        'writer',
+        'value',
+        `// ${name}\n${encodeSource(fields, 'value', { next: 0 })}`,
+      ) as Codec['encode'],
       decode: new Function('reader', `// ${name}\n${decodeSource(fields)}`) as Codec['decode'],
     };
   } catch (error) {
@@ -29,27 +33,30 @@ export function compileRecord(name: string, fields: Fields): Codec {
   }
 }
 
-function encodeSource(fields: Fields, value: string): string {
+/** Numbers the variables of one function, so that no two of them share a name. */
+interface Names {
+  next: number;
+}
+
+function encodeSource(fields: Fields, value: string, names: Names): string {
   return Object.entries(fields)
-    .map(([name, type]) => encodeStatement(type, `${value}.${name}`, value.length))
+    .map(([name, type]) => encodeStatement(type, `${value}.${name}`, names))
     .join('\n');
 }
 
-/** `depth` only keeps the loop variables of nested vectors apart. */
-function encodeStatement(type: FieldType, value: string, depth: number): string {
+function encodeStatement(type: FieldType, value: string, names: Names): string {
   switch (type.kind) {
     case 'record':
-      return encodeSource(type.fields, value);
+      return encodeSource(type.fields, value, names);
     case 'vector': {
-      const [list, element] = [`list${depth}`, `element${depth}`];
-      return `{
-        const ${list} = ${value};
+      const list = `list${names.next}`;
+      const element = `element${names.next++}`;
+      return `const ${list} = ${value};
         if (${list} === null) writer.int(-1);
         else {
           writer.int(${list}.length);
-          for (const ${element} of ${list}) { ${encodeStatement(type.element, element, depth + element.length)} }
-        }
-      }`;
+          for (const ${element} of ${list}) { ${encodeStatement(type.element, element, names)} }
+        }`;
     }
     default:
       return `writer.${type.kind}(${value});`;
@@ -63,7 +70,7 @@ function decodeSource(fields: Fields): string {
 }
 
 /** Emits the statements that read `type` in wire order and returns the expression that holds its value. */
-function decodeExpression(type: FieldType, statements: string[], names: { next: number }): string {
+function decodeExpression(type: FieldType, statements: string[], names: Names): string {
   const variable = `v${names.next++}`;
   switch (type.kind) {
     case 'record': {

@@ -10,6 +10,7 @@
  * Wire types: client-protocol.md §1.1.
  */
 import { compileRecord } from './compile.ts';
+import { bytesMin } from './interpret.ts';
 import type { JuteReader } from './reader.ts';
 import type { JuteWriter } from './writer.ts';
 
@@ -57,11 +58,16 @@ export const buffer: FieldType<Uint8Array, Uint8Array> = { kind: 'buffer', nulla
 
 /** A list; count −1 (null) does not decode unless wrapped in `nullable`; other negative counts read as empty. */
 export function vector<T extends FieldType>(element: T): FieldType<Infer<T>[], readonly Encodable<T>[]> {
+  if (bytesMin(element) === 0) {
+    throw new TypeError('elements of a vector must take bytes, else a count alone could fill the memory');
+  }
   return { kind: 'vector', nullable: false, element };
 }
 
 /** The same ustring, buffer or vector with length −1 standing for null. */
-export function nullable<Out, In>(type: FieldType<Out, In>): FieldType<Out | null, In | null> {
+export function nullable<Out extends string | Uint8Array | unknown[], In>(
+  type: FieldType<Out, In>,
+): FieldType<Out | null, In | null> {
   if (type.kind === 'record' || type.kind === 'boolean' || type.kind === 'int' || type.kind === 'long') {
     throw new TypeError(`jute has no null ${type.kind}`);
   }

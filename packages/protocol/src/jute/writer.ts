@@ -39,7 +39,10 @@ export class JuteWriter {
     return Buffer.from(this.bytes.subarray(0, this.length));
   }
 
-  /** Makes room for `count` more bytes and returns the offset at which they begin; the caller fills them. */
+  /**
+   * Makes room for `count` more bytes and returns the offset at which they begin; the caller fills them. It may replace
+   * the buffer and its view, so it comes in a statement of its own before they are touched.
+   */
   reserve(count: number): number {
     const at = this.length;
     const needed = at + count;
@@ -64,7 +67,6 @@ export class JuteWriter {
 
   /** The low 32 bits, as Java's arithmetic wraps. */
   int(value: number): void {
-    // Not in one expression: reserving may replace the view.
     const at = this.reserve(4);
     this.#view.setInt32(at, value);
   }
