@@ -5,6 +5,8 @@ import type { Log } from './io/log.ts';
 import { Server } from './server.ts';
 import { StorageError } from './storage/errors.ts';
 
+export { createLogger } from './host/logger.ts';
+
 /** Runs a server until it is told to end (SIGTERM, SIGINT) or cannot go on. */
 export async function runServer({ config }: LoadedConfig, log: Log): Promise<void> {
   const fail = (code: number, error: unknown): void => {

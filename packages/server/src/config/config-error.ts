@@ -1,26 +1,26 @@
 /** Where a setting came from. */
 export type Origin =
   | { readonly kind: 'default' }
+  /** What a server has that was started without a file. */
+  | { readonly kind: 'embedded' }
   /** `line` counts from 1; 0 when the fault is about the file as a whole. */
   | { readonly kind: 'file'; readonly file: string; readonly line: number }
   | { readonly kind: 'command-line' }
-  | { readonly kind: 'environment'; readonly variable: string }
-  /** Taken from a `server.N` line or worked out from other settings. */
-  | { readonly kind: 'derived'; readonly from: string };
+  | { readonly kind: 'environment'; readonly variable: string };
 
 /** An origin as an operator reads it: `zoo.cfg:12`, `command line`, `SERVER_JVMFLAGS`, `default`. */
 export function describeOrigin(origin: Origin): string {
   switch (origin.kind) {
     case 'default':
       return 'default';
+    case 'embedded':
+      return 'embedded default';
     case 'file':
       return origin.line === 0 ? origin.file : `${origin.file}:${origin.line}`;
     case 'command-line':
       return 'command line';
     case 'environment':
       return origin.variable;
-    case 'derived':
-      return origin.from;
   }
 }
 

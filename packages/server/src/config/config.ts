@@ -89,7 +89,7 @@ const EMBEDDED_DEFAULTS: Readonly<Record<string, string>> = {
 
 /** All four-letter words are open as long as nobody else can reach the port. */
 function embeddedDefaults(commandLine: readonly Assignment[]): Assignment[] {
-  const origin: Origin = { kind: 'default' };
+  const origin: Origin = { kind: 'embedded' };
   const assignments = Object.entries(EMBEDDED_DEFAULTS).map(([key, value]) => ({ key, value, origin }));
   const addressGiven = commandLine.some(({ key }) => key.endsWith('clientPortAddress'));
   if (!addressGiven) assignments.push({ key: '4lw.commands.whitelist', value: '*', origin });

@@ -76,7 +76,7 @@ class Resolver {
     const broken = new Set<string>();
     for (const [name, { match, assignment }] of this.#candidates) {
       const { value: text, origin } = assignment;
-      if (match.row.kind !== 'key' && origin.kind !== 'default') {
+      if (match.row.kind !== 'key' && origin.kind !== 'embedded') {
         this.#properties.set(propertyName(match.row, name), text);
       }
       this.#noteSpelling(match, assignment);
@@ -107,7 +107,7 @@ class Resolver {
   #reportLoser(winner: Candidate, loser: Candidate): void {
     const lost = loser.assignment;
     const won = winner.assignment;
-    if (lost.origin.kind === 'default' || lost.value === won.value) return;
+    if (lost.origin.kind === 'embedded' || lost.value === won.value) return;
     const bothDefines = lost.origin.kind !== 'file' && won.origin.kind !== 'file';
     if (bothDefines) return;
     const message = `${lost.key} has no effect, for ${won.key} in ${describeOrigin(won.origin)} goes before it`;
@@ -130,7 +130,7 @@ class Resolver {
 }
 
 function strengthOf({ row, name }: KeyMatch, { key, origin }: Assignment): number {
-  if (origin.kind === 'default') return -1;
+  if (origin.kind === 'embedded') return -1;
   if (origin.kind === 'file') return row.kind === 'java' ? 0 : key === name ? 5 : 4;
   return key === propertyName(row, name) ? 3 : 2;
 }

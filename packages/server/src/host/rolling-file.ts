@@ -1,0 +1,47 @@
+import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+
+/**
+ * A text file that is renamed to `path.1` when it has become too large, `path.1` to `path.2` and so on; the oldest one
+ * is overwritten. Writing is synchronous: what was logged before the process ends is there.
+ */
+export class RollingFile {
+  readonly #path: string;
+  readonly #maxBytes: number;
+  readonly #backups: number;
+  #file: number;
+  #sizeBytes: number;
+
+  /** Appends to the file when there is one. Throws the system's error when it cannot be opened. */
+  constructor(path: string, maxBytes: number, backups: number) {
+    this.#path = path;
+    this.#maxBytes = maxBytes;
+    this.#backups = backups;
+    this.#file = openSync(path, 'a');
+    this.#sizeBytes = fstatSync(this.#file).size;
+  }
+
+  /** Throws the system's error when the disk is full or has failed. */
+  write(text: string): void {
+    if (this.#sizeBytes >= this.#maxBytes) this.#roll();
+    this.#sizeBytes += writeSync(this.#file, text);
+  }
+
+  close(): void {
+    closeSync(this.#file);
+  }
+
+  #roll(): void {
+    for (let i = this.#backups; i > 0; i--) {
+      const from = i === 1 ? this.#path : `${this.#path}.${i - 1}`;
+      try {
+        renameSync(from, `${this.#path}.${i}`);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      }
+    }
+    const full = this.#file;
+    this.#file = openSync(this.#path, 'w');
+    closeSync(full);
+    this.#sizeBytes = 0;
+  }
+}
