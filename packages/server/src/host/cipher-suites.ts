@@ -9,7 +9,9 @@ const signals: ReadonlySet<string> = new Set(['TLS_EMPTY_RENEGOTIATION_INFO_SCSV
  * @returns OpenSSL's name; undefined when the OpenSSL of this Node does not have the suite; '' when there is nothing to set
  */
 export function openSslCipher(name: string): string | undefined {
-  if (signals.has(name)) return '';
+  if (signals.has(name)) {
+    return '';
+  }
   const iana = /^(?:TLS|SSL)_(.+)_WITH_(.+)$/.exec(name);
   const candidate = iana === null ? name : translate(iana[1], iana[2]);
   return known().has(candidate.toLowerCase()) ? candidate : undefined;

@@ -49,7 +49,9 @@ function attribute(pair: DerValue): string {
   const [type, value] = sequenceOf(pair, 'attribute');
   const oid = oidOf(type, 'attribute type');
   const name = attributeNames[oid];
-  if (name === undefined || !textTags.has(value.tag)) return `${name ?? oid}=#${value.raw.toString('hex')}`;
+  if (name === undefined || !textTags.has(value.tag)) {
+    return `${name ?? oid}=#${value.raw.toString('hex')}`;
+  }
   // Java reads every kind of string as UTF-8, the two-byte ones too (whose zeros it then escapes).
   return `${name}=${escaped(value.content.toString('utf8'))}`;
 }
@@ -58,7 +60,9 @@ function attribute(pair: DerValue): string {
 function escaped(text: string): string {
   const inner = text.replace(/[,=+<>#;"\\]/g, '\\$&').replaceAll('\0', '\\00');
   const lead = /^[ \r]*/.exec(inner)?.[0] ?? '';
-  if (lead.length === inner.length) return inner.replace(/./gs, '\\$&');
+  if (lead.length === inner.length) {
+    return inner.replace(/./gs, '\\$&');
+  }
   const trail = /[ \r]*$/.exec(inner)?.[0] ?? '';
   const middle = inner.slice(lead.length, inner.length - trail.length);
   return lead.replace(/./gs, '\\$&') + middle + trail.replace(/./gs, '\\$&');

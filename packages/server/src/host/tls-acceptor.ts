@@ -15,10 +15,16 @@ const RECORD_HEADER_BYTES = 5;
  * them: there are none yet, or the first is that of TLS and the record header is not complete.
  */
 export function detectTls(bytes: Uint8Array): 'tls' | 'plain' | 'undecided' {
-  if (bytes.length === 0) return 'undecided';
+  if (bytes.length === 0) {
+    return 'undecided';
+  }
   // At once: a four-letter word has only four bytes.
-  if (bytes[0] !== HANDSHAKE_RECORD) return 'plain';
-  if (bytes.length < RECORD_HEADER_BYTES) return 'undecided';
+  if (bytes[0] !== HANDSHAKE_RECORD) {
+    return 'plain';
+  }
+  if (bytes.length < RECORD_HEADER_BYTES) {
+    return 'undecided';
+  }
   return bytes[1] === 3 ? 'tls' : 'plain';
 }
 
@@ -66,7 +72,9 @@ export class TlsAcceptor {
   accept(socket: Socket, head?: Buffer): void {
     this.#handshakes += 1;
     socket.on('error', () => {}); // the TLS socket reports it
-    if (head !== undefined && head.length > 0) socket.unshift(head);
+    if (head !== undefined && head.length > 0) {
+      socket.unshift(head);
+    }
     this.#server.emit('connection', socket);
   }
 
@@ -79,8 +87,11 @@ export class TlsAcceptor {
   #verify(socket: TLSSocket): void {
     const certificate = socket.getPeerX509Certificate();
     if (certificate === undefined) {
-      if (this.#material.clientAuth === 'need') this.#refuse(socket, 'no client certificate');
-      else this.#secure(socket, null);
+      if (this.#material.clientAuth === 'need') {
+        this.#refuse(socket, 'no client certificate');
+      } else {
+        this.#secure(socket, null);
+      }
       return;
     }
     if (!socket.authorized) {
@@ -92,8 +103,11 @@ export class TlsAcceptor {
       this.#secure(socket, subject);
     } else if (this.#material.allowReverseDnsLookup) {
       reverse(hostOf(socket), (error, names) => {
-        if (error === null && names.some((name) => namesHost(socket, name))) this.#secure(socket, subject);
-        else this.#refuse(socket, `the certificate of ${subject} names neither its address nor its host`);
+        if (error === null && names.some((name) => namesHost(socket, name))) {
+          this.#secure(socket, subject);
+        } else {
+          this.#refuse(socket, `the certificate of ${subject} names neither its address nor its host`);
+        }
       });
     } else {
       this.#refuse(socket, `the certificate of ${subject} does not name its address`);
@@ -102,7 +116,9 @@ export class TlsAcceptor {
 
   #secure(socket: TLSSocket, subject: string | null): void {
     this.#handshakes -= 1;
-    if (!socket.destroyed) this.#handlers.onSecure(socket, subject);
+    if (!socket.destroyed) {
+      this.#handlers.onSecure(socket, subject);
+    }
   }
 
   #refuse(socket: TLSSocket, reason: string): void {

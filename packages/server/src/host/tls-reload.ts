@@ -50,9 +50,13 @@ export class TlsReloader {
   /** Looks at once. True: new material has been handed over. */
   check(): boolean {
     const fingerprint = fingerprintOf(this.#material.files);
-    if (fingerprint === this.#seen) return false;
+    if (fingerprint === this.#seen) {
+      return false;
+    }
     this.#seen = fingerprint;
-    if (fingerprint === this.#material.fingerprint) return false;
+    if (fingerprint === this.#material.fingerprint) {
+      return false;
+    }
     try {
       this.#material = loadTls(this.#options, this.#prefix);
     } catch (error) {
@@ -60,7 +64,9 @@ export class TlsReloader {
       this.#log.error(`changed TLS files cannot be used, the old certificates stay in use: ${reason}`);
       return false;
     }
-    for (const warning of this.#material.warnings) this.#log.warn(warning);
+    for (const warning of this.#material.warnings) {
+      this.#log.warn(warning);
+    }
     this.#log.info(`${this.#prefix}: TLS files have changed and are in use for new connections`);
     this.#onReload(this.#material);
     return true;
@@ -68,7 +74,9 @@ export class TlsReloader {
 
   close(): void {
     clearTimeout(this.#timer);
-    for (const watcher of this.#watchers) watcher.close();
+    for (const watcher of this.#watchers) {
+      watcher.close();
+    }
   }
 
   #settle(): void {

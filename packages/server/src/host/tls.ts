@@ -7,8 +7,9 @@ import { readFileSync } from 'node:fs';
 import { createSecureContext, type SecureContextOptions, type TlsOptions as TlsServerOptions } from 'node:tls';
 import { openSslCipher } from './cipher-suites.ts';
 import { DerError } from './key-store/der.ts';
+import { openStore, storeType } from './key-store/open-store.ts';
 import { pemBlocks } from './key-store/pem.ts';
-import { openStore, type StoreContents, StoreError, storeType } from './key-store/store.ts';
+import { type StoreContents, StoreError } from './key-store/store.ts';
 
 /** The settings `ssl.*`, `ssl.quorum.*` or `metricsProvider.ssl.*`; null where one is not set. */
 export interface TlsOptions {
@@ -160,14 +161,18 @@ function loadStore(options: TlsOptions, kind: 'keyStore' | 'trustStore', prefix:
       const hint = /password/.test(error.message) ? ` (set by ${prefix}.${kind}.password or .passwordPath)` : '';
       throw new TlsError(`${setting}: ${error.message}${hint}`);
     }
-    if (error instanceof DerError) throw new TlsError(`${setting}: the store is damaged: ${error.message}`);
+    if (error instanceof DerError) {
+      throw new TlsError(`${setting}: the store is damaged: ${error.message}`);
+    }
     throw new TlsError(`${setting}: the file cannot be read: ${systemReason(error)}`);
   }
 }
 
 function passwordOf(options: TlsOptions, kind: 'keyStore' | 'trustStore', prefix: string): string | null {
   const file = options[`${kind}PasswordFile`];
-  if (file === null) return options[`${kind}Password`];
+  if (file === null) {
+    return options[`${kind}Password`];
+  }
   try {
     return readFileSync(file, 'utf8').replace(/[\r\n]+$/, '');
   } catch (error) {
@@ -176,7 +181,9 @@ function passwordOf(options: TlsOptions, kind: 'keyStore' | 'trustStore', prefix
 }
 
 function systemReason(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
+  if (!(error instanceof Error)) {
+    return String(error);
+  }
   return 'code' in error && error.code === 'ENOENT' ? 'it does not exist' : error.message;
 }
 
@@ -185,8 +192,11 @@ function keyOptions(store: StoreContents, setting: string, warnings: string[]): 
   for (const entry of store.keys) {
     const type = entry.key.asymmetricKeyType;
     // OpenSSL serves one certificate of each kind of key.
-    if (!byType.has(type)) byType.set(type, entry);
-    else warnings.push(`${setting}: it holds several ${type} keys; the first is used`);
+    if (!byType.has(type)) {
+      byType.set(type, entry);
+    } else {
+      warnings.push(`${setting}: it holds several ${type} keys; the first is used`);
+    }
   }
   if (byType.size === 0) {
     throw new TlsError(`${setting}: it holds no private key; the key store needs the server's own key and certificate`);
@@ -216,9 +226,13 @@ function trustOptions(options: TlsOptions, prefix: string, warnings: string[]): 
     );
   }
   if (options.trustStoreFile === null) {
-    if (options.checkRevocationLists) throw noRevocationList(prefix);
+    if (options.checkRevocationLists) {
+      throw noRevocationList(prefix);
+    }
     // An empty list spares OpenSSL the reading of the public authorities.
-    if (options.clientAuth === 'none') return { ca: [] };
+    if (options.clientAuth === 'none') {
+      return { ca: [] };
+    }
     warnings.push(
       `${prefix}.trustStore.location is not set: certificates of every public authority that Node trusts are accepted from clients`,
     );
@@ -226,7 +240,9 @@ function trustOptions(options: TlsOptions, prefix: string, warnings: string[]): 
   }
   const setting = `${prefix}.trustStore.location=${options.trustStoreFile}`;
   const { trusted } = loadStore(options, 'trustStore', prefix);
-  if (trusted.length === 0) throw new TlsError(`${setting}: it holds no trusted certificate`);
+  if (trusted.length === 0) {
+    throw new TlsError(`${setting}: it holds no trusted certificate`);
+  }
   const isIssued = (certificate: X509Certificate) => trusted.some((issuer) => certificate.checkIssued(issuer));
   for (const orphan of trusted.filter((certificate) => !isIssued(certificate))) {
     // Java trusts such a certificate by itself. OpenSSL can too, but the servers of Node 20 do not pass the option on.
@@ -243,7 +259,9 @@ function trustOptions(options: TlsOptions, prefix: string, warnings: string[]): 
 /** Java fetches lists from where certificates say they are; OpenSSL wants them at hand. */
 function revocationLists(trustStoreFile: string, prefix: string): string[] {
   const lists = pemBlocks(readFileSync(trustStoreFile, 'latin1'), (label) => label === 'X509 CRL');
-  if (lists.length === 0) throw noRevocationList(prefix);
+  if (lists.length === 0) {
+    throw noRevocationList(prefix);
+  }
   return lists;
 }
 
@@ -267,11 +285,17 @@ function protocolOptions(options: TlsOptions, prefix: string, warnings: string[]
   const versions: Version[] = [];
   for (const name of named) {
     const version = modernProtocols[name];
-    if (version !== undefined) versions.push(version);
-    else if (oldProtocols.has(name)) warnings.push(`${setting}: ${name} is broken and stays off`);
-    else throw new TlsError(`${setting}: "${name}" is not a protocol; TLSv1.2 and TLSv1.3 are supported`);
+    if (version !== undefined) {
+      versions.push(version);
+    } else if (oldProtocols.has(name)) {
+      warnings.push(`${setting}: ${name} is broken and stays off`);
+    } else {
+      throw new TlsError(`${setting}: "${name}" is not a protocol; TLSv1.2 and TLSv1.3 are supported`);
+    }
   }
-  if (versions.length === 0) throw new TlsError(`${setting}: none of these is supported; use TLSv1.2 and TLSv1.3`);
+  if (versions.length === 0) {
+    throw new TlsError(`${setting}: none of these is supported; use TLSv1.2 and TLSv1.3`);
+  }
   versions.sort();
   return { minVersion: versions[0], maxVersion: versions[versions.length - 1] };
 }
@@ -281,7 +305,9 @@ function protocolsFollowing(protocol: string | null): readonly string[] {
 }
 
 function cipherOptions(options: TlsOptions, protocols: Protocols, prefix: string): SecureContextOptions {
-  if (options.cipherSuites === null) return {};
+  if (options.cipherSuites === null) {
+    return {};
+  }
   const ciphers: string[] = [];
   for (const suite of options.cipherSuites) {
     const cipher = openSslCipher(suite);
@@ -290,9 +316,13 @@ function cipherOptions(options: TlsOptions, protocols: Protocols, prefix: string
         `${prefix}.ciphersuites: "${suite}" is not a cipher suite of this Node (tls.getCiphers() lists them)`,
       );
     }
-    if (cipher !== '') ciphers.push(cipher);
+    if (cipher !== '') {
+      ciphers.push(cipher);
+    }
   }
-  if (ciphers.length === 0) throw new TlsError(`${prefix}.ciphersuites: the list names no cipher suite`);
+  if (ciphers.length === 0) {
+    throw new TlsError(`${prefix}.ciphersuites: the list names no cipher suite`);
+  }
   const { minVersion, maxVersion } = protocols;
   // Suites of TLS 1.3 keep their IANA names in OpenSSL, and no others do.
   const isUsable = (cipher: string) =>

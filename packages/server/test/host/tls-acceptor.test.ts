@@ -20,7 +20,9 @@ interface Port {
 
 const cleanups: (() => void)[] = [];
 afterEach(() => {
-  for (const cleanup of cleanups.splice(0)) cleanup();
+  for (const cleanup of cleanups.splice(0)) {
+    cleanup();
+  }
 });
 
 /** A port that sends everything back, with the client's subject in front; unified or TLS only. */
@@ -41,17 +43,24 @@ async function openPort(changes: Partial<TlsOptions>, unified = false): Promise<
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
     sockets.add(socket);
-    if (unified) unify(socket, acceptor);
-    else acceptor.accept(socket);
+    if (unified) {
+      unify(socket, acceptor);
+    } else {
+      acceptor.accept(socket);
+    }
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   cleanups.push(() => {
     server.close();
-    for (const socket of sockets) socket.destroy();
+    for (const socket of sockets) {
+      socket.destroy();
+    }
   });
   const toldSo = async (count: number) => {
-    while (told.length < count) await new Promise<void>((resolve) => (wake = resolve));
+    while (told.length < count) {
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
   };
   return { port: (server.address() as AddressInfo).port, acceptor, told, toldSo };
 }
@@ -67,7 +76,9 @@ function unify(socket: Socket, acceptor: TlsAcceptor): void {
   const collect = (bytes: Buffer) => {
     head = Buffer.concat([head, bytes]);
     const kind = detectTls(head);
-    if (kind === 'undecided') return;
+    if (kind === 'undecided') {
+      return;
+    }
     socket.off('data', collect);
     socket.pause();
     if (kind === 'tls') {
@@ -274,7 +285,9 @@ describe('a unified port', () => {
       far.pipe(near);
       near.once('data', async (bytes: Buffer) => {
         near.pause();
-        for (let i = 0; i < 6; i++) await new Promise((resolve) => far.write(bytes.subarray(i, i + 1), resolve));
+        for (let i = 0; i < 6; i++) {
+          await new Promise((resolve) => far.write(bytes.subarray(i, i + 1), resolve));
+        }
         far.write(bytes.subarray(6));
         near.pipe(far);
       });

@@ -7,8 +7,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { subjectRfc2253 } from '../../src/host/distinguished-name.ts';
 import { DerError, oidOf, readDer } from '../../src/host/key-store/der.ts';
 import { readJks } from '../../src/host/key-store/jks.ts';
+import { openStore, storeType } from '../../src/host/key-store/open-store.ts';
 import { readPkcs12 } from '../../src/host/key-store/pkcs12.ts';
-import { openStore, type StoreContents, StoreError, storeType } from '../../src/host/key-store/store.ts';
+import { type StoreContents, StoreError } from '../../src/host/key-store/store.ts';
 import { PASSWORD, storePath, storeText } from './tls-fixtures.ts';
 
 const SERVER = 'CN=localhost,O=Acme,C=US';
@@ -54,7 +55,9 @@ describe('key stores', () => {
     const { keys } = open('server-two-keys.jks');
     const kinds = keys.map(({ key, chain }) => `${key.asymmetricKeyType} ${subjects(chain)[0]}`);
     expect(kinds.sort()).toEqual([`ec ${SERVER}`, 'rsa CN=rsa']);
-    for (const { key, chain } of keys) expect(chain[0].checkPrivateKey(key)).toBe(true);
+    for (const { key, chain } of keys) {
+      expect(chain[0].checkPrivateKey(key)).toBe(true);
+    }
   });
 
   test('the kind of a binary store is seen in it, whatever type or name it has', () => {

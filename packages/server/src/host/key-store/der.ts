@@ -37,20 +37,30 @@ export interface DerValue {
 
 /** The value that starts at `offset`; what follows it is left alone. */
 export function readDer(bytes: Buffer, offset = 0): DerValue {
-  if (offset + 2 > bytes.length) throw new DerError('the data ends in the middle of a value');
+  if (offset + 2 > bytes.length) {
+    throw new DerError('the data ends in the middle of a value');
+  }
   const tag = bytes[offset];
-  if ((tag & 0x1f) === 0x1f) throw new DerError('tags above 30 are not used in key stores');
+  if ((tag & 0x1f) === 0x1f) {
+    throw new DerError('tags above 30 are not used in key stores');
+  }
   let length = bytes[offset + 1];
   let start = offset + 2;
   if (length >= 0x80) {
     const lengthBytes = length & 0x7f;
-    if (lengthBytes === 0 || lengthBytes > 4) throw new DerError('a length is indefinite or too large (BER, not DER)');
-    if (start + lengthBytes > bytes.length) throw new DerError('the data ends in the middle of a length');
+    if (lengthBytes === 0 || lengthBytes > 4) {
+      throw new DerError('a length is indefinite or too large (BER, not DER)');
+    }
+    if (start + lengthBytes > bytes.length) {
+      throw new DerError('the data ends in the middle of a length');
+    }
     length = bytes.readUIntBE(start, lengthBytes);
     start += lengthBytes;
   }
   const end = start + length;
-  if (end > bytes.length) throw new DerError('a value is longer than the data it stands in');
+  if (end > bytes.length) {
+    throw new DerError('a value is longer than the data it stands in');
+  }
   return { tag, content: bytes.subarray(start, end), raw: bytes.subarray(offset, end) };
 }
 
@@ -67,8 +77,12 @@ export function childrenOf(value: DerValue): DerValue[] {
 
 /** Insists on a tag; `what` names the value in the error. */
 export function expectTag(value: DerValue | undefined, tag: number, what: string): DerValue {
-  if (value === undefined) throw new DerError(`${what} is missing`);
-  if (value.tag !== tag) throw new DerError(`${what} has tag 0x${value.tag.toString(16)}, not 0x${tag.toString(16)}`);
+  if (value === undefined) {
+    throw new DerError(`${what} is missing`);
+  }
+  if (value.tag !== tag) {
+    throw new DerError(`${what} has tag 0x${value.tag.toString(16)}, not 0x${tag.toString(16)}`);
+  }
   return value;
 }
 
@@ -84,7 +98,9 @@ export function oidOf(value: DerValue | undefined, what: string): string {
   let arc = 0;
   for (const byte of content) {
     arc = arc * 128 + (byte & 0x7f);
-    if ((byte & 0x80) !== 0) continue;
+    if ((byte & 0x80) !== 0) {
+      continue;
+    }
     if (arcs.length === 0) {
       const first = Math.min(2, Math.floor(arc / 40));
       arcs.push(first, arc - first * 40);
@@ -99,6 +115,8 @@ export function oidOf(value: DerValue | undefined, what: string): string {
 /** A small non-negative INTEGER: iteration counts, key lengths. */
 export function integerOf(value: DerValue | undefined, what: string): number {
   const { content } = expectTag(value, Tag.integer, what);
-  if (content.length === 0 || content.length > 6 || content[0] >= 0x80) throw new DerError(`${what} is out of range`);
+  if (content.length === 0 || content.length > 6 || content[0] >= 0x80) {
+    throw new DerError(`${what} is out of range`);
+  }
   return content.readUIntBE(0, content.length);
 }

@@ -13,14 +13,20 @@ const KEY_PROTECTION_OID = '1.3.6.1.4.1.42.2.17.1.1';
 
 /** @param password null reads trusted certificates, unchecked, as Java does */
 export function readJks(bytes: Buffer, password: string | null): StoreContents {
-  if (bytes.length < 12 + DIGEST_BYTES) throw new StoreError('the JKS store is cut short');
+  if (bytes.length < 12 + DIGEST_BYTES) {
+    throw new StoreError('the JKS store is cut short');
+  }
   const body = bytes.subarray(0, bytes.length - DIGEST_BYTES);
   const passwordBytes = password === null ? null : utf16be(password);
-  if (passwordBytes !== null) checkIntegrity(body, bytes.subarray(body.length), passwordBytes);
+  if (passwordBytes !== null) {
+    checkIntegrity(body, bytes.subarray(body.length), passwordBytes);
+  }
   const input = new DataInput(body);
   input.uint32();
   const version = input.uint32();
-  if (version !== 1 && version !== 2) throw new StoreError(`JKS version ${version} is not known`);
+  if (version !== 1 && version !== 2) {
+    throw new StoreError(`JKS version ${version} is not known`);
+  }
   const keys: KeyEntry[] = [];
   const trusted: X509Certificate[] = [];
   const count = input.uint32();
@@ -32,7 +38,9 @@ export function readJks(bytes: Buffer, password: string | null): StoreContents {
       const hidden = input.take(input.uint32());
       const length = input.uint32();
       const chain = Array.from({ length }, () => certificate(input, version, alias));
-      if (passwordBytes === null) throw new StoreError(`it holds the private key "${alias}" and no password is set`);
+      if (passwordBytes === null) {
+        throw new StoreError(`it holds the private key "${alias}" and no password is set`);
+      }
       keys.push({ key: revealKey(hidden, passwordBytes, alias), chain });
       trusted.push(...chain.slice(0, 1));
     } else if (tag === 2) {
@@ -46,13 +54,17 @@ export function readJks(bytes: Buffer, password: string | null): StoreContents {
 
 function checkIntegrity(body: Buffer, stored: Buffer, password: Buffer): void {
   const digest = createHash('sha1').update(password).update(WHITENER).update(body).digest();
-  if (!timingSafeEqual(digest, stored)) throw new StoreError('the password is wrong, or the JKS store is damaged');
+  if (!timingSafeEqual(digest, stored)) {
+    throw new StoreError('the password is wrong, or the JKS store is damaged');
+  }
 }
 
 function certificate(input: DataInput, version: number, alias: string): X509Certificate {
   const type = version === 2 ? input.text() : 'X.509';
   const bytes = input.take(input.uint32());
-  if (type !== 'X.509') throw new StoreError(`entry "${alias}" holds a certificate of type ${type}, not X.509`);
+  if (type !== 'X.509') {
+    throw new StoreError(`entry "${alias}" holds a certificate of type ${type}, not X.509`);
+  }
   return parseCertificate(bytes, `the certificate of entry "${alias}"`);
 }
 
@@ -63,12 +75,16 @@ function revealKey(encrypted: Buffer, password: Buffer, alias: string): KeyObjec
     throw new StoreError(`the private key "${alias}" is protected in a way that is not JKS's own`);
   }
   const { content } = expectTag(data, Tag.octetString, 'protected key');
-  if (content.length < 2 * DIGEST_BYTES) throw new StoreError(`the private key "${alias}" is cut short`);
+  if (content.length < 2 * DIGEST_BYTES) {
+    throw new StoreError(`the private key "${alias}" is cut short`);
+  }
   const check = content.subarray(content.length - DIGEST_BYTES);
   const plain = Buffer.from(content.subarray(DIGEST_BYTES, content.length - DIGEST_BYTES));
   let stream = content.subarray(0, DIGEST_BYTES);
   for (let at = 0; at < plain.length; at++) {
-    if (at % DIGEST_BYTES === 0) stream = createHash('sha1').update(password).update(stream).digest();
+    if (at % DIGEST_BYTES === 0) {
+      stream = createHash('sha1').update(password).update(stream).digest();
+    }
     plain[at] ^= stream[at % DIGEST_BYTES];
   }
   if (!timingSafeEqual(createHash('sha1').update(password).update(plain).digest(), check)) {
@@ -94,7 +110,9 @@ class DataInput {
 
   take(length: number): Buffer {
     const end = this.#at + length;
-    if (end > this.#bytes.length) throw new StoreError('the JKS store ends in the middle of an entry');
+    if (end > this.#bytes.length) {
+      throw new StoreError('the JKS store ends in the middle of an entry');
+    }
     const taken = this.#bytes.subarray(this.#at, end);
     this.#at = end;
     return taken;

@@ -16,7 +16,9 @@ export function readPem(text: string, password: string | null): StoreContents {
   const keys = pemBlocks(text, (label) => label.endsWith('PRIVATE KEY')).map((block): KeyEntry => {
     const key = privateKey(block, password);
     const chain = chainFor(key, certificates);
-    if (chain.length === 0) throw new StoreError('no certificate in the file belongs to its private key');
+    if (chain.length === 0) {
+      throw new StoreError('no certificate in the file belongs to its private key');
+    }
     return { key, chain };
   });
   if (keys.length === 0 && certificates.length === 0) {
@@ -27,12 +29,16 @@ export function readPem(text: string, password: string | null): StoreContents {
 
 function privateKey(block: string, password: string | null): KeyObject {
   const encrypted = block.includes('ENCRYPTED');
-  if (encrypted && password === null) throw new StoreError('its private key is encrypted and no password is set');
+  if (encrypted && password === null) {
+    throw new StoreError('its private key is encrypted and no password is set');
+  }
   try {
     return createPrivateKey(encrypted ? { key: block, passphrase: password ?? '' } : block);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    if (!encrypted) throw new StoreError(`its private key does not parse: ${reason}`);
+    if (!encrypted) {
+      throw new StoreError(`its private key does not parse: ${reason}`);
+    }
     throw new StoreError(
       `its private key cannot be decrypted: the password is wrong, or the encryption too old (${reason}); ` +
         're-encrypt it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in <key> -out <new key>',

@@ -83,7 +83,9 @@ interface Found {
 export function readPkcs12(bytes: Buffer, password: string | null): StoreContents {
   const [, authSafe, macData] = sequenceOf(readDer(bytes), 'PKCS12 store');
   const safe = contentOf(authSafe);
-  if (safe.oid !== Oid.data) throw new StoreError('the PKCS12 store is signed with a public key, not with a password');
+  if (safe.oid !== Oid.data) {
+    throw new StoreError('the PKCS12 store is signed with a public key, not with a password');
+  }
   const contents = expectTag(safe.content, Tag.octetString, 'authenticated safe').content;
   const secret = findPassword(password, macData, contents);
   const found: Found = { keys: [], marked: [], certificates: [] };
@@ -92,7 +94,9 @@ export function readPkcs12(bytes: Buffer, password: string | null): StoreContent
   }
   const keys = found.keys.map((key) => {
     const chain = chainFor(key, found.certificates);
-    if (chain.length === 0) throw new StoreError('no certificate in the PKCS12 store belongs to its private key');
+    if (chain.length === 0) {
+      throw new StoreError('no certificate in the PKCS12 store belongs to its private key');
+    }
     return { key, chain };
   });
   // A store of certificates only, made by others than Java, has no marks: all of it is meant to be trusted.
@@ -111,7 +115,9 @@ function contentOf(info: DerValue | undefined): { oid: string; content: DerValue
 function findPassword(password: string | null, macData: DerValue | undefined, contents: Buffer): Password {
   const text = password ?? '';
   const spellings = [Buffer.from(`${text}\0`, 'utf16le').swap16()];
-  if (text === '') spellings.push(Buffer.alloc(0));
+  if (text === '') {
+    spellings.push(Buffer.alloc(0));
+  }
   const bmp = macData === undefined ? spellings[0] : spellings.find((bytes) => macFits(macData, contents, bytes));
   if (bmp === undefined) {
     throw new StoreError(
@@ -126,7 +132,9 @@ function macFits(macData: DerValue, contents: Buffer, bmp: Buffer): boolean {
   const [algorithm, digest] = sequenceOf(digestInfo, 'MAC digest');
   const oid = oidOf(sequenceOf(algorithm, 'MAC algorithm')[0], 'MAC algorithm');
   const hash = macDigests[oid];
-  if (hash === undefined) throw new StoreError(`the PKCS12 store is protected by an unknown MAC (${oid})`);
+  if (hash === undefined) {
+    throw new StoreError(`the PKCS12 store is protected by an unknown MAC (${oid})`);
+  }
   const rounds = iterations === undefined ? 1 : integerOf(iterations, 'MAC iterations');
   const saltBytes = expectTag(salt, Tag.octetString, 'MAC salt').content;
   const expected = expectTag(digest, Tag.octetString, 'MAC value').content;
@@ -137,8 +145,12 @@ function macFits(macData: DerValue, contents: Buffer, bmp: Buffer): boolean {
 
 function safeContents(info: DerValue, password: Password): Buffer {
   const { oid, content } = contentOf(info);
-  if (oid === Oid.data) return expectTag(content, Tag.octetString, 'safe contents').content;
-  if (oid !== Oid.encryptedData) throw new StoreError('the PKCS12 store is encrypted for a public key, not a password');
+  if (oid === Oid.data) {
+    return expectTag(content, Tag.octetString, 'safe contents').content;
+  }
+  if (oid !== Oid.encryptedData) {
+    throw new StoreError('the PKCS12 store is encrypted for a public key, not a password');
+  }
   const [, encrypted] = sequenceOf(content, 'encrypted data');
   const [, algorithm, data] = sequenceOf(encrypted, 'encrypted content');
   return decrypt(algorithm, expectTag(data, Tag.context0Primitive, 'encrypted content').content, password);
@@ -166,7 +178,9 @@ function collectBags(contents: DerValue, password: Password, found: Found): void
 
 function collectCertificate(value: DerValue, attributes: DerValue | undefined, found: Found): void {
   const [type, wrapped] = sequenceOf(value, 'certificate bag');
-  if (oidOf(type, 'certificate type') !== Oid.x509Certificate) return;
+  if (oidOf(type, 'certificate type') !== Oid.x509Certificate) {
+    return;
+  }
   const octets = readDer(expectTag(wrapped, Tag.context0, 'certificate').content);
   const what = `certificate ${found.certificates.length + 1}`;
   const certificate = parseCertificate(expectTag(octets, Tag.octetString, 'certificate').content, what);
@@ -193,7 +207,9 @@ function decrypt(algorithm: DerValue | undefined, data: Buffer, password: Passwo
       ? decryptPbes2(parameters, data, password)
       : decryptLegacy(oid, parameters, data, password);
   } catch (error) {
-    if (error instanceof StoreError || error instanceof DerError) throw error;
+    if (error instanceof StoreError || error instanceof DerError) {
+      throw error;
+    }
     throw new StoreError('a part of the PKCS12 store does not decrypt with the password of the store');
   }
 }
@@ -201,13 +217,17 @@ function decrypt(algorithm: DerValue | undefined, data: Buffer, password: Passwo
 function decryptPbes2(parameters: DerValue | undefined, data: Buffer, password: Password): Buffer {
   const [kdf, scheme] = sequenceOf(parameters, 'PBES2 parameters');
   const [kdfOid, kdfParameters] = sequenceOf(kdf, 'key derivation');
-  if (oidOf(kdfOid, 'key derivation') !== Oid.pbkdf2) throw new StoreError('the key derivation is not PBKDF2');
+  if (oidOf(kdfOid, 'key derivation') !== Oid.pbkdf2) {
+    throw new StoreError('the key derivation is not PBKDF2');
+  }
   const [salt, iterations, ...rest] = sequenceOf(kdfParameters, 'PBKDF2 parameters');
   const prf = rest.find(({ tag }) => tag === Tag.sequence);
   const digest = prf === undefined ? 'sha1' : hmacDigests[oidOf(childrenOf(prf)[0], 'PBKDF2 HMAC')];
   const [cipherOid, iv] = sequenceOf(scheme, 'PBES2 cipher');
   const cipher = pbes2Ciphers[oidOf(cipherOid, 'PBES2 cipher')];
-  if (digest === undefined || cipher === undefined) throw unknownEncryption(oidOf(cipherOid, 'PBES2 cipher'));
+  if (digest === undefined || cipher === undefined) {
+    throw unknownEncryption(oidOf(cipherOid, 'PBES2 cipher'));
+  }
   const saltBytes = expectTag(salt, Tag.octetString, 'PBKDF2 salt').content;
   const key = pbkdf2Sync(password.text, saltBytes, integerOf(iterations, 'PBKDF2 iterations'), cipher.keyBytes, digest);
   const decipher = createDecipheriv(cipher.name, key, expectTag(iv, Tag.octetString, 'initial vector').content);
@@ -216,13 +236,17 @@ function decryptPbes2(parameters: DerValue | undefined, data: Buffer, password: 
 
 function decryptLegacy(oid: string, parameters: DerValue | undefined, data: Buffer, password: Password): Buffer {
   const cipher = legacyCiphers[oid];
-  if (cipher === undefined) throw unknownEncryption(oid);
+  if (cipher === undefined) {
+    throw unknownEncryption(oid);
+  }
   const [salt, iterations] = sequenceOf(parameters, 'encryption parameters');
   const saltBytes = expectTag(salt, Tag.octetString, 'salt').content;
   const rounds = integerOf(iterations, 'iterations');
   const key = deriveKey('sha1', password.bmp, saltBytes, rounds, Purpose.key, cipher.keyBytes);
   const iv = deriveKey('sha1', password.bmp, saltBytes, rounds, Purpose.iv, 8);
-  if (cipher.name === 'rc2') return withoutPadding(decryptRc2Cbc(key, cipher.keyBytes * 8, iv, data));
+  if (cipher.name === 'rc2') {
+    return withoutPadding(decryptRc2Cbc(key, cipher.keyBytes * 8, iv, data));
+  }
   const decipher = createDecipheriv(cipher.name, key, iv);
   return Buffer.concat([decipher.update(data), decipher.final()]);
 }
@@ -257,10 +281,14 @@ export function deriveKey(
   const output: Buffer[] = [];
   for (let made = 0; made < length; made += output.at(-1)?.length ?? length) {
     let block = createHash(digest).update(diversifier).update(input).digest(); // A
-    for (let i = 1; i < iterations; i++) block = hash(digest, block, 'buffer');
+    for (let i = 1; i < iterations; i++) {
+      block = hash(digest, block, 'buffer');
+    }
     output.push(block);
     const addend = repeated(block, blockBytes).subarray(0, blockBytes); // B
-    for (let at = 0; at < input.length; at += blockBytes) addPlusOne(input.subarray(at, at + blockBytes), addend);
+    for (let at = 0; at < input.length; at += blockBytes) {
+      addPlusOne(input.subarray(at, at + blockBytes), addend);
+    }
   }
   return Buffer.concat(output).subarray(0, length);
 }

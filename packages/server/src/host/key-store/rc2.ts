@@ -20,13 +20,19 @@ const ROTATIONS = [1, 2, 3, 5] as const;
 function expandKey(key: Buffer, effectiveBits: number): Uint16Array {
   const bytes = new Uint8Array(128);
   bytes.set(key);
-  for (let i = key.length; i < 128; i++) bytes[i] = PI_TABLE[(bytes[i - 1] + bytes[i - key.length]) & 0xff];
+  for (let i = key.length; i < 128; i++) {
+    bytes[i] = PI_TABLE[(bytes[i - 1] + bytes[i - key.length]) & 0xff];
+  }
   const effectiveBytes = (effectiveBits + 7) >> 3;
   const mask = 0xff >> (8 * effectiveBytes - effectiveBits);
   bytes[128 - effectiveBytes] = PI_TABLE[bytes[128 - effectiveBytes] & mask];
-  for (let i = 127 - effectiveBytes; i >= 0; i--) bytes[i] = PI_TABLE[bytes[i + 1] ^ bytes[i + effectiveBytes]];
+  for (let i = 127 - effectiveBytes; i >= 0; i--) {
+    bytes[i] = PI_TABLE[bytes[i + 1] ^ bytes[i + effectiveBytes]];
+  }
   const words = new Uint16Array(64);
-  for (let i = 0; i < 64; i++) words[i] = bytes[2 * i] | (bytes[2 * i + 1] << 8);
+  for (let i = 0; i < 64; i++) {
+    words[i] = bytes[2 * i] | (bytes[2 * i + 1] << 8);
+  }
   return words;
 }
 
@@ -42,10 +48,14 @@ function decryptBlock(words: Uint16Array, block: Buffer): void {
       next -= 1;
     }
     if (round === 11 || round === 5) {
-      for (let i = 3; i >= 0; i--) r[i] = (r[i] - words[r[(i + 3) & 3] & 63]) & 0xffff;
+      for (let i = 3; i >= 0; i--) {
+        r[i] = (r[i] - words[r[(i + 3) & 3] & 63]) & 0xffff;
+      }
     }
   }
-  for (let i = 0; i < 4; i++) block.writeUInt16LE(r[i], 2 * i);
+  for (let i = 0; i < 4; i++) {
+    block.writeUInt16LE(r[i], 2 * i);
+  }
 }
 
 /**
@@ -60,7 +70,9 @@ export function decryptRc2Cbc(key: Buffer, effectiveBits: number, iv: Buffer, da
   for (let at = 0; at + 8 <= data.length; at += 8) {
     const block = plain.subarray(at, at + 8);
     decryptBlock(words, block);
-    for (let i = 0; i < 8; i++) block[i] ^= previous[i];
+    for (let i = 0; i < 8; i++) {
+      block[i] ^= previous[i];
+    }
     previous = data.subarray(at, at + 8);
   }
   return plain;

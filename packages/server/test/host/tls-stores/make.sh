@@ -84,7 +84,9 @@ rm -f "$out"/server-java.p12 "$out"/trust-java.p12 "$out"/trust-java8.p12 "$out"
 import "$out/server-java.p12" -deststoretype PKCS12
 trust "$out/server-java.p12"
 trust "$out/trust-java.p12" -storetype PKCS12
-trust "$out/trust-java8.p12" -storetype PKCS12 -J-Dkeystore.pkcs12.legacy
+trust "$out/trust-java8.p12" -storetype PKCS12 -J-Dkeystore.pkcs12.certProtectionAlgorithm=PBEWithSHA1AndRC2_40 \
+  -J-Dkeystore.pkcs12.macAlgorithm=HmacPBESHA1 \
+  -J-Dkeystore.pkcs12.macIterationCount=1024 -J-Dkeystore.pkcs12.certPbeIterationCount=1024
 import "$out/server.jks" -deststoretype JKS
 trust "$out/server.jks"
 trust "$out/trust.jks" -storetype JKS
