@@ -11,6 +11,7 @@ export type { Area, Disk, DiskCompletion, DiskError, DiskStep, FileEntry } from 
 export type { Input } from './io/input.ts';
 export type { Log } from './io/log.ts';
 export type { Random } from './io/random.ts';
+export { createMetrics, type Metrics } from './metrics/registry.ts';
 export type { ReplicaOptions } from './replica/options.ts';
 export { Replica } from './replica/replica.ts';
 export { StorageError } from './storage/errors.ts';

@@ -7,7 +7,7 @@ import type { AddressInfo, Server as TcpServer, Socket } from 'node:net';
 import { join } from 'node:path';
 import type { HttpListener } from './admin/http.ts';
 import { WordWhitelist } from './admin/four-letter.ts';
-import { createMetrics } from './admin/metrics/registry.ts';
+import { createMetrics } from './metrics/registry.ts';
 import { probeAnswerer } from './admin/probe.ts';
 import { ProcessHost } from './admin/process-host.ts';
 import { ReplicaControl } from './admin/replica-control.ts';
@@ -44,6 +44,7 @@ export class Server {
   readonly #loop: Loop;
   readonly #auth: AuthRegistry;
   readonly #admission: Admission;
+  readonly #metrics = createMetrics();
   readonly #view: ReplicaView;
   readonly #control: ReplicaControl;
   #disk: NodeDisk;
@@ -71,13 +72,13 @@ export class Server {
         tcpKeepAlive: listeners.tcpKeepAlive,
       },
       () => {
-        this.#replica.counters.connectionsRejected++;
+        this.#metrics.connection_rejected.add(1);
       },
     );
     const replica = () => this.#replica;
     this.#view = new ReplicaView({
       clock: this.#clock,
-      metrics: createMetrics(),
+      metrics: this.#metrics,
       config: configView(config, () => this.#clientPort),
       host: new ProcessHost({
         dataDir: join(storage.dataDir, VERSION_DIRECTORY),
@@ -119,6 +120,7 @@ export class Server {
       log: this.#log,
       access: new AccessControl(this.#auth),
       credentials: new Credentials(this.#auth, null),
+      metrics: this.#metrics,
       probe: (word, rest) => this.#probe(word, rest),
     });
   }

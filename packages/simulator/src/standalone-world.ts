@@ -6,6 +6,7 @@ import {
   type AuthOptions,
   AuthRegistry,
   Credentials,
+  createMetrics,
   type Input,
   type Log,
   Replica,
@@ -98,6 +99,7 @@ export class StandaloneWorld {
       log: this.#log,
       access: new AccessControl(this.#auth),
       credentials: new Credentials(this.#auth, null),
+      metrics: createMetrics(),
       probe: () => null,
     });
   }

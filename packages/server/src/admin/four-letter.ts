@@ -2,7 +2,7 @@
 import { average, dateText, hex64, socketAddressText } from './format.ts';
 import { znodeCount } from './metrics/gauges.ts';
 import { monitorEntries } from './metrics/monitor.ts';
-import { operationText } from './statistics.ts';
+import { operationText } from '../metrics/statistics.ts';
 import { VERSION_TEXT } from './version.ts';
 import type { ConnectionView, ServerControl, ServerView } from './view.ts';
 

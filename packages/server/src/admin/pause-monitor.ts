@@ -3,7 +3,7 @@
  * late it was; lateness is time in which the event loop, and so the server, stood still.
  */
 import type { Log } from '../io/log.ts';
-import type { PercentileSummary } from './metrics/primitives.ts';
+import type { PercentileSummary } from '../metrics/primitives.ts';
 
 export interface PauseMonitorOptions {
   /** jvm.pause.sleep.time.ms */

@@ -1,6 +1,6 @@
 /** What operators may do to a running replica. Waiting is done here, on this side: the replica knows no promises. */
 import type { Replica } from '../replica/replica.ts';
-import { resetMetrics } from './metrics/registry.ts';
+import { resetMetrics } from '../metrics/registry.ts';
 import type { ReplicaView } from './replica-view.ts';
 import type { ServerControl, SnapshotFile } from './view.ts';
 

@@ -3,8 +3,8 @@
  * and methods are called when an operator asks, never on a hot path, and what they return is read at once and not kept.
  */
 import type { Clock } from '../io/clock.ts';
-import type { Metrics } from './metrics/registry.ts';
-import type { ConnectionStatistics, Statistics } from './statistics.ts';
+import type { Metrics } from '../metrics/registry.ts';
+import type { ConnectionStatistics, Statistics } from '../metrics/statistics.ts';
 
 export type ServerMode = 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only';
 

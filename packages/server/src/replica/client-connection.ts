@@ -4,7 +4,7 @@ import type { Connection } from '../io/connection.ts';
 import type { ReadOperation, Watcher } from '../operations/operation.ts';
 import type { Expiring } from '../sessions/expiry.ts';
 import type { Session } from '../sessions/session-table.ts';
-import { ConnectionStatistics } from '../admin/statistics.ts';
+import { ConnectionStatistics } from '../metrics/statistics.ts';
 
 /**
  * new → (probe: closed after the answer) | handshake → opening (createSession on its way) → open → closing (nothing more

@@ -5,7 +5,8 @@
  */
 import { ErrorNumber, OpCode, Perms, type JuteWriter } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
-import { Statistics } from '../admin/statistics.ts';
+import type { Metrics } from '../metrics/registry.ts';
+import { Statistics } from '../metrics/statistics.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Connection } from '../io/connection.ts';
 import type { Disk, DiskCompletion } from '../io/disk.ts';
@@ -23,7 +24,6 @@ import type { Change } from '../tree/data-tree.ts';
 import { Leader } from '../zab/leader.ts';
 import { MajorityQuorum } from '../zab/quorum.ts';
 import { ClientConnection, PauseReason } from './client-connection.ts';
-import { ReplicaCounters } from './counters.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import { EventEncoder } from './event-encoder.ts';
 import { ConnectionThrottle } from './connection-throttle.ts';
@@ -50,6 +50,7 @@ export interface ReplicaSeams {
   readonly log: Log;
   readonly access: AccessControl;
   readonly credentials: Credentials;
+  readonly metrics: Metrics;
   /** Answers a four-letter word; null: these four bytes are none. */
   probe(word: Uint8Array, argument: Uint8Array): ProbeAnswer | null;
 }
@@ -66,7 +67,6 @@ const DIGEST_HISTORY_MAX = 1024;
 export class Replica {
   readonly options: ReplicaOptions;
   readonly statistics = new Statistics();
-  readonly counters = new ReplicaCounters();
   readonly world: ReplicaWorld;
   readonly connections = new Map<Connection, ClientConnection>();
   readonly #seams: ReplicaSeams;
@@ -126,7 +126,7 @@ export class Replica {
         outputs: this.#outputs,
         clock,
         statistics: this.statistics,
-        counters: this.counters,
+        metrics: seams.metrics,
         credentials: seams.credentials,
         touch: (client) => this.#touch(client),
         upgradeSession: (client) => this.#upgrade(client),
@@ -418,7 +418,9 @@ export class Replica {
   #admit(sessionId: bigint): boolean {
     const kind = sessionId !== 0n ? 'renew' : this.options.localSessionsEnabled ? 'local' : 'global';
     const admitted = this.throttle.admit(kind, this.#seams.clock.nowMs);
-    this.counters.connectionsRejected += admitted ? 0 : 1;
+    if (!admitted) {
+      this.#seams.metrics.connection_rejected.add(1);
+    }
     return admitted;
   }
 
@@ -490,7 +492,7 @@ export class Replica {
       return;
     }
     this.#seams.log.info(`session 0x${BigInt.asUintN(64, session.id).toString(16)} has expired`);
-    this.counters.sessionsExpired++;
+    this.#seams.metrics.stale_sessions_expired.add(1);
     if (session.local) {
       this.#closeLocal(session);
       return;
@@ -565,7 +567,9 @@ export class Replica {
   }
 
   #digestMismatch(entry: InFlight): void {
-    if (this.counters.digestMismatches++ === 0) {
+    const { digest_mismatches_count } = this.#seams.metrics;
+    digest_mismatches_count.add(1);
+    if (digest_mismatches_count.value === 1) {
       const zxid = entry.zxid.toString(16);
       this.#seams.log.error(`the tree's digest after zxid 0x${zxid} is not the one predicted for it: please report this`);
     }

@@ -10,10 +10,11 @@ import { operationOf } from '../operations/index.ts';
 import type { ReadOperation, World, WriteOperation } from '../operations/operation.ts';
 import type { Session } from '../sessions/session-table.ts';
 import { type Answer, type ClientConnection, PauseReason, type Waiting } from './client-connection.ts';
-import type { ReplicaCounters } from './counters.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import { beginReply, endReply, type Outputs } from './output.ts';
-import type { Statistics } from '../admin/statistics.ts';
+import type { PercentileSummary } from '../metrics/primitives.ts';
+import { type Metrics, OperationCounters } from '../metrics/registry.ts';
+import type { Statistics } from '../metrics/statistics.ts';
 import type { InFlight, Writes } from './writes.ts';
 
 export interface RequestLimits {
@@ -33,7 +34,7 @@ export interface RequestPorts {
   readonly outputs: Outputs;
   readonly clock: Clock;
   readonly statistics: Statistics;
-  readonly counters: ReplicaCounters;
+  readonly metrics: Metrics;
   readonly credentials: Credentials;
   /** The session has shown life. */
   touch(client: ClientConnection): void;
@@ -53,12 +54,18 @@ export class Requests {
   readonly #reader: JuteReader;
   #waitingTotal = 0;
   #largeBytesTotal = 0;
+  readonly #operationCounters: OperationCounters;
+  readonly #readLatency: PercentileSummary;
+  readonly #updateLatency: PercentileSummary;
   readonly #pausedForOutstanding = new Set<ClientConnection>();
 
   constructor(ports: RequestPorts, limits: RequestLimits) {
     this.#ports = ports;
     this.#limits = limits;
     this.#reader = new JuteReader(undefined, limits.fieldLengthBytesMax);
+    this.#operationCounters = new OperationCounters(ports.metrics);
+    this.#readLatency = ports.metrics.readlatency;
+    this.#updateLatency = ports.metrics.updatelatency;
   }
 
   /** Requests received and not answered, of all connections. */
@@ -92,6 +99,7 @@ export class Requests {
       return false;
     }
     this.#ports.touch(client);
+    this.#operationCounters.record(opcode);
     if (operation.kind === 'read') {
       this.#read(client, xid, operation);
     } else {
@@ -162,7 +170,9 @@ export class Requests {
     }
     const { lastZxid } = world.tree;
     endReply(output, start, xid, lastZxid, err);
-    this.#sent(client, operation.opcode, xid, lastZxid, clock.nowMs - receivedMs);
+    const latencyMs = clock.nowMs - receivedMs;
+    this.#readLatency.add(latencyMs);
+    this.#sent(client, operation.opcode, xid, lastZxid, latencyMs);
   }
 
   #write(client: ClientConnection, xid: number, operation: WriteOperation): void {
@@ -271,7 +281,9 @@ export class Requests {
       reply(world, txn, output);
     }
     endReply(output, start, xid, zxid, err);
-    this.#sent(client, opcode, xid, zxid, clock.nowMs - receivedMs);
+    const latencyMs = clock.nowMs - receivedMs;
+    this.#updateLatency.add(latencyMs);
+    this.#sent(client, opcode, xid, zxid, latencyMs);
     client.shift();
     this.#waitingTotal--;
     if (opcode === OpCode.closeSession) {
@@ -349,7 +361,7 @@ export class Requests {
       return true;
     }
     if (this.#largeBytesTotal + sizeBytes > largeRequestBytesMax) {
-      this.#ports.counters.largeRequestsRejected++;
+      this.#ports.metrics.large_requests_rejected.add(1);
       this.#ports.close(client);
       return false;
     }

@@ -1,6 +1,6 @@
 import { OpCode } from '@treekeeper/protocol';
-import { createMetrics } from '../../src/admin/metrics/registry.ts';
-import { ConnectionStatistics, Statistics } from '../../src/admin/statistics.ts';
+import { createMetrics } from '../../src/metrics/registry.ts';
+import { ConnectionStatistics, Statistics } from '../../src/metrics/statistics.ts';
 import type { ConnectionView, ServerControl, ServerView } from '../../src/admin/view.ts';
 
 /** An id that no JavaScript number can hold. */

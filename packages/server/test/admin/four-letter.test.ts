@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { answerWord, argumentLength, WordWhitelist, wordOf } from '../../src/admin/four-letter.ts';
-import { operationText } from '../../src/admin/statistics.ts';
+import { operationText } from '../../src/metrics/statistics.ts';
 import { busyConnection, FakeControl, fakeConnection, fakeView } from './fake-view.ts';
 
 const all = new WordWhitelist('*', false);

@@ -11,11 +11,11 @@ import {
   PercentileSummary,
   Summary,
   SummarySet,
-} from '../../src/admin/metrics/primitives.ts';
+} from '../../src/metrics/primitives.ts';
 import { prometheusText } from '../../src/admin/metrics/prometheus.ts';
-import { createMetrics, OperationCounters, resetMetrics, rotateMetrics } from '../../src/admin/metrics/registry.ts';
+import { createMetrics, OperationCounters, resetMetrics, rotateMetrics } from '../../src/metrics/registry.ts';
 import { runtimeMetrics } from '../../src/admin/metrics/runtime.ts';
-import { metricTable } from '../../src/admin/metrics/table.ts';
+import { metricTable } from '../../src/metrics/table.ts';
 import { fakeView } from './fake-view.ts';
 
 const samples = fc.array(fc.nat({ max: 100_000 }), { minLength: 1, maxLength: 200 });

@@ -6,8 +6,8 @@
  */
 import type { ServerView } from '../view.ts';
 import { gauges, quotaGauges, quotasByNamespace } from './gauges.ts';
-import { Counter, CounterSet, PercentileSummary, Summary } from './primitives.ts';
-import { type MetricName, metricTable } from './table.ts';
+import { Counter, CounterSet, PercentileSummary, Summary } from '../../metrics/primitives.ts';
+import { type MetricName, metricTable } from '../../metrics/table.ts';
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
