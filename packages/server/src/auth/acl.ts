@@ -1,4 +1,4 @@
-/** Access control lists: checking them, making requested ones fit to be stored, showing them (client-protocol.md §8). */
+/** Access control lists: checking them, making them fit to be stored, showing them (client-protocol.md §8). */
 import { type ACL, ErrorNumber, type RequestAcl } from '@treekeeper/protocol';
 import type { AuthRegistry } from './registry.ts';
 import type { Identity } from './scheme.ts';
@@ -35,7 +35,7 @@ export class AccessControl {
 
   /**
    * The list as it will be stored: duplicates dropped (in the list as it came), `auth` entries replaced by one per
-   * identity that proves who the client is. An error number if the list is null or empty or an entry is not valid (§8.3).
+   * identity that proves who the client is. An error number if the list is null or empty or has a bad entry (§8.3).
    */
   fixAcl(requested: readonly RequestAcl[] | null, identities: readonly Identity[]): ACL[] | number {
     if (requested === null || requested.length === 0) {

@@ -2,6 +2,7 @@
 import type { ClientInfo } from '@treekeeper/protocol';
 import type { AuthRegistry } from './registry.ts';
 import type { AuthResult, Identity, Peer } from './scheme.ts';
+import { digestUser } from './schemes/digest.ts';
 
 /** What a connection is from the start: its address, and over TLS the subject of its certificate. */
 export function initialIdentities(registry: AuthRegistry, peer: Peer): readonly Identity[] {
@@ -28,10 +29,19 @@ export function mayRequest(registry: AuthRegistry, identities: readonly Identity
   return enforcedSchemes === null || identities.some(({ scheme }) => enforcedSchemes.includes(scheme));
 }
 
-/** The answer of whoAmI: an entry per identity; a superuser has no name there (client-protocol.md §3.5). */
-export function whoAmI(registry: AuthRegistry, identities: readonly Identity[]): ClientInfo[] {
-  return identities.map(({ scheme, id }) => ({
-    authScheme: scheme,
-    user: registry.scheme(scheme)?.userOf(id) ?? '',
-  }));
+/** The answer of whoAmI, an entry per identity. Password hashes are not told, and scheme super names nobody (§3.5). */
+export function clientInfos(identities: readonly Identity[]): ClientInfo[] {
+  return identities.map((identity) => ({ authScheme: identity.scheme, user: userName(identity) }));
+}
+
+/** The name in an identity; empty for scheme super. */
+export function userName({ scheme, id }: Identity): string {
+  switch (scheme) {
+    case 'digest':
+      return digestUser(id);
+    case 'super':
+      return '';
+    default:
+      return id;
+  }
 }

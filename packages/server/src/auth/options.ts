@@ -1,4 +1,4 @@
-/** What the configuration says about authentication and access (client-protocol.md §8); config/ fills it from zoo.cfg. */
+/** What the configuration says about authentication and access (client-protocol.md §8). Filled by config/. */
 
 /** Settings of the SASL exchange itself. */
 export interface SaslOptions {

@@ -112,7 +112,10 @@ function enforcedSchemes(options: AuthOptions): readonly string[] | null {
     return null;
   }
   if (options.enforcedSchemes.length === 0) {
-    throw new AuthConfigError('enforce.auth.schemes', 'enforce.auth.enabled is on, but enforce.auth.schemes names none');
+    throw new AuthConfigError(
+      'enforce.auth.schemes',
+      'enforce.auth.enabled is on, but enforce.auth.schemes names none',
+    );
   }
   return options.enforcedSchemes;
 }

@@ -28,8 +28,6 @@ export interface Scheme {
   matches(id: string, aclId: string): boolean;
   /** Judges an auth packet, or with null data a connection as it is. */
   authenticate(peer: Peer, data: Uint8Array | null): AuthResult;
-  /** The part of an identity's id that names the user, as whoAmI shows it. */
-  userOf(id: string): string;
 }
 
 /** The identities with those of `added` that are not among them. Repeating one adds nothing; there is no removal. */

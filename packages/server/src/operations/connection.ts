@@ -6,6 +6,7 @@ import {
   OpCode,
   WhoAmIResponse,
 } from '@treekeeper/protocol';
+import { clientInfos } from '../auth/authentication.ts';
 import type { ReadOperation } from './operation.ts';
 
 export const ping: ReadOperation<object> = {
@@ -22,13 +23,7 @@ export const whoAmI: ReadOperation<object> = {
   opcode: OpCode.whoAmI,
   request: EmptyRecord,
   answer(_world, { identities }, _request, reply) {
-    WhoAmIResponse.encode(reply, {
-      clientInfo: identities.map(({ scheme, id }) => ({
-        authScheme: scheme,
-        // The part of a digest identity after the colon is a password hash.
-        user: scheme === 'digest' ? id.split(':', 1)[0] : id,
-      })),
-    });
+    WhoAmIResponse.encode(reply, { clientInfo: clientInfos(identities) });
     return 0;
   },
 };

@@ -34,7 +34,7 @@ export class ExpiryQueue<T extends Expiring> {
     return this.#nextMs;
   }
 
-  /** Puts an item in, or moves its deadline: it will expire more than `timeoutMs` from now, and at most a tick later. */
+  /** Puts an item in or moves its deadline: it will expire more than `timeoutMs` from now, and at most a tick later. */
   touch(item: T, nowMs: number, timeoutMs: number): void {
     const earliestMs = nowMs + timeoutMs;
     const currentMs = item.expiresAtMs;

@@ -1,7 +1,7 @@
 /**
- * Session passwords (client-protocol.md §2.5): a function of the session id alone, so that every server of an ensemble can
- * check one without shared state, Apache's included. They keep a client from taking over a session by mistake; they are
- * no secret.
+ * Session passwords (client-protocol.md §2.5): a function of the session id alone, so that every server of an ensemble,
+ * Apache's included, can check one without shared state. They keep a client from taking over a session by mistake; they
+ * are no secret.
  */
 
 export const PASSWORD_BYTES = 16;

@@ -38,7 +38,10 @@ export class SessionTable<Owner extends object = object> {
     return this.#sessions.get(id);
   }
 
-  /** Makes a global session, by transaction or from a snapshot. One that is known gets the timeout; a local one becomes global. */
+  /**
+   * Makes a global session, by transaction or from a snapshot. One that is known gets the timeout; if it was local it
+   * becomes global.
+   */
   open(id: bigint, timeoutMs: number): Session<Owner> {
     const known = this.#sessions.get(id);
     if (known === undefined) {
@@ -118,7 +121,7 @@ export class SessionIds {
   }
 }
 
-/** The timeout a client gets: what it asked for, within the server's bounds (client-protocol.md §2.4). All in ms. */
+/** The timeout a client gets: what it asked for, within the server's bounds, all in ms (client-protocol.md §2.4). */
 export function negotiateTimeout(requestedMs: number, minMs: number, maxMs: number): number {
   return Math.min(Math.max(requestedMs, minMs), maxMs);
 }

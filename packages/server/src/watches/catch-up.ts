@@ -21,8 +21,9 @@ export interface WatchLists {
 }
 
 /**
- * Goes through the lists in ZooKeeper's order: what has changed since `relativeZxid` is told at once, and that watch not
- * set; what has not is watched. Neither paths nor permissions are checked. Events go out with zxid −1, before the reply.
+ * Goes through the lists in ZooKeeper's order: what has changed since `relativeZxid` is told at once, and that watch
+ * not set; what has not is watched. Neither paths nor permissions are checked. The events carry zxid −1 and come before
+ * the reply.
  */
 export function catchUp(
   tree: WatchedTree,

@@ -2,8 +2,8 @@
  * Who watches what (client-protocol.md §7). Watches belong to a watcher, the client's connection, and to an exact path
  * string; kinds on one path are independent of each other (3.10's rules).
  *
- * Each path knows its watchers, each watcher knows its paths with the kinds it has there; nothing is stored per kind. Most
- * paths have one watcher, so that one stands in for the set.
+ * Each path knows its watchers, each watcher knows its paths with the kinds it has there; nothing is stored per kind.
+ * Most paths have one watcher, so that one stands in for the set.
  */
 import { type ACL, EventType, parentPath, WatcherType } from '@treekeeper/protocol';
 import type { Change } from '../tree/data-tree.ts';

@@ -35,7 +35,13 @@ describe('permits (client-protocol.md §8.1)', () => {
     ['the right id with another scheme', acl('digest:10.1.2.3:31'), Perms.read, [IP], false],
     ['an address in the range', acl('ip:10.1.0.0/16:1'), Perms.read, [IP], true],
     ['the second entry', acl('digest:v:h:31', 'digest:u:h:1'), Perms.read, [DIGEST], true],
-    ['bits of several entries do not add up for different people', acl('digest:u:h:1', 'digest:v:h:2'), 2, [DIGEST], false],
+    [
+      'bits of several entries do not add up for different people',
+      acl('digest:u:h:1', 'digest:v:h:2'),
+      2,
+      [DIGEST],
+      false,
+    ],
     ['super passes everything', acl('digest:v:h:1'), Perms.admin, [IP, SUPER], true],
     ['an unknown scheme matches nobody', acl('custom:x:31'), 1, [{ scheme: 'custom', id: 'x' }], false],
     ['bits above ALL are bits', acl('world:anyone:-1'), 64, [], true],
@@ -101,7 +107,14 @@ describe('fixAcl (client-protocol.md §8.3)', () => {
   });
 
   test('good entries are kept as they are, odd permission bits too', () => {
-    const list = acl('world:anyone:1', 'ip:10.0.0.0/8:64', 'ip:2001:db8::/32:1', 'digest:a:b:-1', 'x509:CN=a:0', 'sasl:bob@R:31');
+    const list = acl(
+      'world:anyone:1',
+      'ip:10.0.0.0/8:64',
+      'ip:2001:db8::/32:1',
+      'digest:a:b:-1',
+      'x509:CN=a:0',
+      'sasl:bob@R:31',
+    );
     expect(access.fixAcl(list, [])).toEqual(list);
   });
 

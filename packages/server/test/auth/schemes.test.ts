@@ -51,7 +51,9 @@ describe('digest', () => {
   });
 
   test('no password is refused, only missing data is', () => {
-    expect(scheme.authenticate(peer, bytes('u:p'))).toEqual([{ scheme: 'digest', id: 'u:Jq7wMyA/w2Vd5WIDAKdu4OIIFEQ=' }]);
+    expect(scheme.authenticate(peer, bytes('u:p'))).toEqual([
+      { scheme: 'digest', id: 'u:Jq7wMyA/w2Vd5WIDAKdu4OIIFEQ=' },
+    ]);
     expect(scheme.authenticate(peer, bytes(''))).toHaveLength(1);
     expect(scheme.authenticate(peer, null)).toBe('refused');
   });
@@ -159,7 +161,9 @@ describe('x509', () => {
   const scheme = x509Scheme('CN=admin');
 
   test('is the subject of the certificate; without one it is refused', () => {
-    expect(scheme.authenticate({ ...peer, certificateSubject: subject }, null)).toEqual([{ scheme: 'x509', id: subject }]);
+    expect(scheme.authenticate({ ...peer, certificateSubject: subject }, null)).toEqual([
+      { scheme: 'x509', id: subject },
+    ]);
     expect(scheme.authenticate(peer, bytes(subject))).toBe('refused');
   });
 
@@ -200,5 +204,8 @@ test('identities accumulate, each once', () => {
   const known = withIdentities([], [ip, { scheme: 'digest', id: 'a:b' }]);
   expect(known).toHaveLength(2);
   expect(withIdentities(known, [{ ...ip }])).toBe(known);
-  expect(withIdentities(known, [{ scheme: 'digest', id: 'a:c' }, ip])).toEqual([...known, { scheme: 'digest', id: 'a:c' }]);
+  expect(withIdentities(known, [{ scheme: 'digest', id: 'a:c' }, ip])).toEqual([
+    ...known,
+    { scheme: 'digest', id: 'a:c' },
+  ]);
 });

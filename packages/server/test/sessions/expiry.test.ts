@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ExpiryQueue, type Expiring } from '../../src/sessions/expiry.ts';
+import { type Expiring, ExpiryQueue } from '../../src/sessions/expiry.ts';
 
 class Item implements Expiring {
   readonly name: string;

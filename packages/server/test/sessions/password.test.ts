@@ -24,7 +24,12 @@ describe('session passwords (client-protocol.md §2.5)', () => {
     expect(isSessionPassword(7n, null)).toBe(false);
     expect(isSessionPassword(7n, password.subarray(0, 15))).toBe(false);
     expect(isSessionPassword(7n, new Uint8Array([...password, 0]))).toBe(false);
-    expect(isSessionPassword(7n, password.map((byte, i) => (i === 15 ? byte ^ 1 : byte)))).toBe(false);
+    expect(
+      isSessionPassword(
+        7n,
+        password.map((byte, i) => (i === 15 ? byte ^ 1 : byte)),
+      ),
+    ).toBe(false);
   });
 
   test('a resume of session 0 never matches', () => {

@@ -135,7 +135,7 @@ describe('what fires what (client-protocol.md §7.3)', () => {
 });
 
 describe('delivery', () => {
-  test("trap 32: each event names the list that must be readable, and a one-shot is consumed whatever is done with it", () => {
+  test('trap 32: each event names the list that must be readable; a one-shot is consumed whatever comes of it', () => {
     const table = watching(['/p/n', 'data'], ['/p', 'child']);
     const lists: (readonly ACL[])[] = [];
     table.trigger(created('/p/n'), (_watcher, _type, _path, acl) => lists.push(acl));
@@ -207,7 +207,7 @@ describe('checking and removing (client-protocol.md §7.7)', () => {
     expect(watching(...all).remove('/n', a, 0)).toBe(false);
   });
 
-  test('removing a watcher takes all its watches and nobody else\'s', () => {
+  test("removing a watcher takes all its watches and nobody else's", () => {
     const table = watching(...all, ['/', 'recursive']);
     table.add('/n', b, 'data');
     table.removeWatcher(a);
@@ -240,10 +240,28 @@ describe('against plain lists of watches', () => {
   const nodePath = fc.constantFrom('/p', '/p/n', '/p/n/m', '/p/o', '/pn', '/q');
   const client = fc.constantFrom(...clients);
   const step = fc.oneof(
-    { weight: 5, arbitrary: fc.record({ do: fc.constant('add' as const), path, client, kind: fc.constantFrom<WatchKind>('data', 'child', 'persistent', 'recursive') }) },
-    { weight: 2, arbitrary: fc.record({ do: fc.constant('remove' as const), path, client, type: fc.integer({ min: 1, max: 5 }) }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({
+        do: fc.constant('add' as const),
+        path,
+        client,
+        kind: fc.constantFrom<WatchKind>('data', 'child', 'persistent', 'recursive'),
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: fc.constant('remove' as const), path, client, type: fc.integer({ min: 1, max: 5 }) }),
+    },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('leave' as const), client }) },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('change' as const), path: nodePath, kind: fc.constantFrom<Change['kind']>('created', 'deleted', 'dataChanged') }) },
+    {
+      weight: 4,
+      arbitrary: fc.record({
+        do: fc.constant('change' as const),
+        path: nodePath,
+        kind: fc.constantFrom<Change['kind']>('created', 'deleted', 'dataChanged'),
+      }),
+    },
   );
 
   /** Order matters for each watcher, not between watchers. */
@@ -291,6 +309,11 @@ describe('against plain lists of watches', () => {
   });
 
   test('EventType numbers are the ones on the wire', () => {
-    expect([EventType.nodeCreated, EventType.nodeDeleted, EventType.nodeDataChanged, EventType.nodeChildrenChanged]).toEqual([1, 2, 3, 4]);
+    expect([
+      EventType.nodeCreated,
+      EventType.nodeDeleted,
+      EventType.nodeDataChanged,
+      EventType.nodeChildrenChanged,
+    ]).toEqual([1, 2, 3, 4]);
   });
 });

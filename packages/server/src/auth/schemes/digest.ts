@@ -4,8 +4,8 @@ import type { Scheme } from '../scheme.ts';
 import { superIdentity } from './super.ts';
 
 /**
- * The id that `user:password` stands for: `user:` and the base64 of the hash of the whole text. Text without a colon counts
- * as a user without password. Throws Error when there is no such `algorithm`; Java's names are understood.
+ * The id that `user:password` stands for: `user:` and the base64 of the hash of the whole text. Text without a colon is
+ * a user without password. Throws Error when there is no such `algorithm`; Java's names are understood.
  */
 export function digestId(userAndPassword: string, algorithm: string): string {
   return `${digestUser(userAndPassword)}:${createHash(algorithm).update(userAndPassword).digest('base64')}`;
@@ -29,7 +29,6 @@ export function digestScheme(algorithm: string, superDigest: string | null): Sch
       const identity = { scheme: 'digest', id };
       return id === superDigest ? [superIdentity(''), identity] : [identity];
     },
-    userOf: digestUser,
   };
 }
 

@@ -15,6 +15,5 @@ export function ensembleScheme(names: readonly string[] | null): Scheme {
       const name = Buffer.from(data.buffer, data.byteOffset, data.length).toString('utf8');
       return names.includes(name) ? [] : 'close';
     },
-    userOf: (id) => id,
   };
 }

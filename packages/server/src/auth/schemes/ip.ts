@@ -1,4 +1,4 @@
-/** Where the client comes from. Every connection has this identity from the start; it proves nothing about who it is. */
+/** Where the client comes from. Every connection has this identity from the start; it does not prove who it is. */
 import { canonicalAddress, isInRange, parseAddress, parseRange } from '../ip-address.ts';
 import type { Scheme } from '../scheme.ts';
 
@@ -19,7 +19,6 @@ export function ipScheme(): Scheme {
       return address !== null && range !== null && isInRange(address, range);
     },
     authenticate: (peer) => [{ scheme: 'ip', id: canonicalAddress(peer.remoteAddress) }],
-    userOf: (id) => id,
   };
 }
 

@@ -16,6 +16,5 @@ export function x509Scheme(superUser: string | null): Scheme {
       const identity = { scheme: 'x509', id: certificateSubject };
       return certificateSubject === superUser ? [superIdentity(certificateSubject), identity] : [identity];
     },
-    userOf: (id) => id,
   };
 }
