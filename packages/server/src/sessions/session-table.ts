@@ -98,8 +98,8 @@ export class SessionTable<Owner extends object = object> {
 }
 
 /**
- * Makes session ids: the server's id in the top byte, 40 bits of the clock at its start, then a counter. Ids of a server
- * that is started again are new as long as it makes fewer than 65536 sessions per millisecond of its life.
+ * Makes session ids: the server's id in the top byte, 40 bits of the clock at its start, then a counter. A restarted
+ * server's ids are new as long as fewer than 65536 sessions were made per millisecond of its former life.
  */
 export class SessionIds {
   #next: bigint;
