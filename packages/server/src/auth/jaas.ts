@@ -1,5 +1,6 @@
 /**
- * JAAS login configuration files, in which ZooKeeper's users keep the passwords of DIGEST-MD5 (client-protocol.md §8.6):
+ * JAAS login configuration files, where ZooKeeper's operators keep the passwords for DIGEST-MD5 (client-protocol.md
+ * §8.6):
  *
  *     Server {
  *       org.apache.zookeeper.server.auth.DigestLoginModule required
@@ -88,8 +89,8 @@ export function digestUsers({ file, sections }: JaasFile, section: string): Map<
   if (modules.length === 0) {
     const names = [...sections.keys()].join(', ');
     throw new JaasError(
-      `${file}: there is no section ${section} with a login module in it (sections: ${names === '' ? 'none' : names}); ` +
-        'add it, or name another in sasl.serverconfig',
+      `${file}: there is no section ${section} with a login module in it ` +
+        `(sections: ${names === '' ? 'none' : names}); add it, or name another in sasl.serverconfig`,
     );
   }
   const users = new Map<string, string>();
@@ -103,7 +104,8 @@ export function digestUsers({ file, sections }: JaasFile, section: string): Map<
     }
     if (className !== DIGEST_MODULE) {
       throw new JaasError(
-        `${file}:${line}: login module ${module} is not supported; org.apache.zookeeper.server.auth.${DIGEST_MODULE} is`,
+        `${file}:${line}: login module ${module} is not supported; ` +
+          `org.apache.zookeeper.server.auth.${DIGEST_MODULE} is`,
       );
     }
     for (const [key, value] of options) {
@@ -208,7 +210,7 @@ class Tokens {
 }
 
 function unescaped(text: string): string {
-  return text.replace(/\\([0-3]?[0-7]{1,2}|.)/g, (_, escape: string) =>
-    /^[0-7]/.test(escape) ? String.fromCharCode(Number.parseInt(escape, 8)) : (escapes[escape] ?? escape),
+  return text.replace(/\\([0-3]?[0-7]{1,2}|.)/g, (_, code: string) =>
+    /^[0-7]/.test(code) ? String.fromCharCode(Number.parseInt(code, 8)) : (escapes[code] ?? code),
   );
 }

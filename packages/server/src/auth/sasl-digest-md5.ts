@@ -155,7 +155,7 @@ function md5(bytes: Buffer): Buffer {
 /** A name, and its value quoted or not; or nothing, for a list may have empty elements. Blanks may stand around all. */
 const DIRECTIVE = /\s*(?:([^\s=,"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*)?(?:,|$)/sy;
 
-/** Null when the bytes are not directives, or name one twice. Names in lower case; values are bytes, one per character. */
+/** By lower-case name; values are bytes, one per character. Null when the token is no list, or names one twice. */
 function parseDirectives(token: Uint8Array): Map<string, string> | null {
   const text = Buffer.from(token).toString('latin1');
   const directives = new Map<string, string>();

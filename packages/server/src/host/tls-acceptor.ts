@@ -35,6 +35,9 @@ export interface TlsHandlers {
   onRefused(remoteAddress: string, reason: string): void;
 }
 
+/** node:dns's reverse. */
+export type LookUpNames = (address: string, callback: (error: Error | null, names: string[]) => void) => void;
+
 /**
  * Turns sockets into TLS sockets and checks the certificates of clients. It listens to nothing itself: the sockets come
  * from a plain listener.
@@ -42,11 +45,14 @@ export interface TlsHandlers {
 export class TlsAcceptor {
   #material: TlsMaterial;
   readonly #handlers: TlsHandlers;
+  readonly #lookUpNames: LookUpNames;
   readonly #server: Server;
   #handshakes = 0;
 
-  constructor(material: TlsMaterial, handlers: TlsHandlers) {
+  /** @param lookUpNames the names of an address, from DNS unless said otherwise */
+  constructor(material: TlsMaterial, handlers: TlsHandlers, lookUpNames: LookUpNames = reverse) {
     this.#material = material;
+    this.#lookUpNames = lookUpNames;
     this.#handlers = handlers;
     this.#server = createServer(createTlsServerOptions(material));
     this.#server.on('secureConnection', (socket) => {
@@ -102,7 +108,7 @@ export class TlsAcceptor {
     if (!this.#material.verifyClientHostname || namesHost(socket, hostOf(socket))) {
       this.#secure(socket, subject);
     } else if (this.#material.allowReverseDnsLookup) {
-      reverse(hostOf(socket), (error, names) => {
+      this.#lookUpNames(hostOf(socket), (error, names) => {
         if (error === null && names.some((name) => namesHost(socket, name))) {
           this.#secure(socket, subject);
         } else {

@@ -9,7 +9,7 @@ import { openSslCipher } from './cipher-suites.ts';
 import { DerError } from './key-store/der.ts';
 import { openStore, storeType } from './key-store/open-store.ts';
 import { pemBlocks } from './key-store/pem.ts';
-import { type StoreContents, StoreError } from './key-store/store.ts';
+import { type StoreContents, StoreError, type StorePurpose } from './key-store/store.ts';
 
 /** The settings `ssl.*`, `ssl.quorum.*` or `metricsProvider.ssl.*`; null where one is not set. */
 export interface TlsOptions {
@@ -150,12 +150,12 @@ function readIfPossible(file: string): Buffer {
   }
 }
 
-function loadStore(options: TlsOptions, kind: 'keyStore' | 'trustStore', prefix: string): StoreContents {
+function loadStore(options: TlsOptions, kind: StorePurpose, prefix: string): StoreContents {
   const location = options[`${kind}File`] ?? '';
   const setting = `${prefix}.${kind}.location=${location}`;
   const password = passwordOf(options, kind, prefix);
   try {
-    return openStore(location, storeType(location, options[`${kind}Type`]), password);
+    return openStore(location, storeType(location, options[`${kind}Type`]), password, kind);
   } catch (error) {
     if (error instanceof StoreError) {
       const hint = /password/.test(error.message) ? ` (set by ${prefix}.${kind}.password or .passwordPath)` : '';
@@ -168,7 +168,7 @@ function loadStore(options: TlsOptions, kind: 'keyStore' | 'trustStore', prefix:
   }
 }
 
-function passwordOf(options: TlsOptions, kind: 'keyStore' | 'trustStore', prefix: string): string | null {
+function passwordOf(options: TlsOptions, kind: StorePurpose, prefix: string): string | null {
   const file = options[`${kind}PasswordFile`];
   if (file === null) {
     return options[`${kind}Password`];
@@ -234,7 +234,7 @@ function trustOptions(options: TlsOptions, prefix: string, warnings: string[]): 
       return { ca: [] };
     }
     warnings.push(
-      `${prefix}.trustStore.location is not set: certificates of every public authority that Node trusts are accepted from clients`,
+      `${prefix}.trustStore.location is not set: clients may come with a certificate of any authority that Node trusts`,
     );
     return {};
   }
@@ -247,7 +247,8 @@ function trustOptions(options: TlsOptions, prefix: string, warnings: string[]): 
   for (const orphan of trusted.filter((certificate) => !isIssued(certificate))) {
     // Java trusts such a certificate by itself. OpenSSL can too, but the servers of Node 20 do not pass the option on.
     warnings.push(
-      `${setting}: "${oneLine(orphan.subject)}" is of no use without its issuer, "${oneLine(orphan.issuer)}": add that, up to the root`,
+      `${setting}: "${oneLine(orphan.subject)}" is of no use without its issuer, "${oneLine(orphan.issuer)}": ` +
+        'add that, up to the root',
     );
   }
   return {
@@ -267,8 +268,8 @@ function revocationLists(trustStoreFile: string, prefix: string): string[] {
 
 function noRevocationList(prefix: string): TlsError {
   return new TlsError(
-    `${prefix}.crl=true: no revocation list at hand. Lists are not fetched: append those of all authorities in PEM form ` +
-      `(-----BEGIN X509 CRL-----) to a PEM file that ${prefix}.trustStore.location names`,
+    `${prefix}.crl=true: no revocation list at hand. Lists are not fetched: append those of all authorities in PEM ` +
+      `form (-----BEGIN X509 CRL-----) to a PEM file that ${prefix}.trustStore.location names`,
   );
 }
 

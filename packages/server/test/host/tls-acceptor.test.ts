@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type ConnectionOptions, type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { afterEach, describe, expect, test } from 'vitest';
 import { loadTls, type TlsOptions } from '../../src/host/tls.ts';
-import { detectTls, TlsAcceptor } from '../../src/host/tls-acceptor.ts';
+import { detectTls, type LookUpNames, TlsAcceptor, type TlsHandlers } from '../../src/host/tls-acceptor.ts';
 import { PASSWORD, storePath, storeText, tlsOptions } from './tls-fixtures.ts';
 
 interface Port {
@@ -26,20 +26,21 @@ afterEach(() => {
 });
 
 /** A port that sends everything back, with the client's subject in front; unified or TLS only. */
-async function openPort(changes: Partial<TlsOptions>, unified = false): Promise<Port> {
+async function openPort(changes: Partial<TlsOptions>, unified = false, lookUpNames?: LookUpNames): Promise<Port> {
   const told: string[] = [];
   let wake = () => {};
   const tell = (what: string) => {
     told.push(what);
     wake();
   };
-  const acceptor = new TlsAcceptor(loadTls(tlsOptions(changes)), {
+  const handlers: TlsHandlers = {
     onSecure(socket, subject) {
       tell(`secure ${subject}`);
       echo(socket, `${socket.getProtocol()} ${subject} `);
     },
     onRefused: (address, reason) => tell(`refused ${address}: ${reason}`),
-  });
+  };
+  const acceptor = new TlsAcceptor(loadTls(tlsOptions(changes)), handlers, lookUpNames);
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
     sockets.add(socket);
@@ -197,6 +198,29 @@ describe('client certificates', () => {
     expect(await talk(port, identity('faraway'))).not.toContain('hello');
     await toldSo(2);
     expect(told[1]).toBe('refused 127.0.0.1: the certificate of CN=far away,O=Acme,C=US does not name its address');
+  });
+
+  test('or a name that their address resolves to', async () => {
+    const asked: string[] = [];
+    const names =
+      (found: string[] | null): LookUpNames =>
+      (address, callback) => {
+        asked.push(address);
+        callback(found === null ? new Error('no such name') : null, found ?? []);
+      };
+    const changes = { verifyClientHostname: true, allowReverseDnsLookup: true };
+    const { port } = await openPort(changes, false, names(['other.example', 'client.example']));
+    expect(await talk(port, identity('byname'))).toBe('TLSv1.3 CN=by name hello');
+    for (const found of [['other.example'], null]) {
+      const strict = await openPort(changes, false, names(found));
+      expect(await talk(strict.port, identity('byname'))).not.toContain('hello');
+      await strict.toldSo(1);
+      expect(strict.told).toEqual([
+        'refused 127.0.0.1: the certificate of CN=by name names neither its address nor its host',
+      ]);
+      expect(strict.acceptor.handshakes).toBe(0);
+    }
+    expect(asked).toEqual(['127.0.0.1', '127.0.0.1', '127.0.0.1']);
   });
 
   test.each(['TLSv1.2', 'TLSv1.3'] as const)('a resumed session keeps its subject (%s)', async (maxVersion) => {

@@ -23,7 +23,12 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 function open(name: string, password: string | null = PASSWORD, type: string | null = null): StoreContents {
   const location = storePath(name);
-  return openStore(location, storeType(location, type), password);
+  return openStore(location, storeType(location, type), password, 'keyStore');
+}
+
+function trusted(name: string, password: string | null = PASSWORD): string[] {
+  const location = storePath(name);
+  return subjects(openStore(location, storeType(location, null), password, 'trustStore').trusted);
 }
 
 function subjects(certificates: readonly X509Certificate[]): string[] {
@@ -76,13 +81,19 @@ describe('trust stores', () => {
     ['JKS', 'trust.jks', PASSWORD],
     ['JKS without a password: not checked', 'trust.jks', null],
   ])('%s', (_, name, password) => {
-    expect(subjects(open(name, password).trusted)).toEqual([CA]);
+    expect(trusted(name, password)).toEqual([CA]);
   });
 
   test('a store with a key: trusted are marked certificates and the own one, not the chain', () => {
-    expect(subjects(open('server-java.p12').trusted).sort()).toEqual([SERVER, CA].sort());
-    expect(subjects(open('server.p12').trusted)).toEqual([SERVER]);
-    expect(subjects(open('server.jks').trusted).sort()).toEqual([SERVER, CA].sort());
+    expect(trusted('server-java.p12').sort()).toEqual([SERVER, CA].sort());
+    expect(trusted('server.p12')).toEqual([SERVER]);
+    expect(trusted('server.jks').sort()).toEqual([SERVER, CA].sort());
+  });
+
+  test('keys in it need not be readable', () => {
+    expect(trusted('server.jks', null).sort()).toEqual([SERVER, CA].sort());
+    expect(trusted('server-own-password.jks').sort()).toEqual([SERVER, CA].sort());
+    expect(trusted('server-encrypted.pem', null)).toEqual([SERVER]);
   });
 });
 
@@ -121,14 +132,16 @@ describe('what cannot be opened says why', () => {
   ])('%s', (_, content, message) => {
     const location = join(folder, 'odd.jks');
     writeFileSync(location, content);
-    expect(() => openStore(location, 'JKS', PASSWORD)).toThrow(message);
+    expect(() => openStore(location, 'JKS', PASSWORD, 'keyStore')).toThrow(message);
   });
 
   test('a key without its certificate', () => {
     const key = storeText('server.pem').replace(/-----BEGIN CERTIFICATE[\s\S]*END CERTIFICATE-----/g, '');
     const location = join(folder, 'lonely.pem');
     writeFileSync(location, key + storeText('client.pem').replace(/-----BEGIN PRIVATE[\s\S]*END PRIVATE KEY-----/, ''));
-    expect(() => openStore(location, 'PEM', null)).toThrow(/no certificate in the file belongs to its private key/);
+    expect(() => openStore(location, 'PEM', null, 'keyStore')).toThrow(
+      /no certificate in the file belongs to its private key/,
+    );
   });
 
   test('types go by file name or by setting, in any case', () => {
@@ -144,8 +157,8 @@ describe('what cannot be opened says why', () => {
 
 describe('damaged stores', () => {
   const stores: [string, (bytes: Buffer) => StoreContents][] = [
-    ['server.jks', (bytes) => readJks(bytes, null)],
-    ['trust.jks', (bytes) => readJks(bytes, null)],
+    ['server.jks', (bytes) => readJks(bytes, null, 'trustStore')],
+    ['trust.jks', (bytes) => readJks(bytes, null, 'trustStore')],
     ['trust-open.p12', (bytes) => readPkcs12(bytes, null)],
     ['trust-java8.p12', (bytes) => readPkcs12(bytes, PASSWORD)],
   ];

@@ -4,15 +4,15 @@
  */
 import { createHash, createPrivateKey, type KeyObject, timingSafeEqual, type X509Certificate } from 'node:crypto';
 import { expectTag, oidOf, readDer, sequenceOf, Tag } from './der.ts';
-import { type KeyEntry, parseCertificate, type StoreContents, StoreError } from './store.ts';
+import { type KeyEntry, parseCertificate, type StoreContents, StoreError, type StorePurpose } from './store.ts';
 
 const DIGEST_BYTES = 20;
 /** Mixed into the digest of the store, between password and data. */
 const WHITENER = 'Mighty Aphrodite';
 const KEY_PROTECTION_OID = '1.3.6.1.4.1.42.2.17.1.1';
 
-/** @param password null reads trusted certificates, unchecked, as Java does */
-export function readJks(bytes: Buffer, password: string | null): StoreContents {
+/** @param password null reads certificates, unchecked, as Java does */
+export function readJks(bytes: Buffer, password: string | null, purpose: StorePurpose): StoreContents {
   if (bytes.length < 12 + DIGEST_BYTES) {
     throw new StoreError('the JKS store is cut short');
   }
@@ -38,11 +38,10 @@ export function readJks(bytes: Buffer, password: string | null): StoreContents {
       const hidden = input.take(input.uint32());
       const length = input.uint32();
       const chain = Array.from({ length }, () => certificate(input, version, alias));
-      if (passwordBytes === null) {
-        throw new StoreError(`it holds the private key "${alias}" and no password is set`);
-      }
-      keys.push({ key: revealKey(hidden, passwordBytes, alias), chain });
       trusted.push(...chain.slice(0, 1));
+      if (purpose === 'keyStore') {
+        keys.push({ key: revealKey(hidden, passwordBytes, alias), chain });
+      }
     } else if (tag === 2) {
       trusted.push(certificate(input, version, alias));
     } else {
@@ -69,7 +68,10 @@ function certificate(input: DataInput, version: number, alias: string): X509Cert
 }
 
 /** salt (20 bytes), the key XOR the stream, and SHA-1 over password and key as the check. */
-function revealKey(encrypted: Buffer, password: Buffer, alias: string): KeyObject {
+function revealKey(encrypted: Buffer, password: Buffer | null, alias: string): KeyObject {
+  if (password === null) {
+    throw new StoreError(`it holds the private key "${alias}" and no password is set`);
+  }
   const [algorithm, data] = sequenceOf(readDer(encrypted), 'protected key');
   if (oidOf(sequenceOf(algorithm, 'key protection')[0], 'key protection') !== KEY_PROTECTION_OID) {
     throw new StoreError(`the private key "${alias}" is protected in a way that is not JKS's own`);
@@ -89,7 +91,8 @@ function revealKey(encrypted: Buffer, password: Buffer, alias: string): KeyObjec
   }
   if (!timingSafeEqual(createHash('sha1').update(password).update(plain).digest(), check)) {
     throw new StoreError(
-      `the private key "${alias}" has a password other than the store's; make them equal: keytool -keypasswd -alias ${alias}`,
+      `the private key "${alias}" has a password other than the store's; ` +
+        `make them equal: keytool -keypasswd -alias ${alias}`,
     );
   }
   return createPrivateKey({ key: plain, format: 'der', type: 'pkcs8' });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { readJks } from './jks.ts';
 import { readPem } from './pem.ts';
 import { readPkcs12 } from './pkcs12.ts';
-import { type StoreContents, StoreError } from './store.ts';
+import { type StoreContents, StoreError, type StorePurpose } from './store.ts';
 
 export type StoreType = 'PEM' | 'PKCS12' | 'JKS';
 
@@ -18,9 +18,9 @@ export function storeType(location: string, type: string | null): StoreType {
   const upper = name.toUpperCase();
   if (upper === 'BCFKS') {
     throw new StoreError(
-      'BCFKS stores need the Bouncy Castle library of Java and are not supported; convert it: keytool -importkeystore ' +
-        '-srcstoretype BCFKS -srckeystore <file> -deststoretype PKCS12 -destkeystore <file>.p12 ' +
-        '(with the provider options that it was made with)',
+      'BCFKS stores need the Bouncy Castle library of Java and are not supported; convert it: ' +
+        'keytool -importkeystore -srcstoretype BCFKS -srckeystore <file> -deststoretype PKCS12 ' +
+        '-destkeystore <file>.p12 (with the provider options that it was made with)',
     );
   }
   if (type === null) {
@@ -43,17 +43,22 @@ export function storeType(location: string, type: string | null): StoreType {
  * @param password null when none is configured
  * @throws StoreError or DerError; file system errors as they come
  */
-export function openStore(location: string, type: StoreType, password: string | null): StoreContents {
+export function openStore(
+  location: string,
+  type: StoreType,
+  password: string | null,
+  purpose: StorePurpose,
+): StoreContents {
   const bytes = readFileSync(location);
   if (bytes.length === 0) {
     throw new StoreError('the file is empty');
   }
   if (type === 'PEM') {
-    return readPem(bytes.toString('utf8'), password);
+    return readPem(bytes.toString('utf8'), password, purpose);
   }
   const magic = bytes.length >= 4 ? bytes.readUInt32BE(0) : 0;
   if (magic === 0xfeedfeed) {
-    return readJks(bytes, password);
+    return readJks(bytes, password, purpose);
   }
   if (magic === 0xcececece) {
     throw new StoreError(

@@ -1,6 +1,13 @@
 /** PEM stores as ZooKeeper takes them: a private key and its certificates in one file, in any order. */
 import { createPrivateKey, type KeyObject } from 'node:crypto';
-import { chainFor, type KeyEntry, parseCertificate, type StoreContents, StoreError } from './store.ts';
+import {
+  chainFor,
+  type KeyEntry,
+  parseCertificate,
+  type StoreContents,
+  StoreError,
+  type StorePurpose,
+} from './store.ts';
 
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[\s\S]*?-----END \1-----/g;
 
@@ -9,11 +16,12 @@ export function pemBlocks(text: string, isWanted: (label: string) => boolean): s
   return [...text.matchAll(BLOCK)].filter((match) => isWanted(match[1])).map((match) => match[0]);
 }
 
-export function readPem(text: string, password: string | null): StoreContents {
+export function readPem(text: string, password: string | null, purpose: StorePurpose): StoreContents {
   const certificates = pemBlocks(text, (label) => /^(X509 )?CERTIFICATE$/.test(label)).map((block, i) =>
     parseCertificate(block, `certificate ${i + 1}`),
   );
-  const keys = pemBlocks(text, (label) => label.endsWith('PRIVATE KEY')).map((block): KeyEntry => {
+  const keyBlocks = purpose === 'keyStore' ? pemBlocks(text, (label) => label.endsWith('PRIVATE KEY')) : [];
+  const keys = keyBlocks.map((block): KeyEntry => {
     const key = privateKey(block, password);
     const chain = chainFor(key, certificates);
     if (chain.length === 0) {

@@ -7,7 +7,11 @@ export interface KeyEntry {
   readonly chain: readonly X509Certificate[];
 }
 
+/** What a store is opened for. Private keys of trust stores may have passwords that nobody knows here. */
+export type StorePurpose = 'keyStore' | 'trustStore';
+
 export interface StoreContents {
+  /** May be left out of a trust store. */
   readonly keys: readonly KeyEntry[];
   /** What Java would trust: trusted entries, and the own certificates of keys. */
   readonly trusted: readonly X509Certificate[];

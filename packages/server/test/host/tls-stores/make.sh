@@ -26,6 +26,8 @@ keyUsage = keyCertSign,cRLSign
 subjectAltName = DNS:localhost,IP:127.0.0.1
 [client]
 subjectAltName = IP:127.0.0.1,IP:::1
+[byname]
+subjectAltName = DNS:client.example
 [faraway]
 subjectAltName = IP:192.0.2.1
 [req]
@@ -52,6 +54,7 @@ root ca "/C=US/O=Acme/CN=test ca"
 root other "/CN=other ca"
 leaf server "/C=US/O=Acme/CN=localhost" server ca
 leaf client "/C=US/O=Acme/CN=client one" client ca
+leaf byname "/CN=by name" byname ca
 leaf faraway "/C=US/O=Acme/CN=far away" faraway ca
 leaf revoked "/C=US/O=Acme/CN=revoked" client ca
 leaf stranger "/CN=stranger" client other
@@ -65,7 +68,7 @@ openssl ca -config ca.cnf -keyfile ca.key -cert ca.crt -gencrl -crl_lastupdate 2
 cp ca.crt "$out/ca.pem"
 cp other.crt "$out/other.pem"
 cp names.crt "$out/names.pem"
-for name in client faraway revoked stranger; do cat "$name.key" "$name.crt" > "$out/$name.pem"; done
+for name in client byname faraway revoked stranger; do cat "$name.key" "$name.crt" > "$out/$name.pem"; done
 cat ca.crt server.crt server.key > "$out/server.pem"
 { openssl pkcs8 -topk8 -v2 aes-256-cbc -in server.key -passout "pass:$pass"; cat server.crt; } > "$out/server-encrypted.pem"
 
