@@ -12,7 +12,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['packages/*/test/**/*.test.ts'],
+          include: ['packages/*/test/**/*.test.ts', 'scripts/*.test.ts'],
           exclude: ['packages/*/test/process/**'],
           pool: 'threads',
           isolate: false,

@@ -1,8 +1,9 @@
 /**
  * A zxid names a transaction: epoch in the high 32 bits, counter in the low 32.
  *
- * On the wire and at public boundaries it is a bigint. Inside the server it is a number, which is exact up to 2^53, that
- * is for epochs below 2^21: two million elections (docs/decisions/0004-zxid-as-number.md). `zxidNumber` refuses others.
+ * On the wire and at public boundaries it is a bigint. Inside the server it is a number, which is exact up to 2^53,
+ * that is for epochs below 2^21: two million elections (docs/decisions/0004-zxid-as-number.md). `zxidNumber` refuses
+ * others.
  */
 const TWO_32 = 4294967296;
 

@@ -16,7 +16,7 @@ function joined(parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** The payloads that the reader cuts out of these chunks. Each chunk is overwritten afterwards, as a socket's may be. */
+/** The payloads that the reader cuts out of these chunks. Each chunk is overwritten afterwards, as a socket may. */
 function cut(chunks: readonly Uint8Array[], reader = new FrameReader(LIMIT)): Uint8Array[] {
   const frames: Uint8Array[] = [];
   for (const chunk of chunks) {

@@ -82,7 +82,8 @@ function decodeExpression(type: FieldType, statements: string[], names: Names): 
     case 'vector': {
       const body: string[] = [];
       const element = decodeExpression(type.element, body, names);
-      statements.push(`const n${variable} = reader.${type.nullable ? 'nullableCount' : 'count'}(${bytesMin(type.element)});
+      const count = type.nullable ? 'nullableCount' : 'count';
+      statements.push(`const n${variable} = reader.${count}(${bytesMin(type.element)});
         const ${variable} = n${variable} < 0 ? null : [];
         for (let i = 0; i < n${variable}; i++) { ${body.join('\n')} ${variable}.push(${element}); }`);
       return variable;

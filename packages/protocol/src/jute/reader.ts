@@ -147,8 +147,8 @@ export class JuteReader {
   }
 
   /**
-   * The count of a vector: −1 for null, 0 for any other negative count (as Java reads it). A count of more elements than
-   * fit into the bytes left, at `elementBytesMin` each, is refused before anything is read or allocated for it.
+   * The count of a vector: −1 for null, 0 for any other negative count (as Java reads it). A count of more elements
+   * than fit into the bytes left, at `elementBytesMin` each, is refused before anything is read or allocated for it.
    */
   nullableCount(elementBytesMin = 1): number {
     const at = this.#position;
