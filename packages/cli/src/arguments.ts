@@ -31,7 +31,9 @@ export function parseConfigArguments(args: readonly string[], own: Options = {})
     throw new UsageError(`one zoo.cfg is enough; there are ${positionals.length}: ${positionals.join(' ')}`);
   }
   for (const text of define) {
-    if (/^(=|$)/.test(text)) throw new UsageError(`-D${text} names no key; write -Dkey=value`);
+    if (/^(=|$)/.test(text)) {
+      throw new UsageError(`-D${text} names no key; write -Dkey=value`);
+    }
   }
   return { file: positionals[0], defines: define, help, options };
 }

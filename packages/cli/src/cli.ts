@@ -25,7 +25,9 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
   const [name, ...rest] = args;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     const command = name === 'help' ? rest[0] : undefined;
-    if (command !== undefined) return runCli([command, '--help'], terminal);
+    if (command !== undefined) {
+      return runCli([command, '--help'], terminal);
+    }
     terminal.out(helpText());
     return name === undefined ? USAGE_EXIT_CODE : 0;
   }
@@ -41,7 +43,9 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     const command = await COMMANDS[name].load();
     return await command(rest, terminal);
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
+    if (!(error instanceof UsageError)) {
+      throw error;
+    }
     complain(terminal, 'red', 'error', `${error.message}\nSee: treekeeper ${name} --help`);
     return USAGE_EXIT_CODE;
   }
@@ -68,7 +72,9 @@ Try it:
 }
 
 async function unknownCommand(name: string): Promise<string> {
-  if (name.startsWith('-')) return `unknown option ${name}\nSee: treekeeper --help`;
+  if (name.startsWith('-')) {
+    return `unknown option ${name}\nSee: treekeeper --help`;
+  }
   const { nearest } = await import('@treekeeper/server/config');
   const guess = nearest(name, Object.keys(COMMANDS));
   const hint = guess === null ? 'See: treekeeper --help' : `Did you mean: treekeeper ${guess}`;

@@ -7,4 +7,6 @@ const code = await runCli(process.argv.slice(2), {
   env: process.env,
 });
 // A server that has ended by itself may have said already how.
-if (code !== 0) process.exitCode = code;
+if (code !== 0) {
+  process.exitCode = code;
+}

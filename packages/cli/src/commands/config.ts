@@ -1,5 +1,13 @@
-import { ConfigError, describeOrigin, EXIT_CODES, formatNotice, type LoadedConfig } from '@treekeeper/server/config';
-import { type EffectiveSetting, loadConfig, type Notice } from '@treekeeper/server/config';
+import {
+  ConfigError,
+  describeOrigin,
+  type EffectiveSetting,
+  EXIT_CODES,
+  formatNotice,
+  type LoadedConfig,
+  loadConfig,
+  type Notice,
+} from '@treekeeper/server/config';
 import { parseConfigArguments } from '../arguments.ts';
 import { showConfigError, showWarnings } from '../notices.ts';
 import { type Terminal, UsageError } from '../terminal.ts';
@@ -21,14 +29,22 @@ export async function config(args: readonly string[], terminal: Terminal): Promi
   try {
     const loaded = loadConfig({ file, defines, env: terminal.env });
     const settings = loaded.settings.filter(({ origin }) => all || origin.kind !== 'default');
-    if (output === 'json') terminal.out(json({ ...loaded, settings, faults: [] }));
-    else showTable(terminal, { ...loaded, settings });
+    if (output === 'json') {
+      terminal.out(json({ ...loaded, settings, faults: [] }));
+    } else {
+      showTable(terminal, { ...loaded, settings });
+    }
     return EXIT_CODES.ok.code;
   } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
+    if (!(error instanceof ConfigError)) {
+      throw error;
+    }
     const { faults, warnings } = error;
-    if (output === 'json') terminal.out(json({ settings: [], faults, warnings, notes: [] }));
-    else showConfigError(terminal, error);
+    if (output === 'json') {
+      terminal.out(json({ settings: [], faults, warnings, notes: [] }));
+    } else {
+      showConfigError(terminal, error);
+    }
     return FAULTS_EXIT_CODE;
   }
 }
@@ -42,7 +58,9 @@ function showTable(terminal: Terminal, { settings, warnings, notes }: Shown): vo
   for (const [key, value, from] of table) {
     terminal.out(`${key.padEnd(widths[0])}${value.padEnd(widths[1])}${from}\n`);
   }
-  for (const note of notes) terminal.out(`note: ${formatNotice(note)}\n`);
+  for (const note of notes) {
+    terminal.out(`note: ${formatNotice(note)}\n`);
+  }
   showWarnings(terminal, warnings);
 }
 

@@ -9,7 +9,9 @@ export type StartServer = (loaded: LoadedConfig) => Promise<void>;
 async function startServer(loaded: LoadedConfig): Promise<void> {
   const { createLogger, runServer } = await import('@treekeeper/server/main');
   const log = createLogger(loaded.config.log, process.stdout);
-  for (const note of loaded.notes) log.info(formatNotice(note));
+  for (const note of loaded.notes) {
+    log.info(formatNotice(note));
+  }
   await runServer(loaded, log);
 }
 

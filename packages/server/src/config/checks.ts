@@ -40,7 +40,9 @@ class Checker {
   /** `key` is the one to blame: its place is shown; the first one that was set when there are several. */
   #notice(keys: readonly string[], message: string): Notice {
     const key = keys.find((candidate) => this.#values.setting(candidate) !== undefined) ?? null;
-    if (key !== null) return { origin: this.#values.origin(key), key, message };
+    if (key !== null) {
+      return { origin: this.#values.origin(key), key, message };
+    }
     const { file } = this.#config.source;
     return { origin: file === null ? { kind: 'default' } : { kind: 'file', file, line: 0 }, key, message };
   }
@@ -76,7 +78,9 @@ class Checker {
 
   sessions(): void {
     const { minTimeoutMs, maxTimeoutMs } = this.#config.sessions;
-    if (minTimeoutMs <= maxTimeoutMs) return;
+    if (minTimeoutMs <= maxTimeoutMs) {
+      return;
+    }
     const describe = (key: string, value: number, ticks: number) =>
       this.#values.setting(key) === undefined ? `${value} ms (${ticks} ticks)` : `${value} ms`;
     const min = describe('minSessionTimeout', minTimeoutMs, 2);
@@ -107,7 +111,9 @@ class Checker {
       { key: 'clientPort', port: listeners.clientPort, address: listeners.clientAddress },
       { key: 'secureClientPort', port: listeners.secureClientPort, address: listeners.secureClientAddress },
     ];
-    if (admin.enabled) used.push({ key: 'admin.serverPort', port: admin.port, address: admin.address });
+    if (admin.enabled) {
+      used.push({ key: 'admin.serverPort', port: admin.port, address: admin.address });
+    }
     if (metrics.prometheusEnabled) {
       const address = metrics.httpAddress;
       used.push({ key: 'metricsProvider.httpPort', port: metrics.httpPort, address });
@@ -115,7 +121,9 @@ class Checker {
     }
     used.forEach((one, i) => {
       const other = used.slice(i + 1).find(({ port, address }) => port === one.port && overlap(address, one.address));
-      if (other === undefined || one.port === null || one.port <= 0) return;
+      if (other === undefined || one.port === null || one.port <= 0) {
+        return;
+      }
       this.#fault([other.key, one.key], `${one.key} and ${other.key} are both ${one.port}`);
     });
   }
@@ -156,7 +164,9 @@ class Checker {
     for (const { key, used, usedAddress } of pairs) {
       const port = this.#values.number(key);
       const address = this.#values.text(`${key}Address`);
-      if (port === null || (port === used && (isWildcard(address) || address === usedAddress))) continue;
+      if (port === null || (port === used && (isWildcard(address) || address === usedAddress))) {
+        continue;
+      }
       const said = `${address === null ? '' : `${address}:`}${port}`;
       this.#fault([key], `${key} is ${said} here and ${usedAddress}:${used} in the server line`);
     }
@@ -167,9 +177,15 @@ class Checker {
     const server = this.#values.boolean('quorum.auth.serverRequireSasl');
     const learner = this.#values.boolean('quorum.auth.learnerRequireSasl');
     const needs = (key: string, other: string) => this.#fault([key], `${key}=true needs ${other}=true`);
-    if (server && !enabled) needs('quorum.auth.serverRequireSasl', 'quorum.auth.enableSasl');
-    if (learner && !enabled) needs('quorum.auth.learnerRequireSasl', 'quorum.auth.enableSasl');
-    if (server && !learner) needs('quorum.auth.serverRequireSasl', 'quorum.auth.learnerRequireSasl');
+    if (server && !enabled) {
+      needs('quorum.auth.serverRequireSasl', 'quorum.auth.enableSasl');
+    }
+    if (learner && !enabled) {
+      needs('quorum.auth.learnerRequireSasl', 'quorum.auth.enableSasl');
+    }
+    if (server && !learner) {
+      needs('quorum.auth.serverRequireSasl', 'quorum.auth.learnerRequireSasl');
+    }
   }
 
   /** The registry is the judge; it stops at its first fault, so the parts are shown to it one by one. */
@@ -184,7 +200,9 @@ class Checker {
       }
     }
     this.#tryAuth({ ...auth, tlsEnabled: auth.tlsEnabled && auth.sslAuthProvider === 'x509', authProviders: known });
-    if (auth.skipAcl) this.#warn(['skipACL'], 'skipACL=yes: every client may read and change everything');
+    if (auth.skipAcl) {
+      this.#warn(['skipACL'], 'skipACL=yes: every client may read and change everything');
+    }
   }
 
   #tryAuth(options: AuthOptions, provider?: string): boolean {
@@ -192,7 +210,9 @@ class Checker {
       new AuthRegistry(options);
       return true;
     } catch (error) {
-      if (!(error instanceof AuthConfigError)) throw error;
+      if (!(error instanceof AuthConfigError)) {
+        throw error;
+      }
       const keys = provider === undefined ? [error.key, 'enforce.auth.enabled'] : [AUTH_PROVIDER + provider];
       this.#fault(keys, `${keys[0]}: ${error.message}`);
       return false;
@@ -202,10 +222,16 @@ class Checker {
   tls(): void {
     const { listeners, clientTls, quorumTls, metricsTls, admin, metrics } = this.#config;
     const { clientPort, secureClientPort, portUnification } = listeners;
-    if (secureClientPort !== null) this.#stores('secureClientPort', 'ssl', clientTls);
-    else if (portUnification && clientPort !== null) this.#stores('client.portUnification', 'ssl', clientTls);
-    if (admin.enabled && admin.forceHttps) this.#stores('admin.forceHttps', 'ssl.quorum', quorumTls);
-    else if (admin.enabled && admin.portUnification) this.#stores('admin.portUnification', 'ssl.quorum', quorumTls);
+    if (secureClientPort !== null) {
+      this.#stores('secureClientPort', 'ssl', clientTls);
+    } else if (portUnification && clientPort !== null) {
+      this.#stores('client.portUnification', 'ssl', clientTls);
+    }
+    if (admin.enabled && admin.forceHttps) {
+      this.#stores('admin.forceHttps', 'ssl.quorum', quorumTls);
+    } else if (admin.enabled && admin.portUnification) {
+      this.#stores('admin.portUnification', 'ssl.quorum', quorumTls);
+    }
     if (metrics.prometheusEnabled && metrics.httpsPort !== -1) {
       this.#stores('metricsProvider.httpsPort', 'metricsProvider.ssl', metricsTls);
     }
@@ -224,7 +250,9 @@ class Checker {
     const files = { 'keyStore.location': tls.keyStoreFile, 'keyStore.passwordPath': tls.keyStorePasswordFile };
     const trust = { 'trustStore.location': tls.trustStoreFile, 'trustStore.passwordPath': tls.trustStorePasswordFile };
     for (const [name, file] of Object.entries({ ...files, ...trust })) {
-      if (file === null || existsSync(file)) continue;
+      if (file === null || existsSync(file)) {
+        continue;
+      }
       this.#fault([`${prefix}.${name}`], `${prefix}.${name}=${file}: there is no such file`);
     }
   }

@@ -32,7 +32,11 @@ export class Values {
 
   /** Settings whose names begin so: patterns. */
   *startingWith(prefix: string): Iterable<Setting> {
-    for (const [name, setting] of this.#settings) if (name.startsWith(prefix)) yield setting;
+    for (const [name, setting] of this.#settings) {
+      if (name.startsWith(prefix)) {
+        yield setting;
+      }
+    }
   }
 
   all(): Iterable<Setting> {
@@ -42,7 +46,9 @@ export class Values {
   /** The value, or the default; null when there is neither. */
   of(row: KeyRow): unknown {
     const setting = this.#settings.get(row.key);
-    if (setting !== undefined) return setting.value;
+    if (setting !== undefined) {
+      return setting.value;
+    }
     return row.default === null ? null : row.type.parse(row.default);
   }
 
@@ -65,7 +71,9 @@ export class Values {
 
 function rowOf(key: string): KeyRow {
   const row = KEYS.find((candidate) => candidate.key === key);
-  if (row === undefined) throw new Error(`no row for ${key}`);
+  if (row === undefined) {
+    throw new Error(`no row for ${key}`);
+  }
   return row;
 }
 
@@ -136,7 +144,9 @@ function fieldsOfTable(values: Values): ServerConfig {
   const groups: Record<string, Record<string, unknown>> = {};
   for (const row of KEYS) {
     const [group, field] = row.effect.split('.');
-    if (field === undefined) continue;
+    if (field === undefined) {
+      continue;
+    }
     groups[group] ??= {};
     groups[group][field] = values.of(row);
   }
@@ -150,13 +160,17 @@ function setOr(value: number | null, otherwise: number): number {
 
 /** The `server.N` line that is about this server: the one of `myid`, or the only one when there is no `myid`. */
 function ownMember({ members, serverId }: Findings): Member | null {
-  if (serverId === null) return members.length === 1 ? members[0] : null;
+  if (serverId === null) {
+    return members.length === 1 ? members[0] : null;
+  }
   return members.find((member) => member.id === serverId) ?? null;
 }
 
 function composeListeners(table: ListenersConfig, values: Values, own: Member | null): ListenersConfig {
   const words = new Set([...table.fourLetterWords, 'srvr']);
-  if (values.boolean('readonlymode.enabled')) words.add('isro');
+  if (values.boolean('readonlymode.enabled')) {
+    words.add('isro');
+  }
   return {
     ...table,
     clientPort: own?.client?.port ?? table.clientPort,
@@ -199,6 +213,8 @@ const METRICS_TLS_DEFAULTS = {
 } as const;
 
 function metricsClientAuth(values: Values): TlsConfig['clientAuth'] {
-  if (values.boolean('metricsProvider.ssl.need.client.auth')) return 'need';
+  if (values.boolean('metricsProvider.ssl.need.client.auth')) {
+    return 'need';
+  }
   return values.boolean('metricsProvider.ssl.want.client.auth') ? 'want' : 'none';
 }

@@ -61,8 +61,12 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
   const serverId = readServerId(values.text('dataDir'), faults);
   const config = composeConfig(values, { file, text, properties: settings.properties, serverId, members });
   checkConfig(config, values, { faults, warnings, notes });
-  for (const notices of [faults, warnings, notes]) notices.sort(byPlace);
-  if (faults.length > 0) throw new ConfigError(faults, warnings);
+  for (const notices of [faults, warnings, notes]) {
+    notices.sort(byPlace);
+  }
+  if (faults.length > 0) {
+    throw new ConfigError(faults, warnings);
+  }
   return { config, settings: effectiveSettings(config, values), warnings, notes };
 }
 
@@ -92,7 +96,9 @@ function embeddedDefaults(commandLine: readonly Assignment[]): Assignment[] {
   const origin: Origin = { kind: 'embedded' };
   const assignments = Object.entries(EMBEDDED_DEFAULTS).map(([key, value]) => ({ key, value, origin }));
   const addressGiven = commandLine.some(({ key }) => key.endsWith('clientPortAddress'));
-  if (!addressGiven) assignments.push({ key: '4lw.commands.whitelist', value: '*', origin });
+  if (!addressGiven) {
+    assignments.push({ key: '4lw.commands.whitelist', value: '*', origin });
+  }
   return assignments;
 }
 
@@ -106,9 +112,15 @@ function readText(file: string, origin: Origin): string {
 
 function reasonOf(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT') return 'there is no such file';
-  if (code === 'EACCES') return 'permission denied';
-  if (code === 'EISDIR') return 'it is a directory';
+  if (code === 'ENOENT') {
+    return 'there is no such file';
+  }
+  if (code === 'EACCES') {
+    return 'permission denied';
+  }
+  if (code === 'EISDIR') {
+    return 'it is a directory';
+  }
   return error instanceof Error ? error.message : String(error);
 }
 
@@ -116,7 +128,9 @@ function reasonOf(error: unknown): string {
 function readMembers(values: Values, faults: Notice[], warnings: Notice[]): Member[] {
   const dynamic = values.setting('dynamicConfigFile');
   const inFile = [...values.all()].filter(({ row }) => MEMBERSHIP.has(row.key));
-  if (dynamic === undefined) return parseMembers(inFile, values, faults);
+  if (dynamic === undefined) {
+    return parseMembers(inFile, values, faults);
+  }
   for (const { name, origin } of inFile) {
     const message = `${name} must stand in ${dynamic.text}, the dynamicConfigFile, and not here`;
     faults.push({ origin, key: name, message });
@@ -150,18 +164,24 @@ function readDynamicFile(dynamic: Setting, faults: Notice[], warnings: Notice[])
 function parseMembers(settings: readonly Setting[], values: Values, faults: Notice[]): Member[] {
   const members: Member[] = [];
   for (const { row, name, text, origin } of settings) {
-    if (row.key !== 'server.N') continue;
+    if (row.key !== 'server.N') {
+      continue;
+    }
     const fault = (message: string) => faults.push({ origin, key: name, message });
     const id = Number(name.slice('server.'.length));
     try {
       const member = parseMember(id, text);
-      if (id < 1 || id > 255) fault(`${name}: a server has a number from 1 to 255`);
+      if (id < 1 || id > 255) {
+        fault(`${name}: a server has a number from 1 to 255`);
+      }
       if (member.addresses.length > 1 && !values.boolean('multiAddress.enabled')) {
         fault(`${name} has several addresses, which needs multiAddress.enabled=true`);
       }
       members.push(member);
     } catch (error) {
-      if (!(error instanceof MemberFault)) throw error;
+      if (!(error instanceof MemberFault)) {
+        throw error;
+      }
       fault(`${name}=${text} ${error.message}`);
     }
   }
@@ -170,7 +190,9 @@ function parseMembers(settings: readonly Setting[], values: Values, faults: Noti
 
 /** The number in dataDir/myid; null when there is no such file. */
 function readServerId(dataDir: string | null, faults: Notice[]): number | null {
-  if (dataDir === null) return null;
+  if (dataDir === null) {
+    return null;
+  }
   const file = join(dataDir, 'myid');
   const origin: Origin = { kind: 'file', file, line: 1 };
   let text: string;
@@ -185,7 +207,9 @@ function readServerId(dataDir: string | null, faults: Notice[]): number | null {
     return null;
   }
   const firstLine = text.split(/\r?\n/, 1)[0].trim();
-  if (/^\d{1,3}$/.test(firstLine) && Number(firstLine) <= 255) return Number(firstLine);
+  if (/^\d{1,3}$/.test(firstLine) && Number(firstLine) <= 255) {
+    return Number(firstLine);
+  }
   faults.push({ origin, key: null, message: `'${firstLine}' is not the number of a server, which is 1 to 255` });
   return null;
 }
@@ -196,7 +220,9 @@ function ineffective({ byName }: Settings): Notice[] {
     [...byName.values()].filter(({ row }) => row.effect === effect && !MEMBERSHIP.has(row.key)).map(({ name }) => name);
   const notes: Notice[] = [];
   const note = (names: string[], why: string) => {
-    if (names.length === 0) return;
+    if (names.length === 0) {
+      return;
+    }
     notes.push({ origin: { kind: 'default' }, key: null, message: `${why}: ${names.join(', ')}` });
   };
   note(named('none'), 'accepted, but there is nothing here for it to change');
@@ -219,7 +245,9 @@ function effectiveSettings(config: ServerConfig, values: Values): EffectiveSetti
   const derived = derivedValues(config);
   const settings: EffectiveSetting[] = [];
   for (const row of KEYS) {
-    if (row.kind === 'file') continue;
+    if (row.kind === 'file') {
+      continue;
+    }
     const isPattern = row.key.endsWith('.N');
     const set = isPattern ? [...values.all()].filter((setting) => setting.row === row) : [values.setting(row.key)];
     for (const setting of set) {

@@ -28,7 +28,9 @@ export function environmentDefines(env: Readonly<Record<string, string | undefin
   }
   for (const variable of ['SERVER_JVMFLAGS', 'JVMFLAGS']) {
     for (const word of (env[variable] ?? '').split(/\s+/)) {
-      if (word.startsWith('-D')) defines.push(parseDefine(word.slice(2), { kind: 'environment', variable }));
+      if (word.startsWith('-D')) {
+        defines.push(parseDefine(word.slice(2), { kind: 'environment', variable }));
+      }
     }
   }
   return defines;

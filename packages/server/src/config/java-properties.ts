@@ -23,11 +23,13 @@ export function parseJavaProperties(text: string): { entries: PropertyEntry[]; f
   for (const { content, line } of logicalLines(text)) {
     const keyEnd = endOfKey(content);
     try {
-      const key = trim(unescape(content.slice(0, keyEnd)));
-      const value = trim(unescape(content.slice(startOfValue(content, keyEnd))));
+      const key = trim(unescaped(content.slice(0, keyEnd)));
+      const value = trim(unescaped(content.slice(startOfValue(content, keyEnd))));
       entries.push({ key, value, line });
     } catch (error) {
-      if (!(error instanceof MalformedEscape)) throw error;
+      if (!(error instanceof MalformedEscape)) {
+        throw error;
+      }
       faults.push({ line, message: error.message });
     }
   }
@@ -47,22 +49,31 @@ function logicalLines(text: string): LogicalLine[] {
   const lines: LogicalLine[] = [];
   for (let i = 0; i < naturals.length; i++) {
     let content = naturals[i].replace(/^[ \t\f]+/, '');
-    if (content === '' || content[0] === '#' || content[0] === '!') continue;
+    if (content === '' || content[0] === '#' || content[0] === '!') {
+      continue;
+    }
     const line = i + 1;
     while (endsWithOddBackslashes(content)) {
       content = content.slice(0, -1);
-      if (i + 1 >= naturals.length) break;
+      // A line that was nothing but its backslash continues nothing: what follows is a line of its own.
+      if (content === '' || i + 1 >= naturals.length) {
+        break;
+      }
       i++;
       content += naturals[i].replace(/^[ \t\f]+/, '');
     }
-    if (content !== '') lines.push({ content, line });
+    if (content !== '') {
+      lines.push({ content, line });
+    }
   }
   return lines;
 }
 
 function endsWithOddBackslashes(content: string): boolean {
   let count = 0;
-  while (content[content.length - 1 - count] === '\\') count++;
+  while (content[content.length - 1 - count] === '\\') {
+    count++;
+  }
   return count % 2 === 1;
 }
 
@@ -75,7 +86,9 @@ function endOfKey(content: string): number {
   let i = 0;
   while (i < content.length) {
     const char = content[i];
-    if (char === '=' || char === ':' || isBlank(char)) return i;
+    if (char === '=' || char === ':' || isBlank(char)) {
+      return i;
+    }
     i += char === '\\' ? 2 : 1;
   }
   return content.length;
@@ -84,16 +97,24 @@ function endOfKey(content: string): number {
 /** Past blanks, at most one `=` or `:`, and blanks again. */
 function startOfValue(content: string, keyEnd: number): number {
   let i = keyEnd;
-  while (i < content.length && isBlank(content[i])) i++;
-  if (content[i] === '=' || content[i] === ':') i++;
-  while (i < content.length && isBlank(content[i])) i++;
+  while (i < content.length && isBlank(content[i])) {
+    i++;
+  }
+  if (content[i] === '=' || content[i] === ':') {
+    i++;
+  }
+  while (i < content.length && isBlank(content[i])) {
+    i++;
+  }
   return i;
 }
 
 const LETTER_ESCAPES: Readonly<Record<string, string>> = { t: '\t', n: '\n', r: '\r', f: '\f' };
 
-function unescape(text: string): string {
-  if (!text.includes('\\')) return text;
+function unescaped(text: string): string {
+  if (!text.includes('\\')) {
+    return text;
+  }
   let result = '';
   for (let i = 0; i < text.length; i++) {
     if (text[i] !== '\\') {
@@ -101,7 +122,9 @@ function unescape(text: string): string {
       continue;
     }
     i++;
-    if (i >= text.length) break;
+    if (i >= text.length) {
+      break;
+    }
     if (text[i] === 'u') {
       const digits = text.slice(i + 1, i + 5);
       if (!/^[0-9a-fA-F]{4}$/.test(digits)) {
@@ -122,7 +145,11 @@ function unescape(text: string): string {
 function trim(text: string): string {
   let start = 0;
   let end = text.length;
-  while (start < end && text.charCodeAt(start) <= 0x20) start++;
-  while (end > start && text.charCodeAt(end - 1) <= 0x20) end--;
+  while (start < end && text.charCodeAt(start) <= 0x20) {
+    start++;
+  }
+  while (end > start && text.charCodeAt(end - 1) <= 0x20) {
+    end--;
+  }
   return text.slice(start, end);
 }

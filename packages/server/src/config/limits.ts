@@ -24,7 +24,9 @@ export const limits = {
 /** Checks what the limits must be to each other. Called at the start, since a wrong pair would only show under load. */
 export function assertLimits(given: Readonly<Record<keyof typeof limits, number>> = limits): void {
   for (const [name, value] of Object.entries(given)) {
-    if (!Number.isSafeInteger(value) || value <= 0) throw new Error(`${name} is ${value}, not a positive integer`);
+    if (!Number.isSafeInteger(value) || value <= 0) {
+      throw new Error(`${name} is ${value}, not a positive integer`);
+    }
   }
   if (given.connectionOutputPauseBytes * 2 > given.connectionOutputBytesMax) {
     throw new Error('connectionOutputBytesMax leaves no room for events after connectionOutputPauseBytes');

@@ -33,10 +33,14 @@ const FORM = 'host:port:electionPort[:participant|observer][;[address:]clientPor
  */
 export function parseMember(id: number, line: string): Member {
   const [servers, client = '', secureClient = '', ...rest] = line.split(';').map((part) => part.trim());
-  if (rest.length > 0) throw new MemberFault(`has more than two client addresses; expected ${FORM}`);
+  if (rest.length > 0) {
+    throw new MemberFault(`has more than two client addresses; expected ${FORM}`);
+  }
   const parsed = servers.split('|').map(parseServer);
   const roles = new Set(parsed.map((server) => server.role).filter((role) => role !== null));
-  if (roles.size > 1) throw new MemberFault('gives its addresses different roles');
+  if (roles.size > 1) {
+    throw new MemberFault('gives its addresses different roles');
+  }
   return {
     id,
     addresses: parsed.map(({ host, quorumPort, electionPort }) => ({ host, quorumPort, electionPort })),
@@ -48,11 +52,15 @@ export function parseMember(id: number, line: string): Member {
 
 function parseServer(text: string): MemberAddress & { role: Member['role'] | null } {
   const parts = splitHost(text.trim());
-  if (parts.length < 3 || parts.length > 4) throw new MemberFault(`is not of the form ${FORM}`);
+  if (parts.length < 3 || parts.length > 4) {
+    throw new MemberFault(`is not of the form ${FORM}`);
+  }
   const [host, quorum, election, roleName] = parts;
   const quorumPort = parsePort(quorum);
   const electionPort = parsePort(election);
-  if (quorumPort === electionPort) throw new MemberFault(`has port ${quorumPort} for the quorum and for elections`);
+  if (quorumPort === electionPort) {
+    throw new MemberFault(`has port ${quorumPort} for the quorum and for elections`);
+  }
   const role = roleName?.trim().toLowerCase() ?? null;
   if (role !== null && role !== 'participant' && role !== 'observer') {
     throw new MemberFault(`has the role '${roleName}'; expected participant or observer`);
@@ -62,7 +70,9 @@ function parseServer(text: string): MemberAddress & { role: Member['role'] | nul
 
 function parseEndpoint(text: string): Endpoint {
   const parts = splitHost(text);
-  if (parts.length > 2) throw new MemberFault(`has the client address '${text}'; expected [address:]port`);
+  if (parts.length > 2) {
+    throw new MemberFault(`has the client address '${text}'; expected [address:]port`);
+  }
   const host = parts.length === 2 ? parts[0] : '0.0.0.0';
   return { host, port: parsePort(parts[parts.length - 1]) };
 }
@@ -70,12 +80,16 @@ function parseEndpoint(text: string): Endpoint {
 /** At the colons, except those of an IPv6 address in brackets, which come off. */
 function splitHost(text: string): string[] {
   const bracketed = /^\[([^\]]*)\](?::(.*))?$/.exec(text);
-  if (bracketed === null) return text.split(':');
+  if (bracketed === null) {
+    return text.split(':');
+  }
   return bracketed[2] === undefined ? [bracketed[1]] : [bracketed[1], ...bracketed[2].split(':')];
 }
 
 function parsePort(text: string): number {
   const port = /^\s*\d{1,5}\s*$/.test(text) ? Number(text) : Number.NaN;
-  if (!(port <= 65535)) throw new MemberFault(`has '${text}' where a port from 0 to 65535 belongs`);
+  if (!(port <= 65535)) {
+    throw new MemberFault(`has '${text}' where a port from 0 to 65535 belongs`);
+  }
   return port;
 }

@@ -3,7 +3,9 @@
  * (Damerau-Levenshtein, each part of a word edited once). More than `limit` is answered as `limit + 1`.
  */
 export function editDistance(a: string, b: string, limit: number): number {
-  if (Math.abs(a.length - b.length) > limit) return limit + 1;
+  if (Math.abs(a.length - b.length) > limit) {
+    return limit + 1;
+  }
   const s = a.toLowerCase();
   const t = b.toLowerCase();
   let beforeLast: number[] = [];
@@ -14,10 +16,14 @@ export function editDistance(a: string, b: string, limit: number): number {
       const replaced = last[j - 1] + (s[i - 1] === t[j - 1] ? 0 : 1);
       let cost = Math.min(replaced, last[j] + 1, row[j - 1] + 1);
       const swapped = i > 1 && j > 1 && s[i - 1] === t[j - 2] && s[i - 2] === t[j - 1];
-      if (swapped) cost = Math.min(cost, beforeLast[j - 2] + 1);
+      if (swapped) {
+        cost = Math.min(cost, beforeLast[j - 2] + 1);
+      }
       row.push(cost);
     }
-    if (Math.min(...row) > limit) return limit + 1;
+    if (Math.min(...row) > limit) {
+      return limit + 1;
+    }
     beforeLast = last;
     last = row;
   }

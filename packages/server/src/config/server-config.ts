@@ -1,4 +1,5 @@
 import type { AuthOptions, SaslOptions } from '../auth/options.ts';
+import type { LogOptions, LogThreshold } from '../host/logger.ts';
 import type { TlsOptions } from '../host/tls.ts';
 import type { StorageOptions } from '../storage/options.ts';
 import type { Member } from './members.ts';
@@ -170,19 +171,6 @@ export interface LoopLagConfig {
   readonly warnThresholdMs: number;
 }
 
-export type LogThreshold = 'all' | 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
-
-/** The operator's log. It goes to standard output; a file is written when one is asked for by name. */
-export interface LogConfig {
-  readonly consoleThreshold: LogThreshold;
-  readonly directory: string;
-  /** Null: no file. */
-  readonly file: string | null;
-  readonly threshold: LogThreshold;
-  readonly maxFileBytes: number;
-  readonly maxBackups: number;
-}
-
 /** What a lone server needs to know of ensembles. */
 export interface EnsembleConfig {
   /** From the `myid` file; null without one. `conf` shows null as 0. */
@@ -224,7 +212,7 @@ export interface ServerConfig {
   readonly audit: AuditConfig;
   readonly pathStats: PathStatsConfig;
   readonly loopLag: LoopLagConfig;
-  readonly log: LogConfig;
+  readonly log: LogOptions;
   readonly ensemble: EnsembleConfig;
   readonly source: SourceConfig;
 }

@@ -43,7 +43,9 @@ interface Candidate {
  */
 export function resolveSettings(assignments: readonly Assignment[]): Settings {
   const resolver = new Resolver();
-  for (const assignment of assignments) resolver.add(assignment);
+  for (const assignment of assignments) {
+    resolver.add(assignment);
+  }
   return resolver.finish();
 }
 
@@ -98,7 +100,9 @@ class Resolver {
     const prefixed = key.startsWith(PROPERTY_PREFIX);
     this.#properties.set(inFile ? PROPERTY_PREFIX + key : key, value);
     // JVM flags are full of other programs' properties; a command line is not.
-    if (origin.kind === 'environment' && !prefixed) return;
+    if (origin.kind === 'environment' && !prefixed) {
+      return;
+    }
     const guess = nearest(prefixed ? key.slice(PROPERTY_PREFIX.length) : key, allNames());
     const hint = guess === null ? '' : `; did you mean ${guess}?`;
     this.#warnings.push({ origin, key, message: `${key} is not a known key and has no effect${hint}` });
@@ -107,15 +111,21 @@ class Resolver {
   #reportLoser(winner: Candidate, loser: Candidate): void {
     const lost = loser.assignment;
     const won = winner.assignment;
-    if (lost.origin.kind === 'embedded' || lost.value === won.value) return;
+    if (lost.origin.kind === 'embedded' || lost.value === won.value) {
+      return;
+    }
     const bothDefines = lost.origin.kind !== 'file' && won.origin.kind !== 'file';
-    if (bothDefines) return;
+    if (bothDefines) {
+      return;
+    }
     const message = `${lost.key} has no effect, for ${won.key} in ${describeOrigin(won.origin)} goes before it`;
     this.#warnings.push({ origin: lost.origin, key: lost.key, message });
   }
 
   #noteSpelling(match: KeyMatch, { key, origin }: Assignment): void {
-    if (origin.kind !== 'file') return;
+    if (origin.kind !== 'file') {
+      return;
+    }
     const bare = key.startsWith(PROPERTY_PREFIX) ? key.slice(PROPERTY_PREFIX.length) : key;
     let message: string | null = null;
     if (bare !== match.name) {
@@ -125,19 +135,27 @@ class Resolver {
     } else if (match.row.kind === 'java') {
       message = `${key} counts here; ZooKeeper ignores it in a file and wants -D${key}`;
     }
-    if (message !== null) this.#notes.push({ origin, key, message });
+    if (message !== null) {
+      this.#notes.push({ origin, key, message });
+    }
   }
 }
 
 function strengthOf({ row, name }: KeyMatch, { key, origin }: Assignment): number {
-  if (origin.kind === 'embedded') return -1;
-  if (origin.kind === 'file') return row.kind === 'java' ? 0 : key === name ? 5 : 4;
+  if (origin.kind === 'embedded') {
+    return -1;
+  }
+  if (origin.kind === 'file') {
+    return row.kind === 'java' ? 0 : key === name ? 5 : 4;
+  }
   return key === propertyName(row, name) ? 3 : 2;
 }
 
 function wrongValue({ row, name }: KeyMatch, { key, value }: Assignment): string {
   const expected = `expected ${row.type.allowed}`;
-  if (row.secret) return `${key}: ${expected}`;
+  if (row.secret) {
+    return `${key}: ${expected}`;
+  }
   const example = `${name}=${row.default === null || row.default === '' ? row.type.example : row.default}`;
   return value === ''
     ? `${key} has no value: ${expected}, for example ${example}`

@@ -35,10 +35,14 @@ export function integer(options: IntegerOptions = {}): ValueType<number> {
     unit,
     parse(text) {
       const match = /^([+-]?)(?:(0|[1-9]\d*)|(?:0[xX]|#)([0-9a-fA-F]+))$/.exec(text);
-      if (match === null) return undefined;
+      if (match === null) {
+        return undefined;
+      }
       const size = match[2] === undefined ? Number.parseInt(match[3], 16) : Number(match[2]);
       const value = match[1] === '-' && size !== 0 ? -size : size;
-      if (value < min || value > max) return undefined;
+      if (value < min || value > max) {
+        return undefined;
+      }
       return value > 0 ? value * scale : value;
     },
   };
@@ -74,7 +78,9 @@ export function decimal(min: number, max: number): ValueType<number> {
     example: '0.5',
     unit: '',
     parse(text) {
-      if (!/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return undefined;
+      if (!/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) {
+        return undefined;
+      }
       const value = Number(text);
       return value >= min && value <= max ? value : undefined;
     },

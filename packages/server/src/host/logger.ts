@@ -1,7 +1,21 @@
 import { join } from 'node:path';
-import type { LogConfig, LogThreshold } from '../config/server-config.ts';
 import type { Log } from '../io/log.ts';
 import { RollingFile } from './rolling-file.ts';
+
+/** The least level that is written, as ZooKeeper's logging configuration names them. */
+export type LogThreshold = 'all' | 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
+
+export interface LogOptions {
+  readonly consoleThreshold: LogThreshold;
+  /** Where the file is. */
+  readonly directory: string;
+  /** Null: no file. */
+  readonly file: string | null;
+  readonly threshold: LogThreshold;
+  /** A file that has become larger is renamed and a new one begun. */
+  readonly maxFileBytes: number;
+  readonly maxBackups: number;
+}
 
 /** Where lines go on: standard output, or a test's. */
 export interface LogStream {
@@ -20,21 +34,25 @@ const THRESHOLDS: readonly LogThreshold[] = ['all', 'trace', 'debug', 'info', 'w
  * a message. Goes to `stream`, and to a file as well when the configuration names one. Throws the system's error when
  * that file cannot be opened.
  */
-export function createLogger(config: LogConfig, stream: LogStream, wallMs: () => number = Date.now): Log {
-  const file = config.file === null ? null : new FileLog(config, config.file, stream);
+export function createLogger(options: LogOptions, stream: LogStream, wallMs: () => number = Date.now): Log {
+  const file = options.file === null ? null : new FileLog(options, options.file, stream);
   const colourful = stream.isTTY === true && !process.env.NO_COLOR;
-  const toStream = THRESHOLDS.indexOf(config.consoleThreshold);
-  const toFile = THRESHOLDS.indexOf(file === null ? 'off' : config.threshold);
+  const toStream = THRESHOLDS.indexOf(options.consoleThreshold);
+  const toFile = THRESHOLDS.indexOf(file === null ? 'off' : options.threshold);
   const write = (level: Level, message: string): void => {
     const rank = THRESHOLDS.indexOf(level);
-    if (rank < toStream && rank < toFile) return;
+    if (rank < toStream && rank < toFile) {
+      return;
+    }
     const time = new Date(wallMs()).toISOString();
     const label = level.toUpperCase().padEnd(5);
     const text = message.trimEnd().replaceAll('\n', '\n    ');
     if (rank >= toStream) {
       stream.write(`${time} ${colourful ? `\u001b[${COLOURS[level]}m${label}\u001b[0m` : label} ${text}\n`);
     }
-    if (rank >= toFile) file?.write(`${time} ${label} ${text}\n`);
+    if (rank >= toFile) {
+      file?.write(`${time} ${label} ${text}\n`);
+    }
   };
   return {
     info: (message) => write('info', message),
@@ -50,10 +68,10 @@ class FileLog {
   readonly #path: string;
   #failed = false;
 
-  constructor(config: LogConfig, name: string, stream: LogStream) {
-    this.#path = join(config.directory, name);
+  constructor(options: LogOptions, name: string, stream: LogStream) {
+    this.#path = join(options.directory, name);
     this.#stream = stream;
-    this.#file = new RollingFile(this.#path, config.maxFileBytes, config.maxBackups);
+    this.#file = new RollingFile(this.#path, options.maxFileBytes, options.maxBackups);
   }
 
   write(line: string): void {
@@ -61,7 +79,9 @@ class FileLog {
       this.#file.write(line);
       this.#failed = false;
     } catch (error) {
-      if (!this.#failed) this.#stream.write(`the log file ${this.#path} cannot be written: ${String(error)}\n`);
+      if (!this.#failed) {
+        this.#stream.write(`the log file ${this.#path} cannot be written: ${String(error)}\n`);
+      }
       this.#failed = true;
     }
   }

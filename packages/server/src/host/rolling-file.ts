@@ -22,7 +22,9 @@ export class RollingFile {
 
   /** Throws the system's error when the disk is full or has failed. */
   write(text: string): void {
-    if (this.#sizeBytes >= this.#maxBytes) this.#roll();
+    if (this.#sizeBytes >= this.#maxBytes) {
+      this.#roll();
+    }
     this.#sizeBytes += writeSync(this.#file, text);
   }
 
@@ -36,7 +38,9 @@ export class RollingFile {
       try {
         renameSync(from, `${this.#path}.${i}`);
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+          throw error;
+        }
       }
     }
     const full = this.#file;

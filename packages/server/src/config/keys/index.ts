@@ -35,8 +35,12 @@ export const PROPERTY_PREFIX = 'zookeeper.';
 
 const ROWS_BY_NAME = new Map<string, KeyRow>();
 for (const row of KEYS) {
-  if (row.kind === 'file') continue;
-  for (const name of [row.key, ...(row.aliases ?? [])]) ROWS_BY_NAME.set(name, row);
+  if (row.kind === 'file') {
+    continue;
+  }
+  for (const name of [row.key, ...(row.aliases ?? [])]) {
+    ROWS_BY_NAME.set(name, row);
+  }
 }
 
 /** Names that carry a number, or any word, after their last dot. */
@@ -60,7 +64,9 @@ export interface KeyMatch {
 export function findKey(written: string): KeyMatch | undefined {
   const name = written.startsWith(PROPERTY_PREFIX) ? written.slice(PROPERTY_PREFIX.length) : written;
   const exact = ROWS_BY_NAME.get(name);
-  if (exact !== undefined) return { row: exact, name: exact.key };
+  if (exact !== undefined) {
+    return { row: exact, name: exact.key };
+  }
   const pattern = PATTERNS.find(([test]) => test.test(name));
   return pattern === undefined ? undefined : { row: ROWS_BY_NAME.get(pattern[1]) as KeyRow, name };
 }

@@ -1,5 +1,19 @@
-import { address, anyText, boolean, className, count, decimal, fileSize, integer } from '../values.ts';
-import { list, long, milliseconds, oneOf, path, port } from '../values.ts';
+import {
+  address,
+  anyText,
+  boolean,
+  className,
+  count,
+  decimal,
+  fileSize,
+  integer,
+  list,
+  long,
+  milliseconds,
+  oneOf,
+  path,
+  port,
+} from '../values.ts';
 import type { KeyRow } from './row.ts';
 
 const storeType = oneOf({ JKS: 'JKS', PEM: 'PEM', PKCS12: 'PKCS12' });
