@@ -16,4 +16,4 @@ export type { ReplicaOptions } from './replica/options.ts';
 export { Replica } from './replica/replica.ts';
 export { StorageError } from './storage/errors.ts';
 export { type StorageOptions, storageDefaults } from './storage/options.ts';
-export { type NodeId, DataTree } from './tree/data-tree.ts';
+export { DataTree, type NodeId } from './tree/data-tree.ts';

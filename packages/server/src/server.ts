@@ -3,107 +3,112 @@
  * which a server comes up.
  */
 import { createReadStream } from 'node:fs';
-import type { AddressInfo, Server as TcpServer, Socket } from 'node:net';
 import { join } from 'node:path';
-import type { HttpListener } from './admin/http.ts';
 import { WordWhitelist } from './admin/four-letter.ts';
-import { createMetrics } from './metrics/registry.ts';
+import type { HttpListener } from './admin/http.ts';
+import { PauseMonitor } from './admin/pause-monitor.ts';
 import { probeAnswerer } from './admin/probe.ts';
 import { ProcessHost } from './admin/process-host.ts';
 import { ReplicaControl } from './admin/replica-control.ts';
 import { ReplicaView } from './admin/replica-view.ts';
+import type { ConfigView } from './admin/view.ts';
 import { AccessControl } from './auth/acl.ts';
 import { Credentials } from './auth/credentials.ts';
 import { AuthRegistry } from './auth/registry.ts';
 import { assertLimits, limits } from './config/limits.ts';
 import type { ServerConfig } from './config/server-config.ts';
-import { Admission, listen, SocketConnection } from './host/client-listener.ts';
+import { ClientPorts } from './host/client-ports.ts';
 import { Loop, type Turning } from './host/loop.ts';
 import { NodeClock } from './host/node-clock.ts';
 import { NodeDisk } from './host/node-disk.ts';
 import { unpredictableRandom } from './host/node-random.ts';
 import type { Input } from './io/input.ts';
 import type { Log } from './io/log.ts';
-import { Replica } from './replica/replica.ts';
-import { replicaOptions } from './replica-options.ts';
+import { createMetrics, rotateMetrics } from './metrics/registry.ts';
+import { type ProbeAnswer, Replica } from './replica/replica.ts';
+import { StorageError } from './storage/errors.ts';
+import { adminAuthorizer } from './wiring/admin-authorizer.ts';
+import { replicaOptions } from './wiring/replica-options.ts';
+import { saslConversations } from './wiring/sasl.ts';
+import { StagedSnapshot } from './wiring/staged-snapshot.ts';
 
-/** What the server cannot go on after: its storage, or a bug of ours. The error's message says what to do. */
-export type OnFailure = (kind: 'storage' | 'bug', error: unknown) => void;
+/** Told what the server cannot go on after: a StorageError, or a bug of ours. */
+export type OnFailure = (error: unknown) => void;
 
 /** How often the replica turns when nothing happens, for what waits for time to pass. */
 const TICK_MS = 50;
 /** How long a stop waits for what is in flight. */
 const STOP_MS_MAX = 5000;
+const VERSION_DIRECTORY = 'version-2';
 
-/** A server that runs. */
+/** A server: one replica on the real world. */
 export class Server {
   readonly #config: ServerConfig;
   readonly #log: Log;
   readonly #onFailure: OnFailure;
   readonly #clock = new NodeClock();
-  readonly #loop: Loop;
-  readonly #auth: AuthRegistry;
-  readonly #admission: Admission;
   readonly #metrics = createMetrics();
+  readonly #loop: Loop;
+  readonly #access: AccessControl;
+  readonly #credentials: Credentials;
+  readonly #ports: ClientPorts;
   readonly #view: ReplicaView;
   readonly #control: ReplicaControl;
+  readonly #answerProbe: (word: Uint8Array, rest: Uint8Array) => ProbeAnswer | null;
+  readonly #authorize: ReturnType<typeof adminAuthorizer>;
+  readonly #timers: NodeJS.Timeout[] = [];
+  readonly #httpListeners: HttpListener[] = [];
   #disk: NodeDisk;
   #replica: Replica;
-  readonly #listeners: TcpServer[] = [];
-  #adminListeners: HttpListener[] = [];
-  #clientPort: number | null = null;
-  #adminPort: number | null = null;
+  #restoring = false;
 
-  /** Recovers from the disk. Throws StorageError, AuthConfigError or TlsError. Nothing listens yet: see `listen`. */
+  /** Recovers from the disk. Throws StorageError, AuthConfigError, TlsError, JaasError. Nothing listens: see `open`. */
   constructor(config: ServerConfig, log: Log, onFailure: OnFailure) {
     assertLimits();
     this.#config = config;
     this.#log = log;
     this.#onFailure = onFailure;
-    this.#loop = new Loop(this.#clock, limits.turnInputsMax, (error) => onFailure('bug', error));
-    this.#auth = new AuthRegistry(config.auth);
+    this.#loop = new Loop(this.#clock, limits.turnInputsMax, onFailure);
+    const registry = new AuthRegistry(config.auth);
+    this.#access = new AccessControl(registry);
+    this.#credentials = new Credentials(registry, saslConversations(config));
+    this.#ports = new ClientPorts({
+      listeners: config.listeners,
+      tls: config.clientTls,
+      handshakesMax: config.limits.outstandingHandshakeLimit,
+      log,
+      push: (input) => this.#loop.push(input),
+      onReject: () => this.#metrics.connection_rejected.add(1),
+    });
     this.#disk = this.#openDisk();
     this.#replica = this.#recover();
-    const { listeners, storage, source } = config;
-    this.#admission = new Admission(
-      {
-        connectionsPerAddressMax: listeners.connectionsPerAddressMax,
-        connectionsMax: listeners.connectionsMax,
-        tcpKeepAlive: listeners.tcpKeepAlive,
-      },
-      () => {
-        this.#metrics.connection_rejected.add(1);
-      },
-    );
-    const replica = () => this.#replica;
-    this.#view = new ReplicaView({
-      clock: this.#clock,
-      metrics: this.#metrics,
-      config: configView(config, () => this.#clientPort),
-      host: new ProcessHost({
-        dataDir: join(storage.dataDir, VERSION_DIRECTORY),
-        dataLogDir: join(storage.dataLogDir, VERSION_DIRECTORY),
-        systemProperties: source.properties,
-      }),
-      replica,
-      tlsHandshakes: () => 0,
-    });
+    this.#view = this.#makeView();
     this.#control = new ReplicaControl({
       view: this.#view,
-      replica,
+      replica: () => this.#replica,
       wake: () => this.#loop.wake(),
-      readSnapshot: (name) => createReadStream(join(storage.dataDir, VERSION_DIRECTORY, name)),
-      restore: () => Promise.reject(new Error('restore is not available')),
+      readSnapshot: (name) => createReadStream(join(config.storage.dataDir, VERSION_DIRECTORY, name)),
+      restore: (snapshot) => this.#restore(snapshot),
     });
+    const { listeners, ensemble } = config;
+    const whitelist = new WordWhitelist(listeners.fourLetterWords.join(','), ensemble.readOnlyModeEnabled);
+    this.#answerProbe = probeAnswerer(whitelist, this.#view, this.#control);
+    this.#authorize = adminAuthorizer(registry, this.#access, () => this.#replica.world.tree);
   }
 
   /** Null without a plaintext port. */
   get clientPort(): number | null {
-    return this.#clientPort;
+    return this.#ports.plainPort;
   }
 
-  get adminPort(): number | null {
-    return this.#adminPort;
+  /** Null without a TLS port. */
+  get secureClientPort(): number | null {
+    return this.#ports.securePort;
+  }
+
+  /** Of the admin server, then of metrics. */
+  get httpPorts(): number[] {
+    return this.#httpListeners.map(({ port }) => port);
   }
 
   #openDisk(): NodeDisk {
@@ -118,37 +123,36 @@ export class Server {
       random: unpredictableRandom(),
       disk: this.#disk,
       log: this.#log,
-      access: new AccessControl(this.#auth),
-      credentials: new Credentials(this.#auth, null),
+      access: this.#access,
+      credentials: this.#credentials,
       metrics: this.#metrics,
-      probe: (word, rest) => this.#probe(word, rest),
+      probe: (word, rest) => this.#answerProbe(word, rest),
     });
   }
 
-  readonly #probe = (word: Uint8Array, rest: Uint8Array) => {
-    const { fourLetterWords } = this.#config.listeners;
-    const whitelist = new WordWhitelist(fourLetterWords.join(','), this.#config.ensemble.readOnlyModeEnabled);
-    return probeAnswerer(whitelist, this.#view, this.#control)(word, rest);
-  };
-
-  /** Starts turning, opens the client ports, then the admin port. Rejects with the error of a port. */
-  async listen(): Promise<void> {
-    this.#loop.start(this.#turning, TICK_MS);
-    const { clientPort, clientAddress, backlog } = this.#config.listeners;
-    if (clientPort !== null) {
-      const server = await listen(
-        { port: clientPort, address: clientAddress ?? undefined, backlog: backlog > 0 ? backlog : undefined },
-        this.#admission,
-        (socket) => this.#accept(socket),
-      );
-      this.#listeners.push(server);
-      this.#clientPort = (server.address() as AddressInfo).port;
-    }
-    await this.#listenForAdmins();
+  #makeView(): ReplicaView {
+    const { storage, source } = this.#config;
+    return new ReplicaView({
+      clock: this.#clock,
+      metrics: this.#metrics,
+      config: configView(this.#config, this.#ports),
+      host: new ProcessHost({
+        dataDir: join(storage.dataDir, VERSION_DIRECTORY),
+        dataLogDir: join(storage.dataLogDir, VERSION_DIRECTORY),
+        systemProperties: source.properties,
+      }),
+      replica: () => this.#replica,
+      tlsHandshakes: () => this.#ports.tlsHandshakes,
+    });
   }
 
-  #accept(socket: Socket): void {
-    new SocketConnection(socket, (input) => this.#loop.push(input), false, null);
+  /** Starts turning and opens the ports: clients first, since HTTP takes a while to load. Rejects as a port does. */
+  async open(): Promise<void> {
+    this.#loop.start(this.#turning, TICK_MS);
+    await this.#untilReady();
+    await this.#ports.open();
+    this.#watchTheLoop();
+    await this.#openHttp();
   }
 
   readonly #turning: Turning = {
@@ -157,44 +161,119 @@ export class Server {
       this.#control.afterTurn();
       if (this.#replica.failure !== null) {
         this.#loop.stop();
-        this.#onFailure('storage', new Error(this.#replica.failure));
+        this.#onFailure(new StorageError('disk', this.#replica.failure));
       }
       return more;
     },
   };
 
-  /** Loaded only now: HTTP would cost a tenth of the start-up. */
-  async #listenForAdmins(): Promise<void> {}
-
-  /** Takes no more requests, finishes what is in flight, closes everything. */
-  async stop(): Promise<void> {
-    for (const server of this.#listeners) {
-      server.close();
-    }
-    this.#replica.stop();
-    const deadline = this.#clock.nowMs + STOP_MS_MAX;
-    while (!this.#replica.stopped && this.#clock.nowMs < deadline) {
+  /** The first snapshot of a new database is on disk. */
+  async #untilReady(): Promise<void> {
+    while (!this.#replica.ready) {
       this.#loop.wake();
-      await new Promise((resolve) => setTimeout(resolve, 5));
+      await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    await Promise.all(this.#adminListeners.map((listener) => listener.close()));
+  }
+
+  /** ZooKeeper's pause monitor, and the time slots of the quantiles. */
+  #watchTheLoop(): void {
+    const { loopLag, metrics } = this.#config;
+    this.#every(metrics.summaryRotateIntervalMs, () => rotateMetrics(this.#metrics));
+    if (loopLag.enabled) {
+      const { probeMs: sleepMs, infoThresholdMs, warnThresholdMs } = loopLag;
+      const options = { sleepMs, infoThresholdMs, warnThresholdMs };
+      const monitor = new PauseMonitor(options, this.#metrics.jvm_pause_time_ms, this.#log);
+      let lastMs = performance.now();
+      this.#every(sleepMs, () => {
+        const nowMs = performance.now();
+        monitor.sample(nowMs - lastMs);
+        lastMs = nowMs;
+      });
+    }
+  }
+
+  #every(intervalMs: number, run: () => void): void {
+    this.#timers.push(setInterval(run, intervalMs).unref());
+  }
+
+  async #openHttp(): Promise<void> {
+    const { admin, metrics } = this.#config;
+    if (!admin.enabled && !metrics.prometheusEnabled) {
+      return;
+    }
+    const { openHttpPorts } = await import('./wiring/http-ports.ts');
+    this.#httpListeners.push(
+      ...(await openHttpPorts(this.#config, {
+        view: this.#view,
+        control: this.#control,
+        authorize: this.#authorize,
+        log: this.#log,
+        nowMs: () => performance.now(),
+      })),
+    );
+  }
+
+  /**
+   * Restoring is a restart on other data: the snapshot is put on disk under the last zxid, so that it goes before all
+   * logs there are, and a new replica recovers from it. All connections are closed; the snapshot's sessions can be resumed.
+   */
+  async #restore(snapshot: AsyncIterable<Uint8Array>): Promise<number> {
+    if (this.#restoring) {
+      throw new Error('another restore is running');
+    }
+    this.#restoring = true;
+    try {
+      const { storage, dataModel } = this.#config;
+      const directory = join(storage.dataDir, VERSION_DIRECTORY);
+      const { fieldBytesMax } = storage;
+      const staged = await StagedSnapshot.receive(directory, this.#disk, fieldBytesMax, dataModel, snapshot);
+      await this.#quiesce();
+      await staged.commit(this.#replica.world.tree.lastZxid);
+      this.#disk = this.#openDisk();
+      this.#replica = this.#recover();
+      this.#loop.start(this.#turning, TICK_MS);
+      this.#log.info('restored a snapshot; all connections were closed');
+      return staged.lastZxid;
+    } finally {
+      this.#restoring = false;
+    }
+  }
+
+  /** Finishes what is in flight, closes all connections, stops turning and lets the disk go. */
+  async #quiesce(): Promise<void> {
+    this.#replica.stop();
+    const deadlineMs = performance.now() + STOP_MS_MAX;
+    while (!this.#replica.stopped && performance.now() < deadlineMs) {
+      this.#loop.wake();
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
     for (const { connection } of this.#replica.connections.values()) {
       connection.close();
     }
     this.#loop.stop();
     await this.#disk.close();
   }
+
+  /** Takes no more requests, finishes what is in flight, closes everything. */
+  async stop(): Promise<void> {
+    this.#ports.close();
+    for (const timer of this.#timers) {
+      clearInterval(timer);
+    }
+    await Promise.all(this.#httpListeners.map((listener) => listener.close()));
+    await this.#quiesce();
+  }
 }
 
-const VERSION_DIRECTORY = 'version-2';
-
-function configView(config: ServerConfig, clientPort: () => number | null) {
+function configView(config: ServerConfig, ports: ClientPorts): ConfigView {
   const { sessions, listeners, storage, ensemble, source } = config;
   return {
     get clientPort(): number {
-      return clientPort() ?? -1;
+      return ports.plainPort ?? -1;
     },
-    secureClientPort: listeners.secureClientPort ?? -1,
+    get secureClientPort(): number {
+      return ports.securePort ?? -1;
+    },
     dataDir: join(storage.dataDir, VERSION_DIRECTORY),
     dataLogDir: join(storage.dataLogDir, VERSION_DIRECTORY),
     tickTimeMs: sessions.tickTimeMs,

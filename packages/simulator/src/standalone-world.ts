@@ -1,8 +1,7 @@
 /** One replica in a simulated world: its clock, its disk and its clients. The same code runs in the real server. */
-import { SeededRandom } from '@treekeeper/server/internal';
 import {
-  AUTH_DEFAULTS,
   AccessControl,
+  AUTH_DEFAULTS,
   type AuthOptions,
   AuthRegistry,
   Credentials,
@@ -11,6 +10,7 @@ import {
   type Log,
   Replica,
   type ReplicaOptions,
+  SeededRandom,
   storageDefaults,
 } from '@treekeeper/server/internal';
 import { SimulatedClient } from './client.ts';

@@ -1,8 +1,9 @@
 /** Four-letter words: the questions asked in plain text on the client ports (client-protocol.md §11). */
+
+import { operationText } from '../metrics/statistics.ts';
 import { average, dateText, hex64, socketAddressText } from './format.ts';
 import { znodeCount } from './metrics/gauges.ts';
 import { monitorEntries } from './metrics/monitor.ts';
-import { operationText } from '../metrics/statistics.ts';
 import { VERSION_TEXT } from './version.ts';
 import type { ConnectionView, ServerControl, ServerView } from './view.ts';
 

@@ -1,6 +1,7 @@
 /** What operators may do to a running replica. Waiting is done here, on this side: the replica knows no promises. */
-import type { Replica } from '../replica/replica.ts';
+
 import { resetMetrics } from '../metrics/registry.ts';
+import type { Replica } from '../replica/replica.ts';
 import type { ReplicaView } from './replica-view.ts';
 import type { ServerControl, SnapshotFile } from './view.ts';
 

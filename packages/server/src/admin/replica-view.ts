@@ -1,8 +1,8 @@
 /** A replica as the admin side reads it. Nothing is kept here: every question is answered from the tables when asked. */
 import type { Clock } from '../io/clock.ts';
-import type { Replica } from '../replica/replica.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { Statistics } from '../metrics/statistics.ts';
+import type { Replica } from '../replica/replica.ts';
 import type {
   ConfigView,
   ConnectionView,

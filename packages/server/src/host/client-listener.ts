@@ -129,9 +129,12 @@ export function listen(
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     const { port, address, backlog } = options;
-    server.listen({ port, ...(address !== undefined && { host: address }), ...(backlog !== undefined && { backlog }) }, () => {
-      server.off('error', reject);
-      resolve(server);
-    });
+    server.listen(
+      { port, ...(address !== undefined && { host: address }), ...(backlog !== undefined && { backlog }) },
+      () => {
+        server.off('error', reject);
+        resolve(server);
+      },
+    );
   });
 }

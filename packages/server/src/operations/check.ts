@@ -1,5 +1,12 @@
 /** check: a version test inside a multi; alone it is no operation (client-protocol.md §3.3). */
-import { type CheckVersionRequest, CheckVersionTxn, ErrorNumber, isValidPath, OpCode, Perms } from '@treekeeper/protocol';
+import {
+  type CheckVersionRequest,
+  CheckVersionTxn,
+  ErrorNumber,
+  isValidPath,
+  OpCode,
+  Perms,
+} from '@treekeeper/protocol';
 import { mayDo, nextVersion, sessionError, versionMatches } from './checks.ts';
 import type { Preparation, Txn, TxnKind } from './operation.ts';
 

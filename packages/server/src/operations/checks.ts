@@ -1,5 +1,5 @@
 /** Checks that several writes share, each in the place ZooKeeper has it (client-protocol.md §3.4). */
-import { ErrorNumber, parentPath, Perms } from '@treekeeper/protocol';
+import { ErrorNumber, Perms, parentPath } from '@treekeeper/protocol';
 import type { PendingNode, Preparation } from './operation.ts';
 
 /** What create and delete ask of a path before they look at the tree: a slash somewhere, and no NUL. */

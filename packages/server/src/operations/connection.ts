@@ -1,11 +1,5 @@
 /** Reads about the connection and its session: ping, whoAmI, getEphemerals. */
-import {
-  EmptyRecord,
-  GetEphemeralsRequest,
-  GetEphemeralsResponse,
-  OpCode,
-  WhoAmIResponse,
-} from '@treekeeper/protocol';
+import { EmptyRecord, GetEphemeralsRequest, GetEphemeralsResponse, OpCode, WhoAmIResponse } from '@treekeeper/protocol';
 import { clientInfos } from '../auth/authentication.ts';
 import type { ReadOperation } from './operation.ts';
 

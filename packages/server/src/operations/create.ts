@@ -94,7 +94,10 @@ function wantedOf(preparation: Preparation, opcode: number, request: CreateReque
     return {
       ...common,
       owner: CONTAINER_OWNER,
-      makeTxn: (path, acl, parentCVersion) => ({ kind: createContainerTxn, value: { path, data, acl, parentCVersion } }),
+      makeTxn: (path, acl, parentCVersion) => ({
+        kind: createContainerTxn,
+        value: { path, data, acl, parentCVersion },
+      }),
     };
   }
   const ephemeral = isEphemeralMode(flags);
@@ -107,7 +110,12 @@ function wantedOf(preparation: Preparation, opcode: number, request: CreateReque
 }
 
 /** The checks and the transaction of every create; `opcode` is that of the request, or of the operation in a multi. */
-export function prepareCreate(preparation: Preparation, opcode: number, request: CreateRequest, ttl = 0n): Txn | number {
+export function prepareCreate(
+  preparation: Preparation,
+  opcode: number,
+  request: CreateRequest,
+  ttl = 0n,
+): Txn | number {
   const wanted = wantedOf(preparation, opcode, request, ttl);
   if (typeof wanted === 'number') {
     return wanted;

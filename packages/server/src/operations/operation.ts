@@ -2,7 +2,16 @@
  * The shape of an operation: one file, one row of the table (index.ts). A read answers from the tree; a write is
  * prepared against what the tree will be (checks, then a transaction), ordered and logged elsewhere, and applied.
  */
-import type { ACL, EncodableStat, Id, JuteReader, JuteWriter, OpCodeName, RecordType, RequestAcl } from '@treekeeper/protocol';
+import type {
+  ACL,
+  EncodableStat,
+  Id,
+  JuteReader,
+  JuteWriter,
+  OpCodeName,
+  RecordType,
+  RequestAcl,
+} from '@treekeeper/protocol';
 import type { SessionTable } from '../sessions/session-table.ts';
 import type { DataTree } from '../tree/data-tree.ts';
 import type { WatchTable } from '../watches/watch-table.ts';

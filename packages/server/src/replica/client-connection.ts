@@ -1,10 +1,10 @@
 /** One client connection as the replica keeps it: its phase, its identities, its queue of requests, its output. */
 import { FrameReader, type Id, type JuteWriter } from '@treekeeper/protocol';
 import type { Connection } from '../io/connection.ts';
+import { ConnectionStatistics } from '../metrics/statistics.ts';
 import type { ReadOperation, Watcher } from '../operations/operation.ts';
 import type { Expiring } from '../sessions/expiry.ts';
 import type { Session } from '../sessions/session-table.ts';
-import { ConnectionStatistics } from '../metrics/statistics.ts';
 
 /**
  * new → (probe: closed after the answer) | handshake → opening (createSession on its way) → open → closing (nothing more
@@ -128,4 +128,3 @@ export class ClientConnection implements Watcher, Expiring {
     return dropped;
   }
 }
-

@@ -1,7 +1,7 @@
 /** The first frame of a connection: a new session, or an old one resumed (client-protocol.md §2). */
 import { ConnectRequest, ConnectResponse, JuteError, JuteReader } from '@treekeeper/protocol';
-import { negotiateTimeout, type Session, type SessionTable } from '../sessions/session-table.ts';
 import { isSessionPassword, sessionPassword } from '../sessions/password.ts';
+import { negotiateTimeout, type Session, type SessionTable } from '../sessions/session-table.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { Outputs } from './output.ts';
 

@@ -3,16 +3,17 @@
  * single deterministic machine. It is fed with inputs and turned (docs/internals/architecture.md); no promise, timer,
  * socket or file is in here. turn() is the only place that knows the order of things.
  */
-import { ErrorNumber, OpCode, Perms, type JuteWriter } from '@treekeeper/protocol';
+import { ErrorNumber, type JuteWriter, OpCode, Perms } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
-import type { Metrics } from '../metrics/registry.ts';
-import { Statistics } from '../metrics/statistics.ts';
+import type { Credentials } from '../auth/credentials.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Connection } from '../io/connection.ts';
 import type { Disk, DiskCompletion } from '../io/disk.ts';
 import type { Input } from '../io/input.ts';
 import type { Log } from '../io/log.ts';
 import type { Random } from '../io/random.ts';
+import type { Metrics } from '../metrics/registry.ts';
+import { Statistics } from '../metrics/statistics.ts';
 import { deleteContainer } from '../operations/delete.ts';
 import type { AccessControl, World } from '../operations/operation.ts';
 import { closeSession } from '../operations/session.ts';
@@ -24,9 +25,8 @@ import type { Change } from '../tree/data-tree.ts';
 import { Leader } from '../zab/leader.ts';
 import { MajorityQuorum } from '../zab/quorum.ts';
 import { ClientConnection, PauseReason } from './client-connection.ts';
-import type { Credentials } from '../auth/credentials.ts';
-import { EventEncoder } from './event-encoder.ts';
 import { ConnectionThrottle } from './connection-throttle.ts';
+import { EventEncoder } from './event-encoder.ts';
 import { Handshake } from './handshake.ts';
 import type { ReplicaOptions } from './options.ts';
 import { Outputs } from './output.ts';
@@ -571,7 +571,9 @@ export class Replica {
     digest_mismatches_count.add(1);
     if (digest_mismatches_count.value === 1) {
       const zxid = entry.zxid.toString(16);
-      this.#seams.log.error(`the tree's digest after zxid 0x${zxid} is not the one predicted for it: please report this`);
+      this.#seams.log.error(
+        `the tree's digest after zxid 0x${zxid} is not the one predicted for it: please report this`,
+      );
     }
   }
 

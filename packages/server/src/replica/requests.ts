@@ -4,17 +4,17 @@
  * queue (client-protocol.md §3.7).
  */
 import { ErrorNumber, type Id, JuteError, JuteReader, OpCode, SpecialXid } from '@treekeeper/protocol';
+import type { Credentials } from '../auth/credentials.ts';
 import type { Clock } from '../io/clock.ts';
+import type { PercentileSummary } from '../metrics/primitives.ts';
+import { type Metrics, OperationCounters } from '../metrics/registry.ts';
+import type { Statistics } from '../metrics/statistics.ts';
 import { errorTxn } from '../operations/error.ts';
 import { operationOf } from '../operations/index.ts';
 import type { ReadOperation, World, WriteOperation } from '../operations/operation.ts';
 import type { Session } from '../sessions/session-table.ts';
 import { type Answer, type ClientConnection, PauseReason, type Waiting } from './client-connection.ts';
-import type { Credentials } from '../auth/credentials.ts';
 import { beginReply, endReply, type Outputs } from './output.ts';
-import type { PercentileSummary } from '../metrics/primitives.ts';
-import { type Metrics, OperationCounters } from '../metrics/registry.ts';
-import type { Statistics } from '../metrics/statistics.ts';
 import type { InFlight, Writes } from './writes.ts';
 
 export interface RequestLimits {

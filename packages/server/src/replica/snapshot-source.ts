@@ -1,5 +1,14 @@
 /** The replica's tables as a snapshot reads them: sessions and ACLs at once, the nodes bit by bit while writes go on. */
-import { type ACL, type JuteWriter, nullable, record, StatPersisted, ustring, buffer, long } from '@treekeeper/protocol';
+import {
+  type ACL,
+  buffer,
+  type JuteWriter,
+  long,
+  nullable,
+  record,
+  StatPersisted,
+  ustring,
+} from '@treekeeper/protocol';
 import type { World } from '../operations/operation.ts';
 import type { SnapshotSource } from '../storage/snapshot.ts';
 import { OPEN_ACL_ID } from '../tree/acl-table.ts';

@@ -4,10 +4,10 @@
  */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
-  /** 'directory': the directories themselves; 'data': what is in the files. */
-  readonly kind: 'directory' | 'data';
+  /** 'directory': the directories themselves; 'data': what is in the files; 'disk': writing has failed. */
+  readonly kind: 'directory' | 'data' | 'disk';
 
-  constructor(kind: 'directory' | 'data', message: string) {
+  constructor(kind: StorageError['kind'], message: string) {
     super(message);
     this.kind = kind;
   }

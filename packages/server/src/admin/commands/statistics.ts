@@ -1,8 +1,8 @@
+import { operationText } from '../../metrics/statistics.ts';
 import { average, socketAddressText } from '../format.ts';
 import type { JsonValue } from '../json.ts';
 import { znodeCount } from '../metrics/gauges.ts';
 import { monitorEntries } from '../metrics/monitor.ts';
-import { operationText } from '../../metrics/statistics.ts';
 import { VERSION_TEXT } from '../version.ts';
 import type { ConnectionView, ServerView } from '../view.ts';
 import { action, type Command, query, withoutServer } from './command.ts';

@@ -1,9 +1,9 @@
+import { Counter, CounterSet, PercentileSummary, Summary } from '../../metrics/primitives.ts';
+import type { Instrument } from '../../metrics/registry.ts';
 import { average, type Double } from '../format.ts';
 import { VERSION_TEXT } from '../version.ts';
 import type { ServerView } from '../view.ts';
 import { gauges, quotaGauges, quotasByNamespace } from './gauges.ts';
-import { Counter, CounterSet, PercentileSummary, Summary } from '../../metrics/primitives.ts';
-import type { Instrument } from '../../metrics/registry.ts';
 
 export type MonitorEntry = readonly [key: string, value: string | number | Double];
 

@@ -4,10 +4,11 @@
  * distribution for each would cost more than it tells). Written here because a library's summaries neither record as cheaply
  * nor reset and rotate as ZooKeeper's (docs/decisions/0011-admin-http.md).
  */
-import type { ServerView } from '../view.ts';
-import { gauges, quotaGauges, quotasByNamespace } from './gauges.ts';
+
 import { Counter, CounterSet, PercentileSummary, Summary } from '../../metrics/primitives.ts';
 import { type MetricName, metricTable } from '../../metrics/table.ts';
+import type { ServerView } from '../view.ts';
+import { gauges, quotaGauges, quotasByNamespace } from './gauges.ts';
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 

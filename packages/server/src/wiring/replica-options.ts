@@ -1,7 +1,7 @@
 /** From the configuration to what a replica is told. */
-import { limits } from './config/limits.ts';
-import type { ServerConfig } from './config/server-config.ts';
-import type { ReplicaOptions } from './replica/options.ts';
+import { limits } from '../config/limits.ts';
+import type { ServerConfig } from '../config/server-config.ts';
+import type { ReplicaOptions } from '../replica/options.ts';
 
 /** The id a standalone server has in the ids of its sessions. */
 const STANDALONE_SERVER_ID = 1;

@@ -1,0 +1,171 @@
+/** The client ports of a server: plaintext, TLS, or both on one (client-protocol.md §2.10). */
+import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Input } from '../io/input.ts';
+import type { Log } from '../io/log.ts';
+import { Admission, listen, SocketConnection } from './client-listener.ts';
+import type { TlsOptions } from './tls.ts';
+import type { TlsAcceptor } from './tls-acceptor.ts';
+import type { TlsReloader } from './tls-reload.ts';
+
+/** Which ports there are, and who may connect. */
+export interface PortOptions {
+  /** Null: no plaintext port. 0: any free port. */
+  readonly clientPort: number | null;
+  /** Null: all addresses. */
+  readonly clientAddress: string | null;
+  /** Null: no TLS port. */
+  readonly secureClientPort: number | null;
+  readonly secureClientAddress: string | null;
+  /** Plaintext and TLS on the plaintext port. */
+  readonly portUnification: boolean;
+  /** −1: the system's default. */
+  readonly backlog: number;
+  readonly tcpKeepAlive: boolean;
+  /** Sockets of one address on one port; 0: no limit. */
+  readonly connectionsPerAddressMax: number;
+  /** Sockets on one port; 0: no limit. */
+  readonly connectionsMax: number;
+}
+
+/** What the ports are told and whom they tell. */
+export interface ClientPortsOptions {
+  readonly listeners: PortOptions;
+  readonly tls: TlsOptions & { readonly reloadOnChange: boolean };
+  /** TLS handshakes in flight; −1: any number. */
+  readonly handshakesMax: number;
+  readonly log: Log;
+  push(input: Input): void;
+  /** A socket was refused by a limit. */
+  onReject(): void;
+}
+
+export class ClientPorts {
+  readonly #options: ClientPortsOptions;
+  readonly #servers: Server[] = [];
+  /** Null: no TLS anywhere. */
+  #acceptor: TlsAcceptor | null = null;
+  #detectTls: ((bytes: Uint8Array) => 'tls' | 'plain' | 'undecided') | null = null;
+  #reloader: TlsReloader | null = null;
+  #plainPort: number | null = null;
+  #securePort: number | null = null;
+
+  constructor(options: ClientPortsOptions) {
+    this.#options = options;
+  }
+
+  get plainPort(): number | null {
+    return this.#plainPort;
+  }
+
+  get securePort(): number | null {
+    return this.#securePort;
+  }
+
+  get tlsHandshakes(): number {
+    return this.#acceptor?.handshakes ?? 0;
+  }
+
+  /** Reads the key stores and opens the ports. Rejects with TlsError, or the system's error when a port cannot be had. */
+  async open(): Promise<void> {
+    const { listeners } = this.#options;
+    if (listeners.secureClientPort !== null || listeners.portUnification) {
+      await this.#prepareTls();
+    }
+    const { clientPort, clientAddress, secureClientPort, secureClientAddress, portUnification } =
+      this.#options.listeners;
+    if (clientPort !== null) {
+      const onSocket = portUnification ? this.#acceptEither : this.#acceptPlain;
+      this.#plainPort = await this.#listen(clientPort, clientAddress, onSocket);
+    }
+    if (secureClientPort !== null) {
+      this.#securePort = await this.#listen(secureClientPort, secureClientAddress, this.#acceptSecure);
+    }
+  }
+
+  /** TLS is loaded only where it is used: it would take a good part of the start-up. */
+  async #prepareTls(): Promise<void> {
+    const { tls, log, push } = this.#options;
+    const [{ loadTls }, { detectTls, TlsAcceptor }] = await Promise.all([
+      import('./tls.ts'),
+      import('./tls-acceptor.ts'),
+    ]);
+    const material = loadTls(tls);
+    for (const warning of material.warnings) {
+      log.warn(warning);
+    }
+    const acceptor = new TlsAcceptor(material, {
+      onSecure: (socket, subject) => {
+        new SocketConnection(socket, push, true, subject);
+      },
+      onRefused: (address, reason) => log.info(`TLS connection from ${address} refused: ${reason}`),
+    });
+    this.#acceptor = acceptor;
+    this.#detectTls = detectTls;
+    if (tls.reloadOnChange) {
+      const { TlsReloader } = await import('./tls-reload.ts');
+      this.#reloader = new TlsReloader(tls, 'ssl', material, log, (fresh) => acceptor.replace(fresh));
+    }
+  }
+
+  /** Each port counts the connections of an address for itself (client-protocol.md §10). */
+  async #listen(port: number, address: string | null, onSocket: (socket: Socket) => void): Promise<number> {
+    const { listeners, onReject } = this.#options;
+    const { connectionsPerAddressMax, connectionsMax, tcpKeepAlive, backlog } = listeners;
+    const admission = new Admission({ connectionsPerAddressMax, connectionsMax, tcpKeepAlive }, onReject);
+    const server = await listen(
+      { port, address: address ?? undefined, backlog: backlog > 0 ? backlog : undefined },
+      admission,
+      onSocket,
+    );
+    this.#servers.push(server);
+    return (server.address() as AddressInfo).port;
+  }
+
+  readonly #acceptPlain = (socket: Socket): void => {
+    new SocketConnection(socket, this.#options.push, false, null);
+  };
+
+  readonly #acceptSecure = (socket: Socket, head?: Buffer): void => {
+    const acceptor = this.#acceptor as TlsAcceptor;
+    const { handshakesMax } = this.#options;
+    if (handshakesMax >= 0 && acceptor.handshakes >= handshakesMax) {
+      this.#options.onReject();
+      socket.destroy();
+      return;
+    }
+    acceptor.accept(socket, head);
+  };
+
+  /** The first bytes say which of the two it is; a client that sends none is given up after a while. */
+  readonly #acceptEither = (socket: Socket): void => {
+    let head: Buffer = Buffer.alloc(0);
+    socket.setTimeout(this.#options.tls.handshakeDetectionTimeoutMs, () => socket.destroy());
+    socket.on('error', () => {});
+    const onData = (chunk: Buffer): void => {
+      head = head.length === 0 ? chunk : Buffer.concat([head, chunk]);
+      const kind = this.#detectTls?.(head);
+      if (kind === 'undecided') {
+        return;
+      }
+      socket.off('data', onData);
+      socket.setTimeout(0);
+      socket.pause();
+      if (kind === 'tls') {
+        this.#acceptSecure(socket, head);
+      } else {
+        socket.unshift(head);
+        this.#acceptPlain(socket);
+        socket.resume(); // a new listener alone does not start a paused socket
+      }
+    };
+    socket.on('data', onData);
+  };
+
+  /** Stops listening; open connections are the replica's to close. */
+  close(): void {
+    this.#reloader?.close();
+    for (const server of this.#servers) {
+      server.close();
+    }
+  }
+}
