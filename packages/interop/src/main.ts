@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { differential } from './differential/suite.ts';
+import { sameFiles } from './same-files.ts';
 import { installPrerequisites } from './prerequisites.ts';
+import { killAllServers } from './servers.ts';
 import { Checks, type Options, type Suite } from './suite.ts';
 
-const suites: readonly Suite[] = [differential];
+const suites: readonly Suite[] = [differential, sameFiles];
 
 const usage = `npm run interop -- [suite ...] [options]
 
@@ -74,6 +76,7 @@ async function runSuite(suite: Suite, options: Options): Promise<Checks> {
   const checks = new Checks();
   const began = Date.now();
   await checks.part(suite.name, () => suite.run(options, checks));
+  killAllServers();
   const seconds = ((Date.now() - began) / 1000).toFixed(1);
   const result = checks.failures.length === 0 ? 'ok' : `${checks.failures.length} FAILED`;
   process.stdout.write(`${suite.name}: ${result}, ${checks.passed} checks, ${seconds} s\n`);

@@ -20,6 +20,10 @@ export interface ServerOptions {
   readonly heapMb?: number;
 }
 
+/** Sees and may do everything, on every server started here. */
+export const superUser = 'super:test';
+const superDigest = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
+
 export const repositoryRoot = resolve(import.meta.dirname, '../../..');
 const treekeeperCommand = join(repositoryRoot, 'packages/cli/bin/treekeeper.js');
 const jars = ['/usr/share/java/zookeeper.jar', '/usr/share/java/commons-cli.jar', '/usr/share/java/slf4j-simple.jar'];
@@ -31,11 +35,14 @@ const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 20_000;
 
 const running = new Set<ChildProcess>();
-process.on('exit', () => {
+process.on('exit', killAllServers);
+
+/** Ends every server that a test left behind. */
+export function killAllServers(): void {
   for (const child of running) {
     child.kill('SIGKILL');
   }
-});
+}
 
 /** A loopback port that nobody listens on at the moment. */
 export async function freePort(): Promise<number> {
@@ -76,6 +83,7 @@ export class Server {
       maxClientCnxns: 0,
       extendedTypesEnabled: 'true',
       preAllocSize: 1024,
+      'DigestAuthenticationProvider.superDigest': superDigest,
       ...options.settings,
     };
     mkdirSync(options.directory, { recursive: true });

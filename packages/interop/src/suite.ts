@@ -63,9 +63,17 @@ export class Checks {
         this.passed++;
       }
     } catch (error) {
-      this.fail(name, error instanceof Error ? (error.stack ?? error.message) : String(error));
+      this.fail(name, shortStack(error));
     }
   }
+}
+
+/** The message and where it came from, without the long way there. */
+export function shortStack(error: unknown): string {
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const lines = text.split('\n');
+  const frames = lines.filter((line) => line.trimStart().startsWith('at '));
+  return [...lines.filter((line) => !frames.includes(line)), ...frames.slice(0, 4)].join('\n');
 }
 
 function show(value: unknown): string {

@@ -21,7 +21,7 @@ import {
   WhoAmIResponse,
 } from '@treekeeper/protocol';
 import { type Event, parseHandshakeAnswer, type Reply } from '../raw-client.ts';
-import { plain } from './plain.ts';
+import { plain } from '../plain.ts';
 
 /** Answered by records without a body are all others. */
 const replyRecords = new Map<number, RecordType>([

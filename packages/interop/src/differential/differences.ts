@@ -4,7 +4,7 @@
  */
 import { ErrorNumber, OpCode } from '@treekeeper/protocol';
 import type { Item, ReplyItem, Side } from './answers.ts';
-import { plain } from './plain.ts';
+import { plain } from '../plain.ts';
 import type { Request } from './requests.ts';
 
 /** Two answers that are not the same. */
@@ -199,6 +199,30 @@ export const differences: readonly Difference[] = [
     treekeeper: 'error −8 for the first two; statistics are computed anew over the third',
     reason: 'No client may stop a server.',
     avoided: 'sent to Treekeeper alone, by the fuzzer',
+  },
+  {
+    id: 'pipelined-set-acl',
+    what: 'The list by which a write is judged that was sent right behind a setACL, before its reply',
+    apache: 'the old one or the new one, depending on how far the setACL has come',
+    treekeeper: 'the new one',
+    reason: 'The writes of a session take effect in the order in which they were sent.',
+    avoided: 'setACL is never in the middle of a pipeline',
+  },
+  {
+    id: 'pipelined-sasl',
+    what: 'A sasl request (opcode 102) sent while replies to other requests are outstanding',
+    apache: 'replies may get lost',
+    treekeeper: 'is answered in its turn',
+    reason: 'No request may take the answer from another.',
+    avoided: 'sasl is never in the middle of a pipeline',
+  },
+  {
+    id: 'quota-after-restart',
+    what: 'The totals in a zookeeper_stats node after a restart',
+    apache: 'may be wrong: computed from the snapshot, then counted on while the log is replayed over it',
+    treekeeper: 'always those of the tree',
+    reason: 'A wrong total refuses writes that the quota allows, or allows those that it refuses.',
+    avoided: 'quotas are removed before each restart',
   },
   {
     id: 'version-wrap',

@@ -19,6 +19,7 @@ import {
   watchKindBody,
 } from '../bodies.ts';
 import type { Random } from '../random.ts';
+import { superUser } from '../servers.ts';
 import { decodeRequest, endangersApache, type Request } from './requests.ts';
 import * as words from './vocabulary.ts';
 
@@ -75,9 +76,10 @@ export class Generator {
     while (requests.length < 2 + this.#random.below(20)) {
       const request = this.request(connection);
       const { closes, opcode } = request;
-      // Apache may lose replies when a sasl request is among others on their way.
-      const alone = closes === true || opcode === OpCode.createSession || opcode === OpCode.sasl;
-      if (!alone && !this.isExistsProbe(request) && !this.#touchesQuota(request) && !this.#isMangled(request)) {
+      // Apache may lose replies when a sasl request is among others on their way, and prepares what follows a setACL
+      // with the old list or the new one, as it happens.
+      const alone = [OpCode.createSession, OpCode.sasl, OpCode.setACL].some((other) => other === opcode);
+      if (!alone && closes !== true && !this.isExistsProbe(request) && !this.#touchesQuota(request) && !this.#isMangled(request)) {
         requests.push(request);
       }
     }
@@ -86,7 +88,7 @@ export class Generator {
 
   auth(): Request {
     const random = this.#random;
-    const user = random.chance(0.25) ? words.superUser : random.pick(words.users);
+    const user = random.chance(0.25) ? superUser : random.pick(words.users);
     return { opcode: OpCode.auth, body: authBody('digest', Buffer.from(user)) };
   }
 

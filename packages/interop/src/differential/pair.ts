@@ -9,7 +9,7 @@ import {
 } from '../raw-client.ts';
 import { describeItem, type Item, Side } from './answers.ts';
 import { type Difference, type Disagreement, differences } from './differences.ts';
-import { plain } from './plain.ts';
+import { plain } from '../plain.ts';
 import { describeRequest, type Request } from './requests.ts';
 
 /** A session that exists on both servers, and its connection to each, if it has one now. */

@@ -24,7 +24,7 @@ import {
   WatchedPathRequest,
   WatchesRequest,
 } from '@treekeeper/protocol';
-import { plain } from './plain.ts';
+import { plain } from '../plain.ts';
 
 /** One request of the sequence. */
 export interface Request {

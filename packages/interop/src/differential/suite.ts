@@ -1,11 +1,10 @@
 import { join } from 'node:path';
 import { Random } from '../random.ts';
 import { type Flavour, Server } from '../servers.ts';
-import type { Checks, Options, Suite } from '../suite.ts';
+import { type Checks, type Options, type Suite, shortStack } from '../suite.ts';
 import { differences } from './differences.ts';
 import { Driver } from './driver.ts';
 import { UnexpectedDifference } from './pair.ts';
-import { superDigest } from './vocabulary.ts';
 
 /** A sequence begins with empty servers; long runs are many sequences. */
 const SEQUENCE_REQUESTS = 25_000;
@@ -17,7 +16,6 @@ const settings = {
   forceSync: 'no',
   snapCount: 10_000,
   enforceQuota: 'true',
-  'DigestAuthenticationProvider.superDigest': superDigest,
   // What goes by itself goes at different moments on two servers.
   'znode.container.checkIntervalMs': 3_600_000,
 };
@@ -59,8 +57,7 @@ async function runSequence(seed: number, requests: number, options: Options, che
         await driver.run(requests);
       } catch (error) {
         if (!(error instanceof UnexpectedDifference)) {
-          const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
-          checks.fail('sequence broken off', `${what}\n${reproduce(seed, driver)}\n${logs(a, b)}`);
+          checks.fail('sequence broken off', `${shortStack(error)}\n${reproduce(seed, driver)}\n${logs(a, b)}`);
           return;
         }
         checks.fail(`difference: ${error.signature}`, `${reproduce(seed, driver)}\n${error.message}`);

@@ -83,8 +83,6 @@ export function version(random: Random): number {
 export const users = ['u1:p1', 'u2:p2', 'u3:p3'];
 /** The ids that these become: base64(sha1("user:password")) behind the user; the last is nobody's. */
 const userIds = ['u1:fpT/y03U+EjItKZOSLGvjnJlyng=', 'u2:o9NxcCGDPOlcV7JVhmKHOf5ctVE=', 'u4:nobody'];
-export const superUser = 'super:test';
-export const superDigest = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
 
 const anyone = (perms: number): AclEntry => ({ perms, scheme: 'world', id: 'anyone' });
 
