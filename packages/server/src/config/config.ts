@@ -231,14 +231,25 @@ function ineffective({ byName }: Settings): Notice[] {
   return notes;
 }
 
-/** The keys whose values come from others when they are not set. */
-function derivedValues(config: ServerConfig): ReadonlyMap<string, string> {
-  return new Map([
-    ['minSessionTimeout', String(config.sessions.minTimeoutMs)],
-    ['maxSessionTimeout', String(config.sessions.maxTimeoutMs)],
-    ['dataLogDir', config.storage.dataLogDir],
-    ['jute.maxbuffer.extrasize', String(config.limits.extraBytes)],
+/** The keys whose values come from others when they are not set, with the key that says so where there is one. */
+function derivedValues({ sessions, storage, limits, listeners, metrics, ensemble }: ServerConfig) {
+  const values = new Map<string, { readonly text: string; readonly from?: string }>([
+    ['minSessionTimeout', { text: String(sessions.minTimeoutMs) }],
+    ['maxSessionTimeout', { text: String(sessions.maxTimeoutMs) }],
+    ['dataLogDir', { text: storage.dataLogDir }],
+    ['jute.maxbuffer.extrasize', { text: String(limits.extraBytes) }],
+    ['metricsProvider.httpPort', { text: String(metrics.httpPort) }],
   ]);
+  const { clientPort, clientAddress, secureClientPort, secureClientAddress } = listeners;
+  for (const [key, value] of Object.entries({ clientPort, secureClientPort })) {
+    const address = key === 'clientPort' ? clientAddress : secureClientAddress;
+    if (value !== null && address !== null && ensemble.members.length > 0) {
+      const from = `server.${ensemble.members[0].id}`;
+      values.set(key, { text: String(value), from });
+      values.set(`${key}Address`, { text: address, from });
+    }
+  }
+  return values;
 }
 
 function effectiveSettings(config: ServerConfig, values: Values): EffectiveSetting[] {
@@ -251,11 +262,12 @@ function effectiveSettings(config: ServerConfig, values: Values): EffectiveSetti
     const isPattern = row.key.endsWith('.N');
     const set = isPattern ? [...values.all()].filter((setting) => setting.row === row) : [values.setting(row.key)];
     for (const setting of set) {
-      const text = setting?.text ?? derived.get(row.key) ?? row.default;
+      const otherwise = derived.get(row.key);
+      const text = setting?.text ?? otherwise?.text ?? row.default;
       settings.push({
         key: setting?.name ?? row.key,
         value: row.secret && setting !== undefined ? '(not shown)' : text,
-        origin: setting?.origin ?? { kind: 'default' },
+        origin: setting?.origin ?? values.origin(otherwise?.from ?? row.key),
         row,
       });
     }

@@ -85,7 +85,12 @@ class Resolver {
       const value = match.row.type.parse(text);
       if (value === undefined) {
         broken.add(name);
-        this.#faults.push({ origin, key: assignment.key, message: wrongValue(match, assignment) });
+        const harmless = match.row.effect === 'none' || match.row.effect === 'client';
+        (harmless ? this.#warnings : this.#faults).push({
+          origin,
+          key: assignment.key,
+          message: wrongValue(match, assignment),
+        });
       } else {
         byName.set(name, { row: match.row, name, text, value, origin });
       }

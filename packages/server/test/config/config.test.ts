@@ -193,6 +193,14 @@ describe('names', () => {
     ]);
   });
 
+  test('a wrong value of a key that changes nothing stops nothing', () => {
+    const { warnings, notes } = load('nio.numWorkerThreads=many');
+    expect(shown(warnings)).toEqual([
+      'zoo.cfg:3: nio.numWorkerThreads=many: expected an integer, for example nio.numWorkerThreads=1',
+    ]);
+    expect(notes).toEqual([]);
+  });
+
   test('what changes nothing is told once, all together', () => {
     const { notes } = load(
       'nio.numWorkerThreads=4\ninitLimit=5\nsyncLimit=2\nclient.secure=true\nadmin.httpVersion=11',
@@ -366,6 +374,18 @@ describe('server lines and myid', () => {
     expect(
       alone('server.1=localhost:2888:3888;2182;2282\nssl.keyStore.location=/etc/hosts').config.ensemble.serverId,
     ).toBe(1);
+  });
+
+  test('what is in effect is shown with the line that says so', () => {
+    const { settings } = alone('server.1=localhost:2888:3888;2182');
+    expect(settings.find(({ key }) => key === 'clientPort')).toMatchObject({
+      value: '2182',
+      origin: { kind: 'file', line: 2 },
+    });
+    expect(settings.find(({ key }) => key === 'secureClientPort')).toMatchObject({
+      value: null,
+      origin: { kind: 'default' },
+    });
   });
 
   test('the line of another server does not', () => {
