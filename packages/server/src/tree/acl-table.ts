@@ -1,6 +1,6 @@
 /**
- * ACL lists, each kept once with the number of nodes that use it, under the ids of the disk format (disk-format.md §3.2).
- * Nodes refer to an entry by its slot, a small number of ours; ids are of any size and may be missing.
+ * ACL lists, each kept once with the number of nodes that use it, under the ids of the disk format (disk-format.md
+ * §3.2). Nodes refer to an entry by its slot, a small number of ours; ids are of any size and may be missing.
  */
 import { type ACL, aclEquals, OPEN_ACL } from '@treekeeper/protocol';
 
@@ -9,7 +9,7 @@ export const OPEN_ACL_ID = -1n;
 /** The slot of that entry. */
 export const OPEN_SLOT = 0;
 
-/** What a node shows whose id a fuzzy snapshot's table lacks, until replay repairs it: nobody but super may do anything. */
+/** What a node shows whose id a fuzzy snapshot's table lacks, until replay repairs it: only super may do anything. */
 const LOST_ACL: readonly ACL[] = [{ perms: 0, id: { scheme: 'world', id: 'anyone' } }];
 
 interface Entry {
@@ -108,7 +108,7 @@ export class AclTable {
     }
   }
 
-  /** Counts one more use of the entry with that id, and returns its slot; an id the table lacks gets an entry as lost. */
+  /** Counts one more use of the entry with that id and returns its slot; an id the table lacks gets an entry as lost. */
   takeById(id: bigint): number {
     if (id === OPEN_ACL_ID) {
       return OPEN_SLOT;

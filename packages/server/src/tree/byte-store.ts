@@ -29,7 +29,7 @@ interface Slab {
   usedCount: number;
   /** Blocks handed out at least once; those after them are untouched memory. */
   touchedCount: number;
-  /** Offset in units of the first free touched block; −1: none. Each holds the offset of the next in its first bytes. */
+  /** Offset in units of the first free touched block, −1: none. Each begins with the offset of the next. */
   freeHead: number;
   /** Its place in the class's list of slabs with room (numbers of slabs, 0: none). */
   previous: number;

@@ -1,8 +1,8 @@
 /**
  * CRC-32 (the one of zlib) on ranges of bytes, continued from an earlier result: crc32(b, crc32(a)) is that of a‖b.
  *
- * Most inputs are short: a stat has 60 bytes, a path 30. For these a call into zlib costs 180 to 270 ns before the first
- * byte, where slicing in JavaScript takes 50 to 75 ns in all; zlib wins from about 450 bytes on.
+ * Most inputs are short: a stat has 60 bytes, a path 30. For these a call into zlib costs 180 to 270 ns before the
+ * first byte, where slicing in JavaScript takes 50 to 75 ns in all; zlib wins from about 450 bytes on.
  */
 import { crc32 as zlibCrc32 } from 'node:zlib';
 

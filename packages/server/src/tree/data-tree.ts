@@ -1,7 +1,7 @@
 /**
  * The tree: znodes with their stats, data, ACLs and owners, its digest, and the rules by which transactions change it
- * (disk-format.md §3.6), the same live and in replay. It is compact rather than object-shaped: see node-table.ts for the
- * rows, node-content.ts for names and data, path-index.ts for finding a path.
+ * (disk-format.md §3.6), the same live and in replay. It is compact rather than object-shaped: see node-table.ts for
+ * the rows, node-content.ts for names and data, path-index.ts for finding a path.
  */
 import {
   type ACL,
@@ -88,8 +88,8 @@ export class DataTree extends ReadableTree {
 
   /**
    * Creates a node. `acl` null: the open ACL. `owner`: what is stored as ephemeralOwner. `parentCversion`: the parent's
-   * cversion after this, −1: one more than it is. `isCreateTxn`: the transaction is of type 1, the only one whose replay
-   * over a node that exists puts its parent right.
+   * cversion after this, −1: one more than it is. `isCreateTxn`: the transaction is of type 1, the only one whose
+   * replay over a node that exists puts its parent right.
    */
   create(
     path: string,
@@ -129,7 +129,7 @@ export class DataTree extends ReadableTree {
     return 0;
   }
 
-  /** Removes a node, and in replay all that is below it. The caller has refused live removals of nodes with children. */
+  /** Removes a node, and in replay all that is below it; a live removal of a node with children is refused before. */
   remove(path: string, zxid: number): number {
     this.encodedPath.encode(path);
     if (this.encodedPath.length === 0) {
@@ -153,8 +153,8 @@ export class DataTree extends ReadableTree {
   }
 
   /**
-   * A live delete has none to remove. Over a fuzzy snapshot a node may have children from later in the log, made after it
-   * was removed and created again; the log goes on to make them again.
+   * A live delete has none to remove. Over a fuzzy snapshot a node may have children from later in the log, made after
+   * it was removed and created again; the log goes on to make them again.
    */
   #removeDescendants(top: NodeId): void {
     let node = top;
@@ -314,8 +314,8 @@ export class DataTree extends ReadableTree {
   // Snapshots (disk-format.md §3)
 
   /**
-   * Takes a node over from a snapshot; those of the fresh tree are replaced. The ACL table comes first (`acls.load`), the
-   * root has the path "". Throws Error when the parent is missing.
+   * Takes a node over from a snapshot; those of the fresh tree are replaced. The ACL table comes first (`acls.load`),
+   * the root has the path "". Throws Error when the parent is missing.
    */
   loadNode(path: string, data: Uint8Array | null, aclId: bigint, stat: StatPersisted): void {
     this.encodedPath.encode(path);

@@ -5,8 +5,8 @@ const SLASH = 0x2f;
 const utf8Write = Buffer.prototype.utf8Write as (this: Uint8Array, text: string, at: number, length: number) => number;
 
 /**
- * One reused buffer: `encode` fills it from a path, in one pass that also finds the last slash and the CRC at it, so that
- * the node and its parent can both be looked up. The root, "" or "/", has no bytes (disk-format.md §10, trap 24).
+ * One reused buffer: `encode` fills it from a path, in one pass that also finds the last slash and the CRC at it, so
+ * that the node and its parent can both be looked up. The root, "" or "/", has no bytes (disk-format.md §10, trap 24).
  */
 export class PathBytes {
   bytes = new Uint8Array(1024);

@@ -1,6 +1,6 @@
 /**
- * Finds nodes by path: open addressing with linear probing over pairs of (hash, node), without a string or an object per
- * node. The hash is the CRC-32 of the path, which the digest needs anyway; a match is confirmed byte by byte.
+ * Finds nodes by path: open addressing with linear probing over pairs of (hash, node), without a string or an object
+ * per node. The hash is the CRC-32 of the path, which the digest needs anyway; a match is confirmed byte by byte.
  *
  * The table is cut into segments by the hash, and each grows on its own from the hashes stored in it: no growth moves
  * more than a 256th of the nodes (5 µs at ten thousand nodes, some ms at a hundred million).

@@ -87,8 +87,8 @@ export class QuotaTracker {
   }
 
   /**
-   * Whether a write that adds so many nodes and bytes at `path` keeps within the limits of the deepest tracked prefix, by
-   * the totals applied so far. A hard limit takes the place of the soft one; a soft one is never 'exceeded'. What is
+   * Whether a write that adds so many nodes and bytes at `path` keeps within the limits of the deepest tracked prefix,
+   * by the totals applied so far. A hard limit takes the place of the soft one; a soft one is never 'exceeded'. What is
    * above a limit stands in `violations` afterwards. 'unparsable': the limits are not in the grammar.
    */
   check(path: string, countDelta: number, bytesDelta: number): QuotaVerdict {
@@ -227,8 +227,8 @@ function prefixOf(path: string, suffix: string): string | null {
 }
 
 /**
- * Reads the text of limits: pairs `key=value` between runs of commas or semicolons, an empty value meaning −1; other keys
- * are passed over, and what follows a second `=` is ignored (old writers put one). null when it does not parse.
+ * Reads the text of limits: pairs `key=value` between runs of commas or semicolons, an empty value meaning −1; other
+ * keys are passed over, and what follows a second `=` is ignored (old writers put one). null when it does not parse.
  */
 export function parseLimits(text: string): QuotaLimits | null {
   const values = new Map<string, number>();

@@ -1,6 +1,6 @@
 /**
- * What can be read of a tree. Nodes are named by ids, which `find` gives and which hold until the node is removed; reads
- * by id cost a memory access or two. Not checked: an id of no node makes nonsense.
+ * What can be read of a tree. Nodes are named by ids, which `find` gives and which hold until the node is removed;
+ * reads by id cost a memory access or two. Not checked: an id of no node makes nonsense.
  */
 import type { ACL, EncodableStat, JuteWriter, OwnerKind, OwnerRules } from '@treekeeper/protocol';
 import { AclTable } from './acl-table.ts';

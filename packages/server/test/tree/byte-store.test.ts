@@ -12,7 +12,7 @@ function fill(store: ByteStore, address: number, length: number, byte: number): 
 function holds(store: ByteStore, address: number, length: number, byte: number): boolean {
   const start = store.offset(address);
   const block = store.bytes(address).subarray(start, start + length);
-  return block.length === length && block.every((found) => found === byte);
+  return Buffer.compare(block, Buffer.alloc(length, byte)) === 0;
 }
 
 describe('ByteStore', () => {
@@ -36,7 +36,7 @@ describe('ByteStore', () => {
       });
       expect(store.slabBytes).toBeLessThanOrEqual(16 * SLAB_BYTES);
     });
-    fc.assert(run, { numRuns: 60 });
+    fc.assert(run, { numRuns: 30 });
   });
 
   test('blocks of equal class are told by isSameClass', () => {
@@ -50,7 +50,7 @@ describe('ByteStore', () => {
   });
 
   test('wastes less than an eighth above 256 bytes, and at most 15 bytes below', () => {
-    for (let size = 1; size < 3_000_000; size += 1 + (size >>> 5)) {
+    for (let size = 1; size < 3_000_000; size += 1 + (size >>> 4)) {
       const store = new ByteStore();
       const address = store.allocate(size);
       // The largest size of the same class is what the block takes, and the next one is of another class.

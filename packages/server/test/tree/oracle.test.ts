@@ -1,4 +1,12 @@
-import { type ACL, CONTAINER_OWNER, JuteReader, JuteWriter, OPEN_ACL, StatPersisted, ttlOwner } from '@treekeeper/protocol';
+import {
+  type ACL,
+  CONTAINER_OWNER,
+  JuteReader,
+  JuteWriter,
+  OPEN_ACL,
+  StatPersisted,
+  ttlOwner,
+} from '@treekeeper/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Change, DataTree } from '../../src/tree/data-tree.ts';
@@ -76,23 +84,27 @@ function sorted(changes: readonly Change[]): string[] {
 }
 
 describe('the compact tree behaves as the naive one', () => {
-  test('under random operations', () => {
-    const run = fc.property(rules, fc.array(step, { minLength: 1, maxLength: 80, size: 'max' }), (ownerRules, steps) => {
-      const tree = new DataTree({ digestEnabled: true, ownerRules });
-      const naive = new NaiveTree(ownerRules);
-      // zxids repeat now and then: replay applies what is applied already.
-      for (const [i, each] of steps.entries()) {
-        const zxid = 2 ** 33 + Math.floor(i / 2);
-        expect(apply(each, tree, zxid)).toBe(apply(each, naive, zxid));
-        expect(tree.digest).toBe(naive.digest);
-        expect(sorted(tree.changes)).toEqual(sorted(naive.changes));
-        tree.changes.length = 0;
-        naive.changes = [];
-      }
-      expect(imageOf(tree)).toEqual(imageOfNaive(naive));
-      expect(imageOf(reloaded(tree))).toEqual(withStatisticsCounted(tree, imageOfNaive(naive)));
-    });
-    fc.assert(run, { numRuns: 400 });
+  test('under random operations', { timeout: 60_000 }, () => {
+    const run = fc.property(
+      rules,
+      fc.array(step, { minLength: 1, maxLength: 80, size: 'max' }),
+      (ownerRules, steps) => {
+        const tree = new DataTree({ digestEnabled: true, ownerRules });
+        const naive = new NaiveTree(ownerRules);
+        // zxids repeat now and then: replay applies what is applied already.
+        for (const [i, each] of steps.entries()) {
+          const zxid = 2 ** 33 + Math.floor(i / 2);
+          expect(apply(each, tree, zxid)).toBe(apply(each, naive, zxid));
+          expect(tree.digest).toBe(naive.digest);
+          expect(sorted(tree.changes)).toEqual(sorted(naive.changes));
+          tree.changes.length = 0;
+          naive.changes = [];
+        }
+        expect(imageOf(tree)).toEqual(imageOfNaive(naive));
+        expect(imageOf(reloaded(tree))).toEqual(withStatisticsCounted(tree, imageOfNaive(naive)));
+      },
+    );
+    fc.assert(run, { numRuns: 120 });
   });
 
   test('and the pure digest functions give what the tree keeps', () => {

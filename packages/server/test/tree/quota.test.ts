@@ -213,7 +213,12 @@ test('limits for the root and for /zookeeper are not tracked, whatever their tex
 });
 
 describe('the grammar of limits', () => {
-  const limits = (count: number, bytes: number, countHard = -1, bytesHard = -1) => ({ count, bytes, countHard, bytesHard });
+  const limits = (count: number, bytes: number, countHard = -1, bytesHard = -1) => ({
+    count,
+    bytes,
+    countHard,
+    bytesHard,
+  });
 
   test.each([
     ['count=5,bytes=7', limits(5, 7)],
