@@ -90,8 +90,7 @@ export class Server {
       readSnapshot: (name) => createReadStream(join(config.storage.dataDir, VERSION_DIRECTORY, name)),
       restore: (snapshot) => this.#restore(snapshot),
     });
-    const { listeners, ensemble } = config;
-    const whitelist = new WordWhitelist(listeners.fourLetterWords.join(','), ensemble.readOnlyModeEnabled);
+    const whitelist = new WordWhitelist(config.listeners.fourLetterWords.join(','), false);
     this.#answerProbe = probeAnswerer(whitelist, this.#view, this.#control);
     this.#authorize = adminAuthorizer(registry, this.#access, () => this.#replica.world.tree);
   }
@@ -266,7 +265,7 @@ export class Server {
 }
 
 function configView(config: ServerConfig, ports: ClientPorts): ConfigView {
-  const { sessions, listeners, storage, ensemble, source } = config;
+  const { sessions, listeners, storage, source } = config;
   return {
     get clientPort(): number {
       return ports.plainPort ?? -1;
@@ -281,7 +280,7 @@ function configView(config: ServerConfig, ports: ClientPorts): ConfigView {
     minSessionTimeoutMs: sessions.minTimeoutMs,
     maxSessionTimeoutMs: sessions.maxTimeoutMs,
     clientPortListenBacklog: listeners.backlog,
-    serverId: ensemble.serverId ?? 0,
+    serverId: 0, // of a standalone server
     initialConfiguration: source.text,
   };
 }

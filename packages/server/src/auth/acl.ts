@@ -1,5 +1,5 @@
 /** Access control lists: checking them, making them fit to be stored, showing them (client-protocol.md §8). */
-import { type ACL, ErrorNumber, type RequestAcl } from '@treekeeper/protocol';
+import { type ACL, ErrorNumber, OPEN_ACL, Perms, type RequestAcl } from '@treekeeper/protocol';
 import type { AuthRegistry } from './registry.ts';
 import type { Identity } from './scheme.ts';
 import { digestUser } from './schemes/digest.ts';
@@ -41,6 +41,9 @@ export class AccessControl {
     if (requested === null || requested.length === 0) {
       return ErrorNumber.INVALID_ACL;
     }
+    if (isOpen(requested)) {
+      return OPEN; // nearly always: one list for all nodes that have it
+    }
     const fixed: ACL[] = [];
     for (const { perms, id } of withoutDuplicates(requested)) {
       const { scheme } = id;
@@ -77,6 +80,12 @@ export class AccessControl {
       identities.some((one) => one.scheme === wanted.scheme && scheme.matches(one.id, wanted.id))
     );
   }
+}
+
+const OPEN: ACL[] = [...OPEN_ACL];
+
+function isOpen(acl: readonly RequestAcl[]): boolean {
+  return acl.length === 1 && acl[0].perms === Perms.all && acl[0].id.scheme === 'world' && acl[0].id.id === 'anyone';
 }
 
 /** The entries in order, each once. By key, for a request can hold tens of thousands. */

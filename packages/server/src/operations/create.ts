@@ -58,55 +58,48 @@ export const createTtlTxn: TxnKind<CreateTtlTxn> = {
     tree.create(path, data, acl, ttlOwner(ttl), parentCVersion, zxid, timeMs, false),
 };
 
-/** What a request asks for once opcode and flags have been reconciled. */
-interface Wanted {
-  readonly path: string;
-  readonly data: Uint8Array | null;
-  readonly acl: CreateRequest['acl'];
-  readonly sequential: boolean;
-  readonly owner: bigint;
-  readonly makeTxn: (path: string, acl: ACL[], parentCVersion: number) => Txn;
-}
-
-/** Reconciles opcode and flags (§5.1, "Opcode and flags disagreeing"), or returns an error number. */
-function wantedOf(preparation: Preparation, opcode: number, request: CreateRequest, ttl: bigint): Wanted | number {
-  const { flags, path, data } = request;
+/** 0, or the error of flags that are wrong, or wrong for the opcode (§5.1, "Opcode and flags disagreeing"). */
+function modeError(preparation: Preparation, opcode: number, flags: number, ttl: bigint): number {
   if (flags < 0 || flags > CREATE_MODE_MAX) {
     return ErrorNumber.BAD_ARGUMENTS;
   }
   if (isTtlMode(flags) && !preparation.world.rules.extendedTypesEnabled) {
     return ErrorNumber.UNIMPLEMENTED;
   }
-  const withTtl = opcode === OpCode.createTTL;
   // A TTL request whose flags are no TTL mode is refused whatever its ttl: one form of it kills a Java server (trap 43).
-  if (withTtl !== isTtlMode(flags) || (withTtl && (ttl <= 0n || ttl > TTL_MS_MAX))) {
-    return ErrorNumber.BAD_ARGUMENTS;
-  }
-  const common = { path, data, acl: request.acl, sequential: isSequentialMode(flags) };
-  if (withTtl) {
-    return {
-      ...common,
-      owner: ttlOwner(ttl),
-      makeTxn: (path, acl, parentCVersion) => ({ kind: createTtlTxn, value: { path, data, acl, parentCVersion, ttl } }),
-    };
+  const withTtl = opcode === OpCode.createTTL;
+  const bad = withTtl !== isTtlMode(flags) || (withTtl && (ttl <= 0n || ttl > TTL_MS_MAX));
+  return bad ? ErrorNumber.BAD_ARGUMENTS : 0;
+}
+
+function ownerOf(preparation: Preparation, opcode: number, flags: number, ttl: bigint): bigint {
+  if (opcode === OpCode.createTTL) {
+    return ttlOwner(ttl);
   }
   if (opcode === OpCode.createContainer) {
-    return {
-      ...common,
-      owner: CONTAINER_OWNER,
-      makeTxn: (path, acl, parentCVersion) => ({
-        kind: createContainerTxn,
-        value: { path, data, acl, parentCVersion },
-      }),
-    };
+    return CONTAINER_OWNER;
   }
-  const ephemeral = isEphemeralMode(flags);
+  return isEphemeralMode(flags) ? preparation.sessionId : 0n;
+}
+
+/** The transaction of the opcode; `path`, `acl` and `parentCVersion` are the final ones. */
+function txnOf(
+  opcode: number,
+  request: CreateRequest,
+  ttl: bigint,
+  path: string,
+  acl: ACL[],
+  parentCVersion: number,
+): Txn {
+  const { data, flags } = request;
+  if (opcode === OpCode.createTTL) {
+    return { kind: createTtlTxn, value: { path, data, acl, parentCVersion, ttl } };
+  }
+  if (opcode === OpCode.createContainer) {
+    return { kind: createContainerTxn, value: { path, data, acl, parentCVersion } };
+  }
   const kind = opcode === OpCode.create ? createTxn : create2Txn;
-  return {
-    ...common,
-    owner: ephemeral ? preparation.sessionId : 0n,
-    makeTxn: (path, acl, parentCVersion) => ({ kind, value: { path, data, acl, ephemeral, parentCVersion } }),
-  };
+  return { kind, value: { path, data, acl, ephemeral: isEphemeralMode(flags), parentCVersion } };
 }
 
 /** The checks and the transaction of every create; `opcode` is that of the request, or of the operation in a multi. */
@@ -116,23 +109,20 @@ export function prepareCreate(
   request: CreateRequest,
   ttl = 0n,
 ): Txn | number {
-  const wanted = wantedOf(preparation, opcode, request, ttl);
-  if (typeof wanted === 'number') {
-    return wanted;
-  }
   const { world } = preparation;
-  const refused = sessionError(preparation);
+  const { flags, data } = request;
+  const refused = modeError(preparation, opcode, flags, ttl) || sessionError(preparation);
   if (refused !== 0) {
     return refused;
   }
-  if (!hasParent(wanted.path)) {
+  if (!hasParent(request.path)) {
     return ErrorNumber.BAD_ARGUMENTS;
   }
-  const acl = world.access.fixAcl(wanted.acl, preparation.identities);
+  const acl = world.access.fixAcl(request.acl, preparation.identities);
   if (typeof acl === 'number') {
     return acl;
   }
-  const parent = pendingParent(preparation, wanted.path);
+  const parent = pendingParent(preparation, request.path);
   if (parent === null) {
     return ErrorNumber.NO_NODE;
   }
@@ -140,7 +130,7 @@ export function prepareCreate(
     return ErrorNumber.NO_AUTH;
   }
   // The counter is that of the parent at this place in the order of writes, so concurrent creates never collide.
-  const path = wanted.sequential ? wanted.path + sequenceSuffix(parent.cversion) : wanted.path;
+  const path = isSequentialMode(flags) ? request.path + sequenceSuffix(parent.cversion) : request.path;
   if (!isValidPath(path) || path === ROOT_LIMITS_PATH) {
     return ErrorNumber.BAD_ARGUMENTS; // limits for the root kill a Java server (trap 43)
   }
@@ -150,7 +140,7 @@ export function prepareCreate(
   if (ownerKind(parent.owner, world.tree.ownerRules) === 'ephemeral') {
     return ErrorNumber.NO_CHILDREN_FOR_EPHEMERALS;
   }
-  const dataLength = wanted.data === null ? 0 : wanted.data.length;
+  const dataLength = data === null ? 0 : data.length;
   const overQuota = world.tree.quota.refusal(path, 1, dataLength, world.rules.enforceQuota);
   if (overQuota !== 0) {
     return overQuota;
@@ -169,13 +159,13 @@ export function prepareCreate(
     version: 0,
     cversion: 0,
     aversion: 0,
-    owner: wanted.owner,
+    owner: ownerOf(preparation, opcode, flags, ttl),
     childCount: 0,
     acl,
     dataLength,
-    contentCrc: preparation.contentCrc(path, wanted.data),
+    contentCrc: preparation.contentCrc(path, data),
   });
-  return wanted.makeTxn(path, acl, cversion);
+  return txnOf(opcode, request, ttl, path, acl, cversion);
 }
 
 function replyWithPath(_world: World, txn: Txn, reply: JuteWriter): void {

@@ -3,7 +3,7 @@ import { limits } from '../config/limits.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { ReplicaOptions } from '../replica/options.ts';
 
-/** The id a standalone server has in the ids of its sessions. */
+/** In the ids of sessions; `myid` counts in ensembles only. */
 const STANDALONE_SERVER_ID = 1;
 
 export function replicaOptions(config: ServerConfig): ReplicaOptions {
@@ -13,7 +13,7 @@ export function replicaOptions(config: ServerConfig): ReplicaOptions {
       ? Math.min(requested.globalOutstandingLimit, requested.requestThrottleMaxRequests)
       : requested.globalOutstandingLimit;
   return {
-    serverId: ensemble.serverId ?? STANDALONE_SERVER_ID,
+    serverId: STANDALONE_SERVER_ID,
     tickTimeMs: sessions.tickTimeMs,
     minSessionTimeoutMs: sessions.minTimeoutMs,
     maxSessionTimeoutMs: sessions.maxTimeoutMs,
