@@ -69,6 +69,11 @@ export class FrameReader {
     this.#hold(chunk, at, chunk.length - at);
   }
 
+  /** Takes the next chunk without handing anything out: it waits for the next `push`. */
+  keep(chunk: Uint8Array): void {
+    this.#hold(chunk, 0, chunk.length);
+  }
+
   /** Hands out the whole frames of chunk[at…] and returns where the rest begins. */
   #cutInPlace(chunk: Uint8Array, from: number, onFrame: OnFrame): number {
     const end = chunk.length;

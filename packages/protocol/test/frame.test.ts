@@ -105,6 +105,20 @@ describe('onFrame stops the reader', () => {
     );
   });
 
+  test('bytes that are kept wait for the next push, in order', () => {
+    const reader = new FrameReader(100);
+    const frames: number[] = [];
+    reader.keep(bytesOf('00000001 0a 000000'));
+    reader.keep(bytesOf('01 0b 00000001'));
+    expect(frames).toEqual([]);
+    expect(reader.bufferedBytes).toBe(14);
+    reader.push(bytesOf('0c'), (bytes, start) => {
+      frames.push(bytes[start]);
+      return true;
+    });
+    expect(frames).toEqual([10, 11, 12]);
+  });
+
   test('held bytes are counted', () => {
     const reader = new FrameReader(LIMIT);
     reader.push(bytesOf('00000001 0a 00000001 0b 0000'), () => false);

@@ -188,13 +188,18 @@ export class Replica {
       this.#receive(input);
     }
     this.#tick();
-    if (this.ready) {
-      this.#txnLog.flush(this.#seams.clock.nowMs);
-    }
+    this.#flushLog();
     this.#applyCommitted();
+    this.#flushLog(); // connections that could go on may have brought new transactions
     this.snapshots.step();
     this.#outputs.flush((client) => this.#written(client));
     return this.#txnLog.idle && this.#stopping;
+  }
+
+  #flushLog(): void {
+    if (this.ready) {
+      this.#txnLog.flush(this.#seams.clock.nowMs);
+    }
   }
 
   #receive(input: Input): void {
@@ -385,6 +390,10 @@ export class Replica {
   }
 
   #frames(client: ClientConnection, bytes: Uint8Array): void {
+    if (client.pauses !== 0) {
+      client.frames.keep(bytes); // they were on their way when reading was paused
+      return;
+    }
     this.#reading = client;
     try {
       client.frames.push(bytes, this.#onFrame);
@@ -616,7 +625,7 @@ export class Replica {
   stop(): void {
     this.#stopping = true;
     for (const client of this.connections.values()) {
-      this.#pause(client, PauseReason.opening);
+      this.#pause(client, PauseReason.ending);
     }
   }
 

@@ -107,8 +107,9 @@ export class Requests {
         return false;
       }
       this.#write(client, xid, operation);
-      if (opcode === OpCode.closeSession) {
-        return false; // what is pipelined behind it is not for this session any more
+      if (opcode === OpCode.closeSession && client.session?.closing === true) {
+        this.#ports.pause(client, PauseReason.ending); // what comes behind it is not for this session any more
+        return false;
       }
     }
     return this.#withinLimits(client);
