@@ -11,9 +11,9 @@ export type { Area, Disk, DiskCompletion, DiskError, DiskStep, FileEntry } from 
 export type { Input } from './io/input.ts';
 export type { Log } from './io/log.ts';
 export type { Random } from './io/random.ts';
+export { StorageError } from './io/storage-error.ts';
 export { createMetrics, type Metrics } from './metrics/registry.ts';
 export type { ReplicaOptions } from './replica/options.ts';
 export { Replica } from './replica/replica.ts';
-export { StorageError } from './storage/errors.ts';
 export { type StorageOptions, storageDefaults } from './storage/options.ts';
 export { DataTree, type NodeId } from './tree/data-tree.ts';

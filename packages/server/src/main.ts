@@ -6,8 +6,8 @@ import type { LoadedConfig } from './config/config.ts';
 import { EXIT_CODES } from './config/exit-codes.ts';
 import { TlsError } from './host/tls.ts';
 import type { Log } from './io/log.ts';
+import { StorageError } from './io/storage-error.ts';
 import { Server } from './server.ts';
-import { StorageError } from './storage/errors.ts';
 
 export { createLogger } from './host/logger.ts';
 

@@ -1,7 +1,7 @@
 /** Keeps two servers out of one directory, which would write over each other's files. */
 import { readFileSync, realpathSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { StorageError } from '../storage/errors.ts';
+import { StorageError } from '../io/storage-error.ts';
 
 export const LOCK_NAME = 'treekeeper.lock';
 

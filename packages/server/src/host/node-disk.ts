@@ -27,7 +27,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { assert } from '../assert.ts';
 import type { Area, Disk, DiskCompletion, DiskStep, FileEntry } from '../io/disk.ts';
-import { StorageError } from '../storage/errors.ts';
+import { StorageError } from '../io/storage-error.ts';
 import { DirectoryLock } from './directory-lock.ts';
 
 export interface NodeDiskOptions {

@@ -12,7 +12,13 @@ export type DiskStep =
    * the platter before its step ends (a write and its fdatasync in one system call). Repeating it starts over. The
    * file's name is durable only after a `syncDirectory`.
    */
-  | { readonly op: 'create'; readonly area: Area; readonly name: string; readonly file: number; readonly dsync: boolean }
+  | {
+      readonly op: 'create';
+      readonly area: Area;
+      readonly name: string;
+      readonly file: number;
+      readonly dsync: boolean;
+    }
   | { readonly op: 'write'; readonly file: number; readonly position: number; readonly bytes: Uint8Array }
   /** fdatasync */
   | { readonly op: 'sync'; readonly file: number }

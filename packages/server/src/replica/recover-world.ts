@@ -3,10 +3,10 @@ import { type ACL, type JuteReader, OpCode, type StatPersisted, zxidHex } from '
 import { assert } from '../assert.ts';
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
+import { StorageError } from '../io/storage-error.ts';
 import { txnKindOf } from '../operations/index.ts';
 import type { AccessControl } from '../operations/operation.ts';
 import { SessionTable } from '../sessions/session-table.ts';
-import { StorageError } from '../storage/errors.ts';
 import { type RecoverySink, recover } from '../storage/recovery.ts';
 import type { SnapshotDigest } from '../storage/snapshot-reader.ts';
 import type { LoggedTxnHeader } from '../storage/txn-body.ts';

@@ -1,7 +1,7 @@
 /** What must not lie in the data directories (disk-format.md §1), and what unfinished work leaves there. */
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
-import { StorageError } from './errors.ts';
+import { StorageError } from '../io/storage-error.ts';
 import { UNFINISHED_PREFIX } from './snapshot.ts';
 
 /**
@@ -17,7 +17,10 @@ export function checkDirectories(disk: Disk): void {
     { area: 'data', prefix: 'log.', here: 'snapshot directory (dataDir)', there: 'log directory (dataLogDir)' },
   ] as const;
   for (const { area, prefix, here, there } of misplaced) {
-    const names = disk.list(area).map(({ name }) => name).filter((name) => name.startsWith(prefix));
+    const names = disk
+      .list(area)
+      .map(({ name }) => name)
+      .filter((name) => name.startsWith(prefix));
     if (names.length > 0) {
       throw new StorageError(
         'directory',

@@ -1,7 +1,7 @@
 /** The two epoch files of an ensemble member (disk-format.md §6). A standalone server neither reads nor writes them. */
 import { epochOf } from '@treekeeper/protocol';
 import type { Disk, DiskStep } from '../io/disk.ts';
-import { StorageError } from './errors.ts';
+import { StorageError } from '../io/storage-error.ts';
 
 export type EpochFile = 'acceptedEpoch' | 'currentEpoch';
 

@@ -1,8 +1,8 @@
 /** Reads the records of one log file (disk-format.md §2.1, §2.4). */
 import { LOG_MAGIC } from '@treekeeper/protocol';
 import type { Disk } from '../io/disk.ts';
+import { StorageError } from '../io/storage-error.ts';
 import { ADLER32_START, adler32 } from './adler32.ts';
-import { StorageError } from './errors.ts';
 import { type DataFile, FILE_HEADER_BYTES, RECORD_END, RECORD_FRAME_BYTES, RECORD_HEAD_BYTES } from './format.ts';
 import { chunksOf, FileInput } from './input.ts';
 
@@ -36,7 +36,11 @@ export class LogReader {
     this.#input = new FileInput(chunksOf(disk, 'log', file.name));
     this.#bodyBytesMax = bodyBytesMax;
     if (!this.#input.ensure(FILE_HEADER_BYTES) || this.#input.bytes.readInt32BE(0) !== LOG_MAGIC) {
-      throw this.#damage(0, 'it does not begin with the header of a log', 'Move it out of the directory, or restore it');
+      throw this.#damage(
+        0,
+        'it does not begin with the header of a log',
+        'Move it out of the directory, or restore it',
+      );
     }
     this.#input.position = FILE_HEADER_BYTES;
   }
@@ -132,8 +136,7 @@ const RESTORE_OR_CUT =
 function isSummed(bytes: Buffer, at: number, length: number): boolean {
   const body = at + RECORD_HEAD_BYTES;
   return (
-    bytes.readInt32BE(at) === 0 &&
-    bytes.readUInt32BE(at + 4) === adler32(ADLER32_START, bytes, body, body + length)
+    bytes.readInt32BE(at) === 0 && bytes.readUInt32BE(at + 4) === adler32(ADLER32_START, bytes, body, body + length)
   );
 }
 

@@ -3,8 +3,8 @@ import { epochOf, JuteError, type JuteReader, zxidHex } from '@treekeeper/protoc
 import { AssertionFailure } from '../assert.ts';
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
+import { StorageError } from '../io/storage-error.ts';
 import { checkDirectories, removeUnfinished } from './directories.ts';
-import { StorageError } from './errors.ts';
 import { type DataFile, listDataFiles, passesQuickCheck } from './format.ts';
 import { isUnbegunLog, LogReader } from './log-reader.ts';
 import type { StorageOptions } from './options.ts';
@@ -131,7 +131,9 @@ class Recovery {
   #checkStartWithoutSnapshot(snapshots: DataFile[], logs: DataFile[]): void {
     if (logs.length > 0) {
       if (this.#options.trustEmptySnapshot) {
-        this.#log.warn(`no snapshot: replaying the logs from ${logs[0].name} on into an empty tree (snapshot.trust.empty)`);
+        this.#log.warn(
+          `no snapshot: replaying the logs from ${logs[0].name} on into an empty tree (snapshot.trust.empty)`,
+        );
         return;
       }
       throw new StorageError(
@@ -164,7 +166,9 @@ class Recovery {
     this.#tornTail ||= isNewest;
     const where = `${file.name} ends at offset ${reader.recordOffset}, after zxid 0x${zxidHex(this.#lastZxid)}: ${end.torn}`;
     if (end.recordFollows) {
-      this.#log.error(`${where}. But whole records follow, so this is damage and not a crash: they are lost. ${RESTORE}`);
+      this.#log.error(
+        `${where}. But whole records follow, so this is damage and not a crash: they are lost. ${RESTORE}`,
+      );
     } else {
       this.#log.info(`${where}. A crash cut off its last write, which was not acknowledged`);
     }
