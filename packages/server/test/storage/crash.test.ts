@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SimulatedDisk } from '../../../simulator/src/disk.ts';
+import type { DiskStep } from '../../src/io/disk.ts';
 import type { Random } from '../../src/io/random.ts';
 import { TxnLog } from '../../src/storage/log.ts';
 import { SnapshotWriter } from '../../src/storage/snapshot.ts';
@@ -93,26 +94,27 @@ function restart(machine: Machine): void {
   machine.acknowledged = recovered.lastZxid;
 }
 
-function newMachine(): Machine {
-  const disk = new SimulatedDisk();
+function newMachine(disk = new SimulatedDisk()): Machine {
   const first = new SnapshotWriter(disk, OPTIONS, new ListSource(0, [node('')]));
   first.advance();
   disk.drain();
   return { disk, values: new Map(), lastZxid: 0, acknowledged: 0 };
 }
 
+function liveThroughPowerFailures(seed: number, disk?: SimulatedDisk): void {
+  const random = seededRandom(seed);
+  const machine = newMachine(disk);
+  for (let incarnation = 0; incarnation < 6; incarnation++) {
+    live(machine, random);
+    machine.disk.crash(random);
+    restart(machine);
+  }
+}
+
 describe('every acknowledged transaction survives, and nothing is invented', () => {
   test('power failures', () => {
     fc.assert(
-      fc.property(fc.integer(), (seed) => {
-        const random = seededRandom(seed);
-        const machine = newMachine();
-        for (let incarnation = 0; incarnation < 6; incarnation++) {
-          live(machine, random);
-          machine.disk.crash(random);
-          restart(machine);
-        }
-      }),
+      fc.property(fc.integer(), (seed) => liveThroughPowerFailures(seed)),
       { numRuns: 100, seed: 20250 },
     );
   });
@@ -131,4 +133,21 @@ describe('every acknowledged transaction survives, and nothing is invented', () 
       { numRuns: 40, seed: 20251 },
     );
   });
+
+  test.each([
+    ['ignores synced writes', (step: DiskStep) => (step.op === 'create' ? { ...step, dsync: false } : step)],
+    ['never syncs the directory', (step: DiskStep) => (step.op === 'syncDirectory' ? NOTHING : step)],
+    ['does not sync snapshots', (step: DiskStep) => (step.op === 'sync' ? NOTHING : step)],
+  ])('a disk that %s is found out', (_, lie) => {
+    class LyingDisk extends SimulatedDisk {
+      override submit(steps: readonly DiskStep[]): number {
+        return super.submit(steps.map(lie));
+      }
+    }
+    const seeds = Array.from({ length: 30 }, (_, seed) => seed);
+    expect(() => seeds.forEach((seed) => liveThroughPowerFailures(seed, new LyingDisk()))).toThrow();
+  });
 });
+
+/** Does nothing: this file is not open. */
+const NOTHING: DiskStep = { op: 'close', file: 0 };
