@@ -28,6 +28,7 @@ import { StorageError } from './io/storage-error.ts';
 import { createMetrics, rotateMetrics } from './metrics/registry.ts';
 import { type ProbeAnswer, Replica } from './replica/replica.ts';
 import { adminAuthorizer } from './wiring/admin-authorizer.ts';
+import { openAudit, type ReplicaAudit } from './wiring/audit.ts';
 import { replicaOptions } from './wiring/replica-options.ts';
 import { saslConversations } from './wiring/sasl.ts';
 import { StagedSnapshot } from './wiring/staged-snapshot.ts';
@@ -56,6 +57,8 @@ export class Server {
   readonly #control: ReplicaControl;
   readonly #answerProbe: (word: Uint8Array, rest: Uint8Array) => ProbeAnswer | null;
   readonly #authorize: ReturnType<typeof adminAuthorizer>;
+  /** Null: audit.enable is not set. */
+  readonly #audit: ReplicaAudit | null;
   readonly #timers: NodeJS.Timeout[] = [];
   readonly #httpListeners: HttpListener[] = [];
   #disk: NodeDisk;
@@ -80,6 +83,7 @@ export class Server {
       push: (input) => this.#loop.push(input),
       onReject: () => this.#metrics.connection_rejected.add(1),
     });
+    this.#audit = config.audit.enabled ? openAudit(config, log) : null;
     this.#disk = this.#openDisk();
     this.#replica = this.#recover();
     this.#view = this.#makeView();
@@ -125,6 +129,8 @@ export class Server {
       access: this.#access,
       credentials: this.#credentials,
       metrics: this.#metrics,
+      audit: this.#audit,
+      elapsedMs: () => performance.now(),
       probe: (word, rest) => this.#answerProbe(word, rest),
     });
   }
@@ -151,6 +157,7 @@ export class Server {
     await this.#untilReady();
     await this.#ports.open();
     this.#watchTheLoop();
+    this.#audit?.started();
     await this.#openHttp();
   }
 
@@ -158,6 +165,8 @@ export class Server {
     turn: (inputs) => {
       const more = this.#replica.turn(inputs);
       this.#control.afterTurn();
+      this.#audit?.flush();
+      this.#wakeForTheLog();
       if (this.#replica.failure !== null) {
         this.#loop.stop();
         this.#onFailure(new StorageError('disk', this.#replica.failure));
@@ -165,6 +174,14 @@ export class Server {
       return more;
     },
   };
+
+  /** Transactions that wait for more of them (flushDelay) must not wait for the next tick. */
+  #wakeForTheLog(): void {
+    const dueMs = this.#replica.flushDueMs;
+    if (dueMs !== null) {
+      setTimeout(() => this.#loop.wake(), Math.max(1, dueMs - this.#clock.nowMs)).unref();
+    }
+  }
 
   /** The first snapshot of a new database is on disk. */
   async #untilReady(): Promise<void> {
@@ -255,12 +272,14 @@ export class Server {
 
   /** Takes no more requests, finishes what is in flight, closes everything. */
   async stop(): Promise<void> {
+    this.#audit?.stopping();
     this.#ports.close();
     for (const timer of this.#timers) {
       clearInterval(timer);
     }
     await Promise.all(this.#httpListeners.map((listener) => listener.close()));
     await this.#quiesce();
+    this.#audit?.close();
   }
 }
 

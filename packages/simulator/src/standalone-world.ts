@@ -58,6 +58,7 @@ export const simulatedOptions: ReplicaOptions = {
     renewSessionWeight: 2,
     localSessionWeight: 1,
   },
+  namespaceMetrics: true,
   purgeRetainCount: 3,
   purgeIntervalMs: 0,
 };
@@ -100,6 +101,8 @@ export class StandaloneWorld {
       access: new AccessControl(this.#auth),
       credentials: new Credentials(this.#auth, null),
       metrics: createMetrics(),
+      audit: null,
+      elapsedMs: () => this.clock.nowMs,
       probe: () => null,
     });
   }

@@ -36,7 +36,7 @@ export interface AuditEvent {
 }
 
 /** Where audit lines go; the line has no end of line. */
-export type AuditSink = (line: string) => void;
+export type AuditSink = (line: string, result: AuditResult) => void;
 
 /**
  * What a server with audit.enable holds; without it, it holds null, and a write costs one comparison. A failed multi is
@@ -53,7 +53,7 @@ export class AuditLog {
   }
 
   record(event: AuditEvent): void {
-    this.#sink(auditLine(event));
+    this.#sink(auditLine(event), event.result);
   }
 
   serverStarted(): void {
@@ -62,6 +62,11 @@ export class AuditLog {
 
   serverStopping(): void {
     this.record({ operation: 'serverStop', user: this.#serverUser, result: 'invoked' });
+  }
+
+  /** A container or TTL node that the server removed, its time being over. */
+  nodeReaped(path: string): void {
+    this.record({ operation: 'delete', user: this.#serverUser, znode: path, result: 'success' });
   }
 
   /** An ephemeral node that went with its session. */

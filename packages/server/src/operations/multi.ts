@@ -30,7 +30,9 @@ import type { Preparation, Txn, TxnKind, World, WriteOperation } from './operati
 import { prepareSetData, setDataTxn } from './set-data.ts';
 
 /** One operation of the request, its own request bound. */
-interface MultiPart {
+export interface MultiPart {
+  readonly opcode: number;
+  readonly request: unknown;
   readonly prepare: (preparation: Preparation) => Txn | number;
   readonly createsEphemeral: boolean;
 }
@@ -50,21 +52,23 @@ function decodePart(opcode: number, reader: JuteReader): MultiPart {
       }
       const effective = opcodeInMulti(opcode, request.flags);
       return {
+        opcode: effective,
+        request,
         prepare: (preparation) => prepareCreate(preparation, effective, request, request.ttl),
         createsEphemeral: effective !== OpCode.createContainer && isEphemeralMode(request.flags),
       };
     }
     case OpCode.delete: {
       const request = DeleteRequest.decode(reader);
-      return { prepare: (preparation) => prepareDelete(preparation, request), createsEphemeral: false };
+      return { opcode, request, createsEphemeral: false, prepare: (preparation) => prepareDelete(preparation, request) };
     }
     case OpCode.setData: {
       const request = SetDataRequest.decode(reader);
-      return { prepare: (preparation) => prepareSetData(preparation, request), createsEphemeral: false };
+      return { opcode, request, createsEphemeral: false, prepare: (preparation) => prepareSetData(preparation, request) };
     }
     case OpCode.check: {
       const request = CheckVersionRequest.decode(reader);
-      return { prepare: (preparation) => prepareCheck(preparation, request), createsEphemeral: false };
+      return { opcode, request, createsEphemeral: false, prepare: (preparation) => prepareCheck(preparation, request) };
     }
     default:
       throw new JuteError('OUT_OF_RANGE', `operation ${opcode} is not allowed in a multi`);
@@ -193,6 +197,18 @@ function replyDone({ txns, stats }: MultiValue, reply: JuteWriter): void {
     } else if (type === OpCode.setData && stat !== undefined) {
       StatResponse.encode(reply, { stat });
     }
+  });
+}
+
+/** The paths of a multi that was applied, by operation (with sequence numbers); null for one that was refused. */
+export function appliedParts(txn: Txn): string[] | null {
+  const { txns } = txn.value as MultiValue;
+  if (txn.kind === errorTxn || txns.some(({ type }) => type === OpCode.error)) {
+    return null;
+  }
+  return txns.map(({ type, data }) => {
+    subReader.reset(data, 0, data.length);
+    return (subTxnKinds.get(type) as TxnKind<{ path: string }>).record.decode(subReader).path;
   });
 }
 

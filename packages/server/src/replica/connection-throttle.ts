@@ -49,6 +49,11 @@ export class ConnectionThrottle {
     return this.#dropProbability;
   }
 
+  /** Tokens that the bucket lacks. */
+  get deficit(): number {
+    return this.#capacity - this.#tokens;
+  }
+
   /** Whether a handshake is let through; takes its tokens then. */
   admit(kind: HandshakeKind, nowMs: number): boolean {
     if (this.#options.tokens <= 0) {

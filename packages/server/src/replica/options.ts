@@ -28,6 +28,8 @@ export interface ReplicaOptions {
   /** From here it is cut off. */
   readonly unsentBytesMax: number;
   readonly connectionThrottle: ConnectionThrottleOptions;
+  /** Count bytes read and written by top-level node; costs some time with each request. */
+  readonly namespaceMetrics: boolean;
   /** Whole snapshots that purging keeps. */
   readonly purgeRetainCount: number;
   /** 0: no purging. */

@@ -44,7 +44,7 @@ export class Outputs {
 }
 
 /** Bytes of the frame's length and the reply header before a reply's body. */
-const REPLY_PREFIX_BYTES = 4 + 16;
+export const REPLY_PREFIX_BYTES = 4 + 16;
 const TWO_32 = 4294967296;
 
 /** Starts a reply frame and returns its offset for `endReply`; the body follows. */

@@ -12,15 +12,26 @@ export interface ReaperOptions {
   readonly maxNeverUsedIntervalMs: number;
 }
 
+/** A node whose time has come. */
+interface Due {
+  readonly path: string;
+  readonly isTtl: boolean;
+}
+
 export class Reaper {
   readonly #tree: DataTree;
   readonly #options: ReaperOptions;
-  readonly #remove: (path: string) => void;
-  #due: string[] = [];
+  readonly #remove: (path: string, isTtl: boolean) => void;
+  #due: Due[] = [];
   #nextCheckMs: number;
   #nextRemovalMs = 0;
 
-  constructor(tree: DataTree, options: ReaperOptions, nowMs: number, remove: (path: string) => void) {
+  constructor(
+    tree: DataTree,
+    options: ReaperOptions,
+    nowMs: number,
+    remove: (path: string, isTtl: boolean) => void,
+  ) {
     this.#tree = tree;
     this.#options = options;
     this.#remove = remove;
@@ -39,26 +50,27 @@ export class Reaper {
     const spacingMs = 60_000 / this.#options.maxPerMinute;
     while (this.#due.length > 0 && nowMs >= this.#nextRemovalMs) {
       this.#nextRemovalMs += spacingMs;
-      this.#remove(this.#due.pop() as string); // checked again when it is prepared
+      const { path, isTtl } = this.#due.pop() as Due;
+      this.#remove(path, isTtl); // checked again when it is prepared
     }
   }
 
-  #candidates(wallMs: number): string[] {
+  #candidates(wallMs: number): Due[] {
     const tree = this.#tree;
-    const due: string[] = [];
+    const due: Due[] = [];
     for (const path of tree.containers()) {
       const node = tree.find(path);
       const idleMs = wallMs - tree.mtimeMs(node);
       const { maxNeverUsedIntervalMs } = this.#options;
       const used = tree.cversion(node) > 0;
       if (tree.childCount(node) === 0 && (used || (maxNeverUsedIntervalMs > 0 && idleMs > maxNeverUsedIntervalMs))) {
-        due.push(path);
+        due.push({ path, isTtl: false });
       }
     }
     for (const path of tree.ttlNodes()) {
       const node = tree.find(path);
       if (tree.childCount(node) === 0 && wallMs - tree.mtimeMs(node) > ttlOfOwner(tree.owner(node))) {
-        due.push(path);
+        due.push({ path, isTtl: true });
       }
     }
     return due;

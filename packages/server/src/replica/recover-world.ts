@@ -3,6 +3,7 @@ import { type ACL, type JuteReader, OpCode, type StatPersisted, zxidHex } from '
 import { assert } from '../assert.ts';
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
+import type { Metrics } from '../metrics/registry.ts';
 import { StorageError } from '../io/storage-error.ts';
 import { txnKindOf } from '../operations/index.ts';
 import type { AccessControl } from '../operations/operation.ts';
@@ -21,18 +22,21 @@ export interface RecoveredWorld {
   readonly snapshotWanted: boolean;
   /** There was nothing on disk: no transaction may be logged before the first snapshot is there. */
   readonly isNew: boolean;
-  readonly digestMismatches: number;
 }
 
 interface RecoverySeams {
   readonly disk: Disk;
   readonly log: Log;
   readonly access: AccessControl;
+  readonly metrics: Metrics;
+  elapsedMs(): number;
 }
 
 /** Loads the database. Throws StorageError where a person has to decide. */
-export function recoverWorld(options: ReplicaOptions, { disk, log, access }: RecoverySeams): RecoveredWorld {
-  const sink = new WorldSink(options, access, log);
+export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams): RecoveredWorld {
+  const { disk, log, access, metrics, elapsedMs } = seams;
+  const startMs = elapsedMs();
+  const sink = new WorldSink(options, access, log, elapsedMs);
   const { lastZxid, snapshotZxid, sinceSnapshotTxns } = recover(disk, options.storage, sink, log);
   if (lastZxid < 0) {
     throw new StorageError(
@@ -44,11 +48,16 @@ export function recoverWorld(options: ReplicaOptions, { disk, log, access }: Rec
   const { world } = sink;
   world.tree.lastZxid = lastZxid;
   const orphans = sink.finish();
+  const endMs = elapsedMs();
+  metrics.dbinittime.add(endMs - startMs);
+  metrics.startup_snap_load_time.add((sink.snapshotLoadedMs ?? startMs) - startMs);
+  metrics.startup_txns_load_time.add(endMs - (sink.snapshotLoadedMs ?? startMs));
+  metrics.startup_txns_loaded.add(sinceSnapshotTxns);
+  metrics.digest_mismatches_count.add(sink.digestMismatches);
   return {
     world,
     snapshotWanted: snapshotZxid === null || orphans > 0 || sinceSnapshotTxns > options.storage.snapCount / 2,
     isNew: snapshotZxid === null,
-    digestMismatches: sink.digestMismatches,
   };
 }
 
@@ -56,15 +65,19 @@ class WorldSink implements RecoverySink {
   readonly #options: ReplicaOptions;
   readonly #access: AccessControl;
   readonly #log: Log;
+  readonly #elapsedMs: () => number;
   world: ReplicaWorld;
   digestMismatches = 0;
+  /** When the snapshot had been loaded; null: there was none. */
+  snapshotLoadedMs: number | null = null;
   /** The snapshot's digest, to be compared when replay reaches its zxid; records are not compared before. */
   #target: SnapshotDigest | null = null;
 
-  constructor(options: ReplicaOptions, access: AccessControl, log: Log) {
+  constructor(options: ReplicaOptions, access: AccessControl, log: Log, elapsedMs: () => number) {
     this.#options = options;
     this.#access = access;
     this.#log = log;
+    this.#elapsedMs = elapsedMs;
     this.world = this.#freshWorld();
   }
 
@@ -93,6 +106,7 @@ class WorldSink implements RecoverySink {
 
   snapshotLoaded(zxid: number, digest: SnapshotDigest | null): void {
     this.world.tree.finishLoading();
+    this.snapshotLoadedMs = this.#elapsedMs();
     if (this.#options.digestEnabled && digest !== null && digest.zxid > 0 && digest.zxid >= zxid) {
       this.#target = digest;
       this.#compareTarget(zxid);

@@ -3,8 +3,7 @@
  * single deterministic machine. It is fed with inputs and turned (docs/internals/architecture.md); no promise, timer,
  * socket or file is in here. turn() is the only place that knows the order of things.
  */
-import { ErrorNumber, type JuteWriter, OpCode, Perms } from '@treekeeper/protocol';
-import { assert } from '../assert.ts';
+import { OpCode } from '@treekeeper/protocol';
 import type { Credentials } from '../auth/credentials.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Connection } from '../io/connection.ts';
@@ -16,25 +15,26 @@ import type { Metrics } from '../metrics/registry.ts';
 import { Statistics } from '../metrics/statistics.ts';
 import { deleteContainer } from '../operations/delete.ts';
 import type { AccessControl, World } from '../operations/operation.ts';
-import { closeSession } from '../operations/session.ts';
-import { type ExpiryBucket, ExpiryQueue } from '../sessions/expiry.ts';
-import { type Session, SessionIds, type SessionTable } from '../sessions/session-table.ts';
+import type { ExpiryBucket } from '../sessions/expiry.ts';
+import type { Session, SessionTable } from '../sessions/session-table.ts';
 import { TxnLog } from '../storage/log.ts';
 import { purge } from '../storage/purge.ts';
-import type { Change } from '../tree/data-tree.ts';
 import { Leader } from '../zab/leader.ts';
 import { MajorityQuorum } from '../zab/quorum.ts';
+import type { WriteAudit } from './audit.ts';
 import { ClientConnection, PauseReason } from './client-connection.ts';
-import { ConnectionThrottle } from './connection-throttle.ts';
-import { EventEncoder } from './event-encoder.ts';
+import type { ConnectionThrottle } from './connection-throttle.ts';
 import { Handshake } from './handshake.ts';
+import { Instruments } from './instruments.ts';
 import type { ReplicaOptions } from './options.ts';
 import { Outputs } from './output.ts';
 import { PendingChanges } from './pending-changes.ts';
 import { Reaper } from './reaper.ts';
 import { recoverWorld } from './recover-world.ts';
 import { Requests } from './requests.ts';
+import { SessionLife } from './session-life.ts';
 import { Snapshots } from './snapshots.ts';
+import { WatchEvents } from './watch-events.ts';
 import { type InFlight, Writes } from './writes.ts';
 
 /** The tables, with connections as the owners of sessions. */
@@ -51,6 +51,10 @@ export interface ReplicaSeams {
   readonly access: AccessControl;
   readonly credentials: Credentials;
   readonly metrics: Metrics;
+  /** Null: no audit log. */
+  readonly audit: WriteAudit | null;
+  /** Monotonic milliseconds that pass within a turn as well: to measure recovery, and for nothing else. */
+  elapsedMs(): number;
   /** Answers a four-letter word; null: these four bytes are none. */
   probe(word: Uint8Array, argument: Uint8Array): ProbeAnswer | null;
 }
@@ -77,18 +81,13 @@ export class Replica {
   readonly #requests: Requests;
   readonly #handshake: Handshake;
   readonly #outputs = new Outputs();
-  readonly #events = new EventEncoder();
-  readonly #expiry: ExpiryQueue<Session<ClientConnection>>;
-  readonly #sessionless: ExpiryQueue<ClientConnection>;
+  readonly #events: WatchEvents;
+  readonly #sessions: SessionLife;
+  readonly #instruments: Instruments;
   readonly #reaper: Reaper;
   readonly snapshots: Snapshots;
-  readonly throttle: ConnectionThrottle;
   #nextPurgeMs: number;
-  readonly #sessionIds: SessionIds;
-  /** Local sessions whose createSession is on its way. */
-  readonly #upgrading = new Set<Session>();
-  /** Zxid of the transaction whose changes are being told to watchers. */
-  #eventZxid = 0;
+  #mismatchReported = false;
   #retryAtMs = 0;
   #nextQuotaWarningMs = 0;
   #stopping = false;
@@ -97,27 +96,44 @@ export class Replica {
   constructor(options: ReplicaOptions, seams: ReplicaSeams) {
     this.options = options;
     this.#seams = seams;
-    const { clock, disk, log, random } = seams;
+    const { clock, disk, log, random, metrics } = seams;
+    const { fsyncWarningThresholdMs } = options.storage;
+    const { namespaceMetrics } = options;
+    const instruments = new Instruments(metrics, this.statistics, { fsyncWarningThresholdMs, namespaceMetrics });
+    this.#instruments = instruments;
     const recovered = recoverWorld(options, seams);
     const { world } = recovered;
     this.world = world;
-    this.#txnLog = new TxnLog(disk, options.storage, random, log, world.tree.lastZxid);
+    this.#events = new WatchEvents(world, this.#outputs, instruments);
+    this.#txnLog = new TxnLog(disk, options.storage, random, log, world.tree.lastZxid, (txns, _bytes, durationMs) => {
+      instruments.synced(txns, durationMs, this.#writes.inFlightCount - txns);
+    });
     this.#leader = new Leader(options.serverId, new MajorityQuorum([options.serverId]), world.tree.lastZxid, {
       append: (zxid, payload) => this.#txnLog.append(zxid, payload),
     });
     this.#pending = new PendingChanges(world, options.digestEnabled);
-    this.#writes = new Writes(world, this.#pending, this.#leader, clock, options.digestEnabled);
-    this.snapshots = new Snapshots(world, disk, options.storage, log, recovered.isNew, () => clock.wallMs);
-    this.#expiry = new ExpiryQueue(options.tickTimeMs);
-    this.#sessionless = new ExpiryQueue(options.sessionlessTimeoutMs);
-    this.#sessionIds = new SessionIds(options.serverId, clock.wallMs);
-    for (const session of world.sessions.values()) {
-      this.#expiry.touch(session, clock.nowMs, session.timeoutMs); // everyone gets a full timeout after a restart
-    }
-    this.throttle = new ConnectionThrottle(options.connectionThrottle, random, clock.nowMs);
+    this.#writes = new Writes(world, this.#pending, this.#leader, clock, options.digestEnabled, instruments);
+    this.snapshots = new Snapshots(world, disk, options.storage, log, recovered.isNew, clock, metrics.snapshottime);
     this.#nextPurgeMs = options.purgeIntervalMs > 0 ? clock.nowMs : Number.POSITIVE_INFINITY;
-    this.#reaper = new Reaper(world.tree, options.reaper, clock.nowMs, (path) => {
+    this.#reaper = new Reaper(world.tree, options.reaper, clock.nowMs, (path, isTtl) => {
+      instruments.operations.record(OpCode.deleteContainer);
+      if (isTtl) {
+        metrics.ttl_node_deleted_count.add(1);
+      }
       this.#writes.submit(deleteContainer, { path }, 0n, [], null, 0);
+    });
+    this.#sessions = new SessionLife(options, {
+      sessions: world.sessions,
+      writes: this.#writes,
+      clock,
+      random,
+      log,
+      instruments,
+      opened: (client, sessionId, timeoutMs) => this.#handshake.opened(client, sessionId, timeoutMs),
+      close: (client) => this.#close(client),
+      pause: (client, reason) => this.#pause(client, reason),
+      resume: (client, reason) => this.#resume(client, reason),
+      writesRefused: () => this.#txnLog.full,
     });
     this.#requests = new Requests(
       {
@@ -125,12 +141,11 @@ export class Replica {
         writes: this.#writes,
         outputs: this.#outputs,
         clock,
-        statistics: this.statistics,
-        metrics: seams.metrics,
+        instruments,
         credentials: seams.credentials,
-        touch: (client) => this.#touch(client),
-        upgradeSession: (client) => this.#upgrade(client),
-        closeLocalSession: (session) => this.#closeLocal(session),
+        touch: (client) => this.#sessions.touch(client),
+        upgradeSession: (client) => this.#sessions.upgrade(client),
+        closeLocalSession: (session) => this.#sessions.closeLocal(session),
         close: (client) => this.#close(client),
         pause: (client, reason) => this.#pause(client, reason),
         resume: (client, reason) => this.#resume(client, reason),
@@ -143,9 +158,9 @@ export class Replica {
       outputs: this.#outputs,
       timeouts: options,
       lastZxid: () => world.tree.lastZxid,
-      admit: (sessionId) => this.#admit(sessionId),
-      begin: (client, timeoutMs) => this.#beginSession(client, timeoutMs),
-      attach: (client, session, timeoutMs) => this.#attach(client, session, timeoutMs),
+      admit: (sessionId) => this.#sessions.admit(sessionId),
+      begin: (client, timeoutMs) => this.#sessions.begin(client, timeoutMs),
+      attach: (client, session, timeoutMs) => this.#sessions.attach(client, session, timeoutMs),
       close: (client) => this.#close(client),
     });
     if (recovered.snapshotWanted) {
@@ -168,11 +183,20 @@ export class Replica {
 
   /** Sessions by the time at which they expire, soonest first. */
   expiryBuckets(): readonly ExpiryBucket<Session<ClientConnection>>[] {
-    return this.#expiry.buckets();
+    return this.#sessions.buckets();
+  }
+
+  get throttle(): ConnectionThrottle {
+    return this.#sessions.throttle;
   }
 
   get outstandingRequests(): number {
     return this.#requests.outstanding;
+  }
+
+  /** When the log wants a turn although nothing happened (flushDelay); null: no need. */
+  get flushDueMs(): number | null {
+    return this.#txnLog.flushDueMs;
   }
 
   get writesRefused(): boolean {
@@ -252,18 +276,14 @@ export class Replica {
         this.#txnLog.retry();
       }
     } else if (!this.#stopping) {
-      for (const session of this.#expiry.takeExpired(nowMs)) {
-        this.#expire(session);
-      }
+      this.#sessions.expireSessions(nowMs);
       this.#reaper.tick(nowMs, wallMs);
     }
     if (this.snapshots.firstPending && !this.snapshots.writing && nowMs >= this.#retryAtMs) {
       this.#retryAtMs = nowMs + FULL_DISK_RETRY_MS; // it failed, and nothing can be logged without it
       this.snapshots.start();
     }
-    for (const client of this.#sessionless.takeExpired(nowMs)) {
-      this.#close(client);
-    }
+    this.#sessions.expireConnections(nowMs);
     if (nowMs >= this.#nextPurgeMs && !this.snapshots.writing) {
       this.#nextPurgeMs = nowMs + this.options.purgeIntervalMs;
       this.#purge();
@@ -283,9 +303,10 @@ export class Replica {
     const { credentials, clock } = this.#seams;
     const identities = credentials.initialIdentities(connection);
     const { frameBytesMax } = this.options;
-    const client = new ClientConnection(connection, frameBytesMax, identities, clock.wallMs, this.#sendEvent);
+    const client = new ClientConnection(connection, frameBytesMax, identities, clock.wallMs, this.#events.send);
     this.connections.set(connection, client);
-    this.#sessionless.touch(client, clock.nowMs, this.options.sessionlessTimeoutMs);
+    this.#instruments.connected(connection.remoteAddress, connection.certificateSubject !== null);
+    this.#sessions.connected(client);
   }
 
   #gone(connection: Connection): void {
@@ -295,13 +316,10 @@ export class Replica {
     }
     this.connections.delete(connection);
     client.gone = true;
-    this.#sessionless.remove(client);
     this.#requests.forget(client);
     this.world.watches.removeWatcher(client);
     this.#seams.credentials.forget(client);
-    if (client.session?.owner === client) {
-      client.session.owner = null; // the session lives on until it expires
-    }
+    this.#sessions.disconnected(client);
   }
 
   /** Nothing more is read; what is in the output leaves first. */
@@ -422,102 +440,6 @@ export class Replica {
     return false;
   };
 
-  // Sessions
-
-  #admit(sessionId: bigint): boolean {
-    const kind = sessionId !== 0n ? 'renew' : this.options.localSessionsEnabled ? 'local' : 'global';
-    const admitted = this.throttle.admit(kind, this.#seams.clock.nowMs);
-    if (!admitted) {
-      this.#seams.metrics.connection_rejected.add(1);
-    }
-    return admitted;
-  }
-
-  #beginSession(client: ClientConnection, timeoutMs: number): void {
-    if (this.#txnLog.full) {
-      this.#close(client); // no session can be logged now; the client tries again
-      return;
-    }
-    const { sessions } = this.world;
-    const sessionId = this.#sessionIds.next((id) => sessions.get(id) !== undefined);
-    client.sessionId = sessionId;
-    client.phase = 'opening';
-    this.#sessionless.remove(client);
-    if (this.options.localSessionsEnabled) {
-      const session = sessions.openLocal(sessionId, timeoutMs);
-      this.#attach(client, session, timeoutMs);
-      this.#handshake.opened(client, sessionId, timeoutMs);
-      return;
-    }
-    this.#pause(client, PauseReason.opening); // what is pipelined behind the handshake waits for its answer
-    this.#writes.openSession(sessionId, timeoutMs, client);
-  }
-
-  #sessionOpened(entry: InFlight): void {
-    const session = this.world.sessions.get(entry.sessionId);
-    assert(session !== undefined, 'a session exists once its transaction is applied');
-    const { client } = entry;
-    this.#upgrading.delete(session);
-    this.#expiry.touch(session, this.#seams.clock.nowMs, session.timeoutMs);
-    if (client === null || client.gone) {
-      return;
-    }
-    this.#attach(client, session, session.timeoutMs);
-    this.#handshake.opened(client, session.id, session.timeoutMs);
-    this.#resume(client, PauseReason.opening);
-  }
-
-  #attach(client: ClientConnection, session: Session<ClientConnection>, timeoutMs: number): void {
-    this.#sessionless.remove(client);
-    session.timeoutMs = timeoutMs;
-    client.session = session;
-    client.sessionId = session.id;
-    session.owner = client;
-    this.#expiry.touch(session, this.#seams.clock.nowMs, timeoutMs);
-  }
-
-  #touch(client: ClientConnection): void {
-    const { session } = client;
-    if (session !== null && !session.closing) {
-      this.#expiry.touch(session, this.#seams.clock.nowMs, session.timeoutMs);
-    }
-  }
-
-  /** A local session that writes ephemerals becomes a global one first (client-protocol.md §2.7). 0, or the error. */
-  #upgrade(client: ClientConnection): number {
-    const session = client.session as Session;
-    if (!this.options.rules.localSessionsUpgradingEnabled) {
-      return ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION;
-    }
-    if (!this.#upgrading.has(session)) {
-      this.#upgrading.add(session);
-      this.#writes.openSession(session.id, session.timeoutMs, null);
-    }
-    return 0;
-  }
-
-  #expire(session: Session<ClientConnection>): void {
-    if (session.closing) {
-      return;
-    }
-    this.#seams.log.info(`session 0x${BigInt.asUintN(64, session.id).toString(16)} has expired`);
-    this.#seams.metrics.stale_sessions_expired.add(1);
-    if (session.local) {
-      this.#closeLocal(session);
-      return;
-    }
-    this.#writes.submit(closeSession, {}, session.id, [], null, 0);
-  }
-
-  /** A local session ends without a transaction: no other server knows of it, and it owns nothing in the tree. */
-  #closeLocal(session: Session<ClientConnection>): void {
-    this.world.sessions.close(session.id);
-    this.#expiry.remove(session);
-    if (session.owner !== null) {
-      this.#close(session.owner);
-    }
-  }
-
   // Transactions
 
   #applyCommitted(): void {
@@ -531,17 +453,16 @@ export class Replica {
       if (this.options.digestEnabled && entry.zxid % DIGEST_HISTORY_INTERVAL === 0) {
         this.#rememberDigest(entry.zxid);
       }
-      this.#fireWatches(entry.zxid);
+      if (this.#seams.audit !== null) {
+        this.#audit(this.#seams.audit, entry);
+      }
+      this.#events.fire(entry.zxid); // before the answer, and before any later one
       if (entry.txn.kind.type === OpCode.createSession) {
-        this.#sessionOpened(entry);
+        this.#sessions.applied(entry);
         continue;
       }
       if (entry.txn.kind.type === OpCode.closeSession && session !== undefined) {
-        this.#expiry.remove(session);
-        // Who closed it gets the answer first; who let it expire is cut off.
-        if (entry.client === null && session.owner !== null) {
-          this.#close(session.owner);
-        }
+        this.#sessions.closed(session, entry.client);
       }
       if (entry.client !== null) {
         this.#requests.applied(entry, entry.client);
@@ -550,6 +471,16 @@ export class Replica {
     if (applied) {
       this.#requests.settle();
       this.#reportQuotas();
+    }
+  }
+
+  #audit(audit: WriteAudit, entry: InFlight): void {
+    if (entry.txn.kind.type !== OpCode.closeSession) {
+      audit.written(entry);
+      return;
+    }
+    for (const change of this.world.tree.changes) {
+      audit.ephemeralDeleted(entry.sessionId, change.path);
     }
   }
 
@@ -576,48 +507,15 @@ export class Replica {
   }
 
   #digestMismatch(entry: InFlight): void {
-    const { digest_mismatches_count } = this.#seams.metrics;
-    digest_mismatches_count.add(1);
-    if (digest_mismatches_count.value === 1) {
+    this.#seams.metrics.digest_mismatches_count.add(1);
+    if (!this.#mismatchReported) {
+      this.#mismatchReported = true;
       const zxid = entry.zxid.toString(16);
       this.#seams.log.error(
         `the tree's digest after zxid 0x${zxid} is not the one predicted for it: please report this`,
       );
     }
   }
-
-  /** Events of a transaction go into the outputs before its answer does, and before any later one. */
-  #fireWatches(zxid: number): void {
-    const { changes } = this.world.tree;
-    if (changes.length === 0) {
-      return;
-    }
-    this.#eventZxid = zxid;
-    for (const change of changes) {
-      this.#fire(change);
-    }
-    changes.length = 0;
-  }
-
-  #fire(change: Change): void {
-    const { access, watches } = this.world;
-    watches.trigger(change, (watcher, type, path, acl) => {
-      // Who may not read the node does not hear of it; a one-shot watch is used up all the same (§7.4).
-      if (access.permits(acl, Perms.read, watcher.identities)) {
-        watcher.sendEvent(type, path, this.#eventZxid);
-      }
-    });
-  }
-
-  readonly #sendEvent = (client: ClientConnection, type: number, path: string, zxid: number): void => {
-    if (client.phase === 'closing' || client.gone) {
-      return;
-    }
-    const output: JuteWriter = this.#outputs.of(client);
-    output.raw(this.#events.encode(type, path, zxid));
-    client.statistics.packetsSent++;
-    this.statistics.packetsSent++;
-  };
 
   // Stopping
 

@@ -3,18 +3,16 @@
  * A read with nothing before it is answered at once, straight from the tree; anything else waits in the connection's
  * queue (client-protocol.md §3.7).
  */
-import { ErrorNumber, type Id, JuteError, JuteReader, OpCode, SpecialXid } from '@treekeeper/protocol';
+import { ErrorNumber, type Id, JuteError, JuteReader, type JuteWriter, OpCode, SpecialXid } from '@treekeeper/protocol';
 import type { Credentials } from '../auth/credentials.ts';
 import type { Clock } from '../io/clock.ts';
-import type { PercentileSummary } from '../metrics/primitives.ts';
-import { type Metrics, OperationCounters } from '../metrics/registry.ts';
-import type { Statistics } from '../metrics/statistics.ts';
 import { errorTxn } from '../operations/error.ts';
 import { operationOf } from '../operations/index.ts';
 import type { ReadOperation, World, WriteOperation } from '../operations/operation.ts';
 import type { Session } from '../sessions/session-table.ts';
 import { type Answer, type ClientConnection, PauseReason, type Waiting } from './client-connection.ts';
-import { beginReply, endReply, type Outputs } from './output.ts';
+import type { Instruments } from './instruments.ts';
+import { beginReply, endReply, type Outputs, REPLY_PREFIX_BYTES } from './output.ts';
 import type { InFlight, Writes } from './writes.ts';
 
 export interface RequestLimits {
@@ -33,8 +31,7 @@ export interface RequestPorts {
   readonly writes: Writes;
   readonly outputs: Outputs;
   readonly clock: Clock;
-  readonly statistics: Statistics;
-  readonly metrics: Metrics;
+  readonly instruments: Instruments;
   readonly credentials: Credentials;
   /** The session has shown life. */
   touch(client: ClientConnection): void;
@@ -54,18 +51,14 @@ export class Requests {
   readonly #reader: JuteReader;
   #waitingTotal = 0;
   #largeBytesTotal = 0;
-  readonly #operationCounters: OperationCounters;
-  readonly #readLatency: PercentileSummary;
-  readonly #updateLatency: PercentileSummary;
+  readonly #instruments: Instruments;
   readonly #pausedForOutstanding = new Set<ClientConnection>();
 
   constructor(ports: RequestPorts, limits: RequestLimits) {
     this.#ports = ports;
     this.#limits = limits;
     this.#reader = new JuteReader(undefined, limits.fieldLengthBytesMax);
-    this.#operationCounters = new OperationCounters(ports.metrics);
-    this.#readLatency = ports.metrics.readlatency;
-    this.#updateLatency = ports.metrics.updatelatency;
+    this.#instruments = ports.instruments;
   }
 
   /** Requests received and not answered, of all connections. */
@@ -84,7 +77,7 @@ export class Requests {
     const xid = reader.int();
     const opcode = reader.int();
     client.statistics.packetsReceived++;
-    this.#ports.statistics.packetsReceived++;
+    this.#instruments.statistics.packetsReceived++;
     if (opcode === OpCode.auth || opcode === OpCode.sasl) {
       this.#authenticate(client, xid, opcode);
       return client.phase === 'open';
@@ -99,7 +92,7 @@ export class Requests {
       return false;
     }
     this.#ports.touch(client);
-    this.#operationCounters.record(opcode);
+    this.#instruments.operations.record(opcode);
     if (operation.kind === 'read') {
       this.#read(client, xid, operation);
     } else {
@@ -172,7 +165,8 @@ export class Requests {
     const { lastZxid } = world.tree;
     endReply(output, start, xid, lastZxid, err);
     const latencyMs = clock.nowMs - receivedMs;
-    this.#readLatency.add(latencyMs);
+    const bodyBytes = this.#replied(output, start);
+    this.#instruments.read(latencyMs, request, bodyBytes);
     this.#sent(client, operation.opcode, xid, lastZxid, latencyMs);
   }
 
@@ -246,6 +240,7 @@ export class Requests {
       output.raw(body);
       output.setInt(start, output.length - start - 4);
     }
+    this.#replied(output, start);
     this.#sent(client, OpCode.notification, xid, zxid ?? lastZxid, 0);
     if (close) {
       this.#ports.close(client);
@@ -270,10 +265,11 @@ export class Requests {
   /** A transaction of this connection has been applied: its answer, and what waited behind it. */
   applied(entry: InFlight, client: ClientConnection): void {
     if (client.gone) {
+      this.#instruments.metrics.stale_replies.add(1);
       return;
     }
     const { outputs, world, clock } = this.#ports;
-    const { txn, xid, zxid, receivedMs } = entry;
+    const { txn, xid, zxid, receivedMs, request } = entry;
     const { opcode, reply } = entry.operation as WriteOperation;
     const output = outputs.of(client);
     const start = beginReply(output);
@@ -283,7 +279,8 @@ export class Requests {
     }
     endReply(output, start, xid, zxid, err);
     const latencyMs = clock.nowMs - receivedMs;
-    this.#updateLatency.add(latencyMs);
+    this.#replied(output, start);
+    this.#instruments.written(opcode, err, latencyMs, request);
     this.#sent(client, opcode, xid, zxid, latencyMs);
     client.shift();
     this.#waitingTotal--;
@@ -362,7 +359,7 @@ export class Requests {
       return true;
     }
     if (this.#largeBytesTotal + sizeBytes > largeRequestBytesMax) {
-      this.#ports.metrics.large_requests_rejected.add(1);
+      this.#instruments.metrics.large_requests_rejected.add(1);
       this.#ports.close(client);
       return false;
     }
@@ -376,8 +373,17 @@ export class Requests {
     client.largeRequestBytes = 0;
   }
 
+  /** Counts the reply that begins at `start`; returns the size of its body. */
+  #replied(output: JuteWriter, start: number): number {
+    const frameBytes = output.length - start;
+    const bodyBytes = frameBytes - REPLY_PREFIX_BYTES;
+    this.#instruments.replied(frameBytes, bodyBytes);
+    return bodyBytes;
+  }
+
   #sent(client: ClientConnection, opcode: number, xid: number, zxid: number, latencyMs: number): void {
-    const { statistics, clock } = this.#ports;
+    const { clock } = this.#ports;
+    const { statistics } = this.#instruments;
     client.statistics.packetsSent++;
     client.statistics.recordAnswer(opcode, xid, zxid, latencyMs, clock.nowMs);
     statistics.packetsSent++;

@@ -1,7 +1,9 @@
 /** When snapshots are written: one at a time, a slice a turn. */
 import { zxidHex } from '@treekeeper/protocol';
+import type { Clock } from '../io/clock.ts';
 import type { Disk, DiskCompletion } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
+import type { Summary } from '../metrics/primitives.ts';
 import type { World } from '../operations/operation.ts';
 import type { StorageOptions } from '../storage/options.ts';
 import { SnapshotWriter } from '../storage/snapshot.ts';
@@ -20,21 +22,32 @@ export class Snapshots {
   readonly #disk: Disk;
   readonly #options: StorageOptions;
   readonly #log: Log;
-  readonly #wallMs: () => number;
+  readonly #clock: Clock;
+  readonly #time: Summary;
   #writer: SnapshotWriter | null = null;
+  #startedMs = 0;
   #source: ReplicaSnapshotSource | null = null;
   #first: boolean;
   #last: WrittenSnapshot | null = null;
   #failures = 0;
   #written = 0;
 
-  /** `isNew`: the database has no snapshot yet, and nothing may be logged before it has. */
-  constructor(world: World, disk: Disk, options: StorageOptions, log: Log, isNew: boolean, wallMs: () => number) {
+  /** `isNew`: the database has no snapshot yet, and nothing may be logged before it has. `time` learns how long each took. */
+  constructor(
+    world: World,
+    disk: Disk,
+    options: StorageOptions,
+    log: Log,
+    isNew: boolean,
+    clock: Clock,
+    time: Summary,
+  ) {
     this.#world = world;
     this.#disk = disk;
     this.#options = options;
     this.#log = log;
-    this.#wallMs = wallMs;
+    this.#clock = clock;
+    this.#time = time;
     this.#first = isNew;
   }
 
@@ -63,6 +76,7 @@ export class Snapshots {
   start(): void {
     if (this.#writer === null) {
       this.#source = new ReplicaSnapshotSource(this.#world, this.#options.digestEnabled);
+      this.#startedMs = this.#clock.nowMs;
       this.#writer = new SnapshotWriter(this.#disk, this.#options, this.#source);
     }
   }
@@ -84,7 +98,8 @@ export class Snapshots {
       this.#first = false;
       this.#written++;
       const { name, zxid, sizeBytes } = writer;
-      this.#last = { name, zxid, sizeBytes, wallMs: this.#wallMs() };
+      this.#last = { name, zxid, sizeBytes, wallMs: this.#clock.wallMs };
+      this.#time.add(this.#clock.nowMs - this.#startedMs);
       this.#log.info(`wrote ${name}: ${sizeBytes} bytes, state of zxid 0x${zxidHex(zxid)}`);
       return;
     }

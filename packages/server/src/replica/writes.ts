@@ -11,6 +11,7 @@ import type { Txn, World, WriteOperation } from '../operations/operation.ts';
 import { createSessionTxn } from '../operations/session.ts';
 import type { Leader } from '../zab/leader.ts';
 import type { ClientConnection } from './client-connection.ts';
+import type { Instruments } from './instruments.ts';
 import type { PendingChanges } from './pending-changes.ts';
 
 /** A proposed transaction, until it is applied. */
@@ -26,6 +27,10 @@ export interface InFlight {
   readonly xid: number;
   /** Null for a createSession: its answer is the handshake's. */
   readonly operation: WriteOperation | null;
+  /** Null where the body did not decode, and for a createSession. */
+  readonly request: unknown;
+  /** Of the client, when the request was read. */
+  readonly identities: readonly Id[];
   readonly receivedMs: number;
 }
 
@@ -37,16 +42,25 @@ export class Writes {
   readonly #leader: Leader;
   readonly #clock: Clock;
   readonly #digestEnabled: boolean;
+  readonly #instruments: Instruments;
   readonly #payload = new JuteWriter(4096);
   #inFlight: InFlight[] = [];
   #head = 0;
 
-  constructor(world: World, pending: PendingChanges, leader: Leader, clock: Clock, digestEnabled: boolean) {
+  constructor(
+    world: World,
+    pending: PendingChanges,
+    leader: Leader,
+    clock: Clock,
+    digestEnabled: boolean,
+    instruments: Instruments,
+  ) {
     this.#world = world;
     this.#pending = pending;
     this.#leader = leader;
     this.#clock = clock;
     this.#digestEnabled = digestEnabled;
+    this.#instruments = instruments;
   }
 
   /** Proposed and not applied. */
@@ -73,19 +87,19 @@ export class Writes {
     this.#begin(sessionId, identities);
     const result = operation.prepare(this.#pending, request);
     const txn = typeof result === 'number' ? refusal(result) : result;
-    this.#propose(txn, sessionId, client, xid, operation);
+    this.#propose(txn, sessionId, client, xid, operation, request);
   }
 
   /** A write whose body does not decode, where that consumes a zxid. */
   submitMalformed(operation: WriteOperation, sessionId: bigint, client: ClientConnection, xid: number): void {
     this.#begin(sessionId, client.identities);
-    this.#propose(refusal(ErrorNumber.MARSHALLING_ERROR), sessionId, client, xid, operation);
+    this.#propose(refusal(ErrorNumber.MARSHALLING_ERROR), sessionId, client, xid, operation, null);
   }
 
   /** A new session; `client` is the connection whose handshake waits for it, null when a local session is upgraded. */
   openSession(sessionId: bigint, timeoutMs: number, client: ClientConnection | null): void {
     this.#begin(sessionId, []);
-    this.#propose({ kind: createSessionTxn, value: { timeOut: timeoutMs } }, sessionId, client, 0, null);
+    this.#propose({ kind: createSessionTxn, value: { timeOut: timeoutMs } }, sessionId, client, 0, null, null);
   }
 
   #begin(sessionId: bigint, identities: readonly Id[]): void {
@@ -98,8 +112,9 @@ export class Writes {
     client: ClientConnection | null,
     xid: number,
     operation: WriteOperation | null,
+    request: unknown,
   ): void {
-    const { zxid, timeMs, digest } = this.#pending;
+    const { zxid, timeMs, digest, identities } = this.#pending;
     const payload = this.#payload;
     payload.clear();
     TxnHeader.encode(payload, { clientId: sessionId, cxid: xid, zxid, time: timeMs, type: txn.kind.type });
@@ -108,7 +123,20 @@ export class Writes {
       TxnDigest.encode(payload, { version: DIGEST_VERSION, treeDigest: digest });
     }
     const receivedMs = this.#clock.nowMs;
-    this.#inFlight.push({ zxid, timeMs, sessionId, txn, digest, client, xid, operation, receivedMs });
+    this.#inFlight.push({
+      zxid,
+      timeMs,
+      sessionId,
+      txn,
+      digest,
+      client,
+      xid,
+      operation,
+      request,
+      identities,
+      receivedMs,
+    });
+    this.#instruments.proposed();
     this.#leader.propose(zxid, payload.bytes.subarray(0, payload.length));
   }
 
@@ -124,6 +152,8 @@ export class Writes {
     assert(entry.zxid > tree.lastZxid, 'transactions are applied in order');
     entry.txn.kind.apply(this.#world, entry.txn.value, entry);
     tree.lastZxid = entry.zxid;
+    const { nowMs, wallMs } = this.#clock;
+    this.#instruments.committed(nowMs - entry.receivedMs, wallMs - entry.timeMs);
     this.#head++;
     if (this.#head === this.#inFlight.length) {
       this.#inFlight = [];

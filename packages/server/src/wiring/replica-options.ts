@@ -44,6 +44,7 @@ export function replicaOptions(config: ServerConfig): ReplicaOptions {
     unsentBytesPause: limits.connectionOutputPauseBytes,
     unsentBytesMax: limits.connectionOutputBytesMax,
     connectionThrottle: config.connectionThrottle,
+    namespaceMetrics: config.metrics.prometheusEnabled,
     purgeRetainCount: storage.purgeRetainCount,
     purgeIntervalMs: storage.purgeIntervalMs,
   };

@@ -1,0 +1,165 @@
+/**
+ * What the replica tells the metrics. Instruments are looked up once, here: recording one is a few additions. The clock
+ * stands still within a turn, so what ZooKeeper measures inside one (preparing, applying) is not measured.
+ */
+import { ErrorNumber, OpCode } from '@treekeeper/protocol';
+import type { Counter, PercentileSummary, SummarySet } from '../metrics/primitives.ts';
+import { type Metrics, OperationCounters } from '../metrics/registry.ts';
+import type { Statistics } from '../metrics/statistics.ts';
+import type { Change } from '../tree/data-tree.ts';
+
+/** What ZooKeeper adds to path and data for a node's stat when it counts bytes per namespace. */
+const STAT_BYTES = 68;
+const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
+
+export interface InstrumentOptions {
+  /** A slower sync of the log is counted as too slow. */
+  readonly fsyncWarningThresholdMs: number;
+  /** Count bytes by top-level node: not free, so only when somebody collects metrics. */
+  readonly namespaceMetrics: boolean;
+}
+
+export class Instruments {
+  readonly metrics: Metrics;
+  readonly statistics: Statistics;
+  readonly operations: OperationCounters;
+  readonly bytesReceived: Counter;
+  readonly watchBytes: Counter;
+  readonly #responseBytes: Counter;
+  readonly #readLatency: PercentileSummary;
+  readonly #updateLatency: PercentileSummary;
+  readonly #localWriteCommitted: PercentileSummary;
+  readonly #propagation: PercentileSummary;
+  readonly #quorumAck: PercentileSummary;
+  readonly #logTotal: PercentileSummary;
+  readonly #logFlush: PercentileSummary;
+  readonly #logWait: PercentileSummary;
+  readonly #proposals: Counter;
+  readonly #prepared: Counter;
+  readonly #logged: Counter;
+  readonly #commits: Counter;
+  readonly #watchCounts: { readonly [K in Change['kind']]: PercentileSummary };
+  readonly #readNamespaces: SummarySet | null;
+  readonly #writeNamespaces: SummarySet | null;
+  readonly #slowSyncMs: number;
+  /** Of the batch that made the transactions durable that are applied now. */
+  #lastSyncMs = 0;
+
+  constructor(metrics: Metrics, statistics: Statistics, options: InstrumentOptions) {
+    this.metrics = metrics;
+    this.statistics = statistics;
+    this.operations = new OperationCounters(metrics);
+    this.bytesReceived = metrics.bytes_received_count;
+    this.watchBytes = metrics.watch_bytes;
+    this.#responseBytes = metrics.response_bytes;
+    this.#readLatency = metrics.readlatency;
+    this.#updateLatency = metrics.updatelatency;
+    this.#localWriteCommitted = metrics.local_write_committed_time_ms;
+    this.#propagation = metrics.propagation_latency;
+    this.#quorumAck = metrics.quorum_ack_latency;
+    this.#logTotal = metrics.sync_processor_queue_and_flush_time_ms;
+    this.#logFlush = metrics.sync_processor_queue_flush_time_ms;
+    this.#logWait = metrics.sync_processor_queue_time_ms;
+    this.#proposals = metrics.proposal_count;
+    this.#prepared = metrics.prep_processor_request_queued;
+    this.#logged = metrics.sync_processor_request_queued;
+    this.#commits = metrics.commit_count;
+    this.#watchCounts = {
+      created: metrics.node_created_watch_count,
+      deleted: metrics.node_deleted_watch_count,
+      dataChanged: metrics.node_changed_watch_count,
+    };
+    this.#readNamespaces = options.namespaceMetrics ? metrics.read_per_namespace : null;
+    this.#writeNamespaces = options.namespaceMetrics ? metrics.write_per_namespace : null;
+    this.#slowSyncMs = options.fsyncWarningThresholdMs;
+  }
+
+  /** A connection was accepted. */
+  connected(remoteAddress: string, hasCertificate: boolean): void {
+    if (!hasCertificate) {
+      if (LOOPBACK.test(remoteAddress)) {
+        this.statistics.nonMtlsLocalConnCount++;
+      } else {
+        this.statistics.nonMtlsRemoteConnCount++;
+      }
+    }
+  }
+
+  /** A transaction was prepared, numbered and handed to the log. */
+  proposed(): void {
+    this.#prepared.value++;
+    this.#proposals.value++;
+    this.#logged.value++;
+  }
+
+  /** A batch of the log is durable; `waitingTxns` are left for the next one. */
+  synced(txns: number, durationMs: number, waitingTxns: number): void {
+    const { metrics } = this;
+    metrics.fsynctime.add(durationMs);
+    metrics.sync_process_time.add(durationMs);
+    metrics.sync_processor_batch_size.add(txns);
+    metrics.sync_processor_queue_size.add(waitingTxns);
+    this.#lastSyncMs = durationMs;
+    if (durationMs > this.#slowSyncMs) {
+      this.statistics.fsyncThresholdExceedCount++;
+    }
+  }
+
+  /** A transaction was applied, this long after it was proposed (`ageMs`), and after the time it bears. */
+  committed(ageMs: number, propagationMs: number): void {
+    this.#commits.value++;
+    this.#propagation.add(propagationMs);
+    this.#quorumAck.add(ageMs);
+    this.#logTotal.add(ageMs);
+    this.#logFlush.add(this.#lastSyncMs);
+    this.#logWait.add(Math.max(0, ageMs - this.#lastSyncMs));
+  }
+
+  /** A reply was put into an output: `bodyBytes` of it after the header. */
+  replied(frameBytes: number, bodyBytes: number): void {
+    this.#responseBytes.value += frameBytes;
+    if (bodyBytes > 0) {
+      this.statistics.recordResponse(bodyBytes);
+    }
+  }
+
+  read(latencyMs: number, request: unknown, bodyBytes: number): void {
+    this.#readLatency.add(latencyMs);
+    if (this.#readNamespaces !== null) {
+      const { path } = request as { readonly path?: unknown };
+      if (typeof path === 'string') {
+        this.#readNamespaces.addPath(path, path.length + bodyBytes);
+      }
+    }
+  }
+
+  /** A client's write was applied, or refused with `err`. */
+  written(opcode: number, err: number, latencyMs: number, request: unknown): void {
+    this.#updateLatency.add(latencyMs);
+    this.#localWriteCommitted.add(latencyMs);
+    if (err === 0) {
+      if (opcode === OpCode.createTTL) {
+        this.metrics.ttl_node_created_count.add(1);
+      }
+      if (this.#writeNamespaces !== null) {
+        const { path, data } = request as { readonly path?: unknown; readonly data?: Uint8Array | null };
+        if (typeof path === 'string') {
+          this.#writeNamespaces.addPath(path, path.length + (data?.length ?? 0) + STAT_BYTES);
+        }
+      }
+    } else if (err === ErrorNumber.QUOTA_EXCEEDED) {
+      const { path } = request as { readonly path?: unknown };
+      if (typeof path === 'string') {
+        this.metrics.quota_exceeded_error_per_namespace.add(path.split('/', 2)[1] ?? '', 1);
+      }
+    }
+  }
+
+  /** A change was told to watchers: so many events of the node itself, and of its parent's children. */
+  fired(kind: Change['kind'], nodeEvents: number, childEvents: number): void {
+    this.#watchCounts[kind].add(nodeEvents);
+    if (kind !== 'dataChanged') {
+      this.metrics.node_children_watch_count.add(childEvents);
+    }
+  }
+}

@@ -1,0 +1,209 @@
+/** Sessions from the handshake to their end: begun, resumed, kept alive, upgraded, expired (client-protocol.md §2, §10). */
+import { ErrorNumber, OpCode } from '@treekeeper/protocol';
+import { assert } from '../assert.ts';
+import type { Clock } from '../io/clock.ts';
+import type { Log } from '../io/log.ts';
+import type { Random } from '../io/random.ts';
+import { closeSession } from '../operations/session.ts';
+import { type ExpiryBucket, ExpiryQueue } from '../sessions/expiry.ts';
+import { type Session, SessionIds, type SessionTable } from '../sessions/session-table.ts';
+import { type ClientConnection, PauseReason } from './client-connection.ts';
+import { ConnectionThrottle } from './connection-throttle.ts';
+import type { Instruments } from './instruments.ts';
+import type { ReplicaOptions } from './options.ts';
+import type { InFlight, Writes } from './writes.ts';
+
+/** What the life of sessions needs of the rest of the replica. */
+export interface SessionPorts {
+  readonly sessions: SessionTable<ClientConnection>;
+  readonly writes: Writes;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly instruments: Instruments;
+  /** Tells the client its session. */
+  opened(client: ClientConnection, sessionId: bigint, timeoutMs: number): void;
+  close(client: ClientConnection): void;
+  pause(client: ClientConnection, reason: number): void;
+  resume(client: ClientConnection, reason: number): void;
+  /** The log takes nothing for now (full disk). */
+  writesRefused(): boolean;
+}
+
+export class SessionLife {
+  readonly throttle: ConnectionThrottle;
+  readonly #options: ReplicaOptions;
+  readonly #ports: SessionPorts;
+  readonly #expiry: ExpiryQueue<Session<ClientConnection>>;
+  /** Connections that have no session yet. */
+  readonly #sessionless: ExpiryQueue<ClientConnection>;
+  readonly #ids: SessionIds;
+  /** Local sessions whose createSession is on its way. */
+  readonly #upgrading = new Set<Session>();
+
+  constructor(options: ReplicaOptions, ports: SessionPorts) {
+    const { clock, random, sessions } = ports;
+    this.#options = options;
+    this.#ports = ports;
+    this.throttle = new ConnectionThrottle(options.connectionThrottle, random, clock.nowMs);
+    this.#expiry = new ExpiryQueue(options.tickTimeMs);
+    this.#sessionless = new ExpiryQueue(options.sessionlessTimeoutMs);
+    this.#ids = new SessionIds(options.serverId, clock.wallMs);
+    for (const session of sessions.values()) {
+      this.#expiry.touch(session, clock.nowMs, session.timeoutMs); // everyone gets a full timeout after a restart
+    }
+  }
+
+  /** By the time at which they expire, soonest first. */
+  buckets(): readonly ExpiryBucket<Session<ClientConnection>>[] {
+    return this.#expiry.buckets();
+  }
+
+  /** A new connection: it has some time to shake hands. */
+  connected(client: ClientConnection): void {
+    this.#sessionless.touch(client, this.#ports.clock.nowMs, this.#options.sessionlessTimeoutMs);
+  }
+
+  /** The connection is gone; its session lives on until it expires. */
+  disconnected(client: ClientConnection): void {
+    this.#sessionless.remove(client);
+    const { session } = client;
+    if (session?.owner === client) {
+      session.owner = null;
+      if (!session.closing) {
+        this.#ports.instruments.metrics.connection_drop_count.add(1);
+      }
+    }
+  }
+
+  /** Whether the connection throttle lets a handshake through; session 0 asks for a new one. */
+  admit(sessionId: bigint): boolean {
+    const { clock, instruments } = this.#ports;
+    const { metrics } = instruments;
+    metrics.connection_request_count.add(1);
+    const kind = sessionId !== 0n ? 'renew' : this.#options.localSessionsEnabled ? 'local' : 'global';
+    const admitted = this.throttle.admit(kind, clock.nowMs);
+    metrics.connection_token_deficit.add(this.throttle.deficit);
+    if (!admitted) {
+      metrics.connection_rejected.add(1);
+    }
+    return admitted;
+  }
+
+  /** Starts a session; `applied` follows when its transaction has been applied. */
+  begin(client: ClientConnection, timeoutMs: number): void {
+    const { sessions, writes } = this.#ports;
+    if (this.#ports.writesRefused()) {
+      this.#ports.close(client); // no session can be logged now; the client tries again
+      return;
+    }
+    const sessionId = this.#ids.next((id) => sessions.get(id) !== undefined);
+    client.sessionId = sessionId;
+    client.phase = 'opening';
+    this.#sessionless.remove(client);
+    this.#ports.instruments.operations.record(OpCode.createSession);
+    if (this.#options.localSessionsEnabled) {
+      const session = sessions.openLocal(sessionId, timeoutMs);
+      this.attach(client, session, timeoutMs);
+      this.#ports.opened(client, sessionId, timeoutMs);
+      return;
+    }
+    this.#ports.pause(client, PauseReason.opening); // what is pipelined behind the handshake waits for its answer
+    writes.openSession(sessionId, timeoutMs, client);
+  }
+
+  /** A createSession has been applied. */
+  applied(entry: InFlight): void {
+    const { sessions, clock } = this.#ports;
+    const session = sessions.get(entry.sessionId);
+    assert(session !== undefined, 'a session exists once its transaction is applied');
+    const { client } = entry;
+    this.#upgrading.delete(session);
+    this.#expiry.touch(session, clock.nowMs, session.timeoutMs);
+    if (client === null || client.gone) {
+      return;
+    }
+    this.attach(client, session, session.timeoutMs);
+    this.#ports.opened(client, session.id, session.timeoutMs);
+    this.#ports.resume(client, PauseReason.opening);
+  }
+
+  /** The session is this connection's from now on. */
+  attach(client: ClientConnection, session: Session<ClientConnection>, timeoutMs: number): void {
+    this.#sessionless.remove(client);
+    session.timeoutMs = timeoutMs;
+    client.session = session;
+    client.sessionId = session.id;
+    session.owner = client;
+    this.#expiry.touch(session, this.#ports.clock.nowMs, timeoutMs);
+  }
+
+  /** The session has shown life. */
+  touch(client: ClientConnection): void {
+    const { session } = client;
+    if (session !== null && !session.closing) {
+      this.#expiry.touch(session, this.#ports.clock.nowMs, session.timeoutMs);
+    }
+  }
+
+  /** A local session that writes ephemerals becomes a global one first (client-protocol.md §2.7). 0, or the error. */
+  upgrade(client: ClientConnection): number {
+    const session = client.session as Session;
+    if (!this.#options.rules.localSessionsUpgradingEnabled) {
+      return ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION;
+    }
+    if (!this.#upgrading.has(session)) {
+      this.#upgrading.add(session);
+      this.#ports.writes.openSession(session.id, session.timeoutMs, null);
+    }
+    return 0;
+  }
+
+  /** Ends the sessions whose time is over. */
+  expireSessions(nowMs: number): void {
+    for (const session of this.#expiry.takeExpired(nowMs)) {
+      this.#expire(session);
+    }
+  }
+
+  /** Closes the connections that have not shaken hands in time. */
+  expireConnections(nowMs: number): void {
+    for (const client of this.#sessionless.takeExpired(nowMs)) {
+      this.#ports.instruments.metrics.sessionless_connections_expired.add(1);
+      this.#ports.close(client);
+    }
+  }
+
+  #expire(session: Session<ClientConnection>): void {
+    if (session.closing) {
+      return;
+    }
+    const { log, instruments, writes } = this.#ports;
+    log.info(`session 0x${BigInt.asUintN(64, session.id).toString(16)} has expired`);
+    instruments.metrics.stale_sessions_expired.add(1);
+    if (session.local) {
+      this.closeLocal(session);
+      return;
+    }
+    instruments.operations.record(OpCode.closeSession);
+    writes.submit(closeSession, {}, session.id, [], null, 0);
+  }
+
+  /** A closeSession has been applied. `client`: who asked for it; null when it had expired. */
+  closed(session: Session<ClientConnection>, client: ClientConnection | null): void {
+    this.#expiry.remove(session);
+    // Who closed it gets the answer first; who let it expire is cut off.
+    if (client === null && session.owner !== null) {
+      this.#ports.close(session.owner);
+    }
+  }
+
+  /** A local session ends without a transaction: no other server knows of it, and it owns nothing in the tree. */
+  closeLocal(session: Session<ClientConnection>): void {
+    this.#ports.sessions.close(session.id);
+    this.#expiry.remove(session);
+    if (session.owner !== null) {
+      this.#ports.close(session.owner);
+    }
+  }
+}
