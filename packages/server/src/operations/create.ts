@@ -146,8 +146,10 @@ export function prepareCreate(
     return overQuota;
   }
   const { zxid, timeMs } = preparation;
-  const cversion = (parent.cversion + 1) | 0;
-  preparation.put({ ...parent, cversion, pzxid: zxid, childCount: parent.childCount + 1 });
+  // At its end the counter sticks, and with it the parent's pzxid, as in Java's tree: a transaction only ever raises it.
+  const cversion = Math.min(parent.cversion + 1, CVERSION_MAX);
+  const pzxid = cversion > parent.cversion ? zxid : parent.pzxid;
+  preparation.put({ ...parent, cversion, pzxid, childCount: parent.childCount + 1 });
   preparation.put({
     path,
     exists: true,
