@@ -1,5 +1,13 @@
 /** Names and framing of log and snapshot files (disk-format.md §1, §2.1, §3.5). */
-import { FILE_VERSION, FileHeader, JuteWriter, LOG_MAGIC, SNAPSHOT_MAGIC, zxidHex, zxidNumber } from '@treekeeper/protocol';
+import {
+  FILE_VERSION,
+  FileHeader,
+  JuteWriter,
+  LOG_MAGIC,
+  SNAPSHOT_MAGIC,
+  zxidHex,
+  zxidNumber,
+} from '@treekeeper/protocol';
 import type { Area, Disk, FileEntry } from '../io/disk.ts';
 import { ADLER32_START, adler32 } from './adler32.ts';
 import type { SnapshotCompression } from './options.ts';

@@ -73,14 +73,7 @@ export class TxnLog {
   #bytesUntilRoll = 0;
 
   /** Goes on after `lastZxid`. The first transaction begins a new file: no existing file is ever appended to. */
-  constructor(
-    disk: Disk,
-    options: StorageOptions,
-    random: Random,
-    log: Log,
-    lastZxid: number,
-    onSync?: SyncObserver,
-  ) {
+  constructor(disk: Disk, options: StorageOptions, random: Random, log: Log, lastZxid: number, onSync?: SyncObserver) {
     assert(options.snapCount >= 2, 'snapCount is at least 2');
     this.#disk = disk;
     this.#options = options;

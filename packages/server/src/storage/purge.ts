@@ -46,7 +46,9 @@ export function purge(disk: Disk, retainCount: number): { ticket: number; names:
   }));
   const logs: DataFile[] = listDataFiles(disk, 'log');
   const doomed = filesToPurge(snapshots, logs, retainCount);
-  const removal = (prefix: DataFilePrefix) => (name: string): DiskStep => ({ op: 'remove', area: areaOf(prefix), name });
+  const removal =
+    (prefix: DataFilePrefix) =>
+    (name: string): DiskStep => ({ op: 'remove', area: areaOf(prefix), name });
   const steps = [...doomed.snapshots.map(removal('snapshot')), ...doomed.logs.map(removal('log'))];
   if (steps.length === 0) {
     return null;

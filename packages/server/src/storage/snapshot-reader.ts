@@ -168,7 +168,9 @@ class SnapshotReader {
 
   #need(count: number): void {
     if (!this.#input.ensure(count)) {
-      throw new Error(`it ends at offset ${this.#input.offset + this.#input.end - this.#input.position}, in mid-section`);
+      throw new Error(
+        `it ends at offset ${this.#input.offset + this.#input.end - this.#input.position}, in mid-section`,
+      );
     }
   }
 

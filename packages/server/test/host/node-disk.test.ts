@@ -8,7 +8,15 @@ import type { DiskCompletion, DiskStep } from '../../src/io/disk.ts';
 import { TxnLog } from '../../src/storage/log.ts';
 import { recover } from '../../src/storage/recovery.ts';
 import { SnapshotWriter } from '../../src/storage/snapshot.ts';
-import { constantRandom, errorBody, ListSource, node, RecordingLog, RecordingSink, testOptions } from '../storage/support.ts';
+import {
+  constantRandom,
+  errorBody,
+  ListSource,
+  node,
+  RecordingLog,
+  RecordingSink,
+  testOptions,
+} from '../storage/support.ts';
 
 let directory: string;
 const open: NodeDisk[] = [];
@@ -33,8 +41,7 @@ function openDisk({ dataDir = directory, dataLogDir = dataDir, autocreate = true
   });
   open.push(disk);
   const run = (...steps: DiskStep[]) => completionOf(disk.submit(steps));
-  const completionOf = (ticket: number) =>
-    new Promise<DiskCompletion>((resolve) => waiting.set(ticket, resolve));
+  const completionOf = (ticket: number) => new Promise<DiskCompletion>((resolve) => waiting.set(ticket, resolve));
   return { disk, run, completionOf };
 }
 
@@ -241,7 +248,11 @@ test('closing waits for what is on its way, and delivers nothing more', async ()
 test('log and snapshot through real files, and back', async () => {
   const { disk, completionOf } = openDisk({ dataLogDir: join(directory, 'logs') });
   const options = testOptions({ snapCount: 10, snapshotCompression: 'gz' });
-  const snapshot = new SnapshotWriter(disk, options, new ListSource(0, [node(''), node('/a', Buffer.alloc(500_000, 7))]));
+  const snapshot = new SnapshotWriter(
+    disk,
+    options,
+    new ListSource(0, [node(''), node('/a', Buffer.alloc(500_000, 7))]),
+  );
   const settle = async (writer: TxnLog | SnapshotWriter, ticket: number) => {
     writer.onCompletion(await completionOf(ticket));
   };

@@ -5,8 +5,8 @@ import { SimulatedDisk } from '../../../simulator/src/disk.ts';
 import type { DiskStep } from '../../src/io/disk.ts';
 import type { Random } from '../../src/io/random.ts';
 import { TxnLog } from '../../src/storage/log.ts';
-import { SnapshotWriter } from '../../src/storage/snapshot.ts';
 import { purge } from '../../src/storage/purge.ts';
+import { SnapshotWriter } from '../../src/storage/snapshot.ts';
 import { ListSource, node, RecordingLog, recoverFrom, seededRandom, testOptions, txnBody } from './support.ts';
 
 /** A "tree" that is the list of values applied: a snapshot is the list, a txn adds to it. */
@@ -61,7 +61,11 @@ function live(machine: Machine, random: Random): void {
       log.retry();
     }
     if (log.takeRolled() && snapshot === null) {
-      snapshot = new SnapshotWriter(disk, OPTIONS, new ListSource(log.syncedThrough, valueNodes(machine.values, log.syncedThrough)));
+      snapshot = new SnapshotWriter(
+        disk,
+        OPTIONS,
+        new ListSource(log.syncedThrough, valueNodes(machine.values, log.syncedThrough)),
+      );
     } else if (snapshot !== null && snapshot.state !== 'writing') {
       if (snapshot.state === 'done') {
         purge(disk, 3);

@@ -2,7 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SimulatedDisk } from '../../../simulator/src/disk.ts';
 import { ADLER32_START, adler32 } from '../../src/storage/adler32.ts';
-import { compressionOf, listDataFiles, logName, passesQuickCheck, snapshotName, zxidOfName } from '../../src/storage/format.ts';
+import {
+  compressionOf,
+  listDataFiles,
+  logName,
+  passesQuickCheck,
+  snapshotName,
+  zxidOfName,
+} from '../../src/storage/format.ts';
 
 /** The slow, obvious Adler-32. */
 function plainAdler32(bytes: Uint8Array): number {

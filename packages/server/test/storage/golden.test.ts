@@ -247,30 +247,47 @@ describe('snapshot-variants', () => {
     }
   });
 
-  test.each(['none', 'gz', 'snappy'] as const)('writing the tree again (%s) and reading it gives the same', (method) => {
-    const original = new RecordingSink();
-    const source = goldenDisk('snapshot-variants/digest-lastzxid-3.10');
-    readSnapshot(source, 'snapshot.39', fieldBytesMax, original);
-    const disk = new SimulatedDisk();
-    const content = { sessions: original.sessions, acls: original.acls, digest: 49566625207n };
-    const name = writeSnapshot(
-      disk,
-      testOptions({ snapshotCompression: method }),
-      new ListSource(0x39, [...original.nodes.values()], content),
-    );
-    // Sections and order are as they were read, so even the bytes are Java's.
-    expect(uncompressed(disk, name).equals(source.get('data', 'snapshot.39'))).toBe(true);
-    const copy = new RecordingSink();
-    readSnapshot(disk, name, fieldBytesMax, copy);
-    expect(copy).toEqual(original);
-  });
+  test.each(['none', 'gz', 'snappy'] as const)(
+    'writing the tree again (%s) and reading it gives the same',
+    (method) => {
+      const original = new RecordingSink();
+      const source = goldenDisk('snapshot-variants/digest-lastzxid-3.10');
+      readSnapshot(source, 'snapshot.39', fieldBytesMax, original);
+      const disk = new SimulatedDisk();
+      const content = { sessions: original.sessions, acls: original.acls, digest: 49566625207n };
+      const name = writeSnapshot(
+        disk,
+        testOptions({ snapshotCompression: method }),
+        new ListSource(0x39, [...original.nodes.values()], content),
+      );
+      // Sections and order are as they were read, so even the bytes are Java's.
+      expect(uncompressed(disk, name).equals(source.get('data', 'snapshot.39'))).toBe(true);
+      const copy = new RecordingSink();
+      readSnapshot(disk, name, fieldBytesMax, copy);
+      expect(copy).toEqual(original);
+    },
+  );
 });
 
 describe('recovery', () => {
   test.each([
     { folder: 'standalone-basic', data: 'version-2', log: 'version-2', snapshot: 0x39, first: 0x3a, txns: 11 },
-    { folder: 'standalone-fuzzy', data: 'version-2', log: 'version-2', snapshot: 0x229, first: 0x22a, txns: 0x3aa - 0x229 },
-    { folder: 'ensemble-node1', data: 'data/version-2', log: 'log/version-2', snapshot: 0x100000010, first: 0x200000001, txns: 24 },
+    {
+      folder: 'standalone-fuzzy',
+      data: 'version-2',
+      log: 'version-2',
+      snapshot: 0x229,
+      first: 0x22a,
+      txns: 0x3aa - 0x229,
+    },
+    {
+      folder: 'ensemble-node1',
+      data: 'data/version-2',
+      log: 'log/version-2',
+      snapshot: 0x100000010,
+      first: 0x200000001,
+      txns: 24,
+    },
   ])('$folder', ({ folder, data, log, snapshot, first, txns }) => {
     const state = goldenJson<GoldenState>(`${folder}/expected.json`);
     const { sink, recovered } = recoverFrom(goldenDisk(`${folder}/${data}`, `${folder}/${log}`));

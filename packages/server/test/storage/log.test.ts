@@ -4,15 +4,7 @@ import type { DiskStep } from '../../src/io/disk.ts';
 import { logFileHeader } from '../../src/storage/format.ts';
 import { TxnLog } from '../../src/storage/log.ts';
 import type { StorageOptions } from '../../src/storage/options.ts';
-import {
-  constantRandom,
-  errorBody,
-  framed,
-  RecordingLog,
-  recoverFrom,
-  seededRandom,
-  testOptions,
-} from './support.ts';
+import { constantRandom, errorBody, framed, RecordingLog, recoverFrom, seededRandom, testOptions } from './support.ts';
 import { deliver, writeLog } from './writers.ts';
 
 /** A disk that keeps what was submitted. */
@@ -28,8 +20,13 @@ function begin(changes: Partial<StorageOptions> = {}, lastZxid = 0, random = 0) 
   const disk = new WatchedDisk();
   const messages = new RecordingLog();
   const synced: { txns: number; bytes: number; durationMs: number }[] = [];
-  const log = new TxnLog(disk, testOptions(changes), constantRandom(random), messages, lastZxid, (txns, bytes, durationMs) =>
-    synced.push({ txns, bytes, durationMs }),
+  const log = new TxnLog(
+    disk,
+    testOptions(changes),
+    constantRandom(random),
+    messages,
+    lastZxid,
+    (txns, bytes, durationMs) => synced.push({ txns, bytes, durationMs }),
   );
   const append = (...zxids: number[]) => {
     for (const zxid of zxids) {

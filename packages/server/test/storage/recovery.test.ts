@@ -113,7 +113,12 @@ describe('which logs are replayed', () => {
     const createSession = txnBody(2, -10, Buffer.from([0, 0, 0x4e, 0x20]));
     disk.put('log', 'log.1', logFile(errorBody(1), createSession, errorBody(2), errorBody(3)));
     const { sink, recovered } = recoverFrom(disk);
-    expect(sink.txns.map(({ header }) => [header.zxid, header.type])).toEqual([[1, -1], [2, -10], [2, -1], [3, -1]]);
+    expect(sink.txns.map(({ header }) => [header.zxid, header.type])).toEqual([
+      [1, -1],
+      [2, -10],
+      [2, -1],
+      [3, -1],
+    ]);
     expect(recovered.sinceSnapshotTxns).toBe(4);
   });
 
@@ -223,7 +228,9 @@ describe('damaged logs (§2.4)', () => {
     for (const position of [offsetOf(n) + 4, offsetOf(n), offsetOf(n) + 12, offsetOf(n) + 40]) {
       const disk = diskWithLog();
       disk.damage('log', 'log.1', position);
-      const message = new RegExp(`log\\.1 is damaged at offset ${offsetOf(n)}: the checksum.*truncate -s ${offsetOf(n)} log\\.1`);
+      const message = new RegExp(
+        `log\\.1 is damaged at offset ${offsetOf(n)}: the checksum.*truncate -s ${offsetOf(n)} log\\.1`,
+      );
       expect(() => recoverFrom(disk)).toThrow(message);
     }
   });
@@ -358,10 +365,16 @@ describe('old forms of transactions', () => {
   test('trap 30: the 12-byte rule does not hit real lists', () => {
     expect(only(txnBody(1, -11, paths()))).toMatchObject({ txn: { paths2Delete: [] }, digest: null });
     expect(only(txnBody(1, -11, paths(), 9n))).toMatchObject({ txn: { paths2Delete: [] }, digest: 9n });
-    expect(only(txnBody(1, -11, paths('/a', '/b')))).toMatchObject({ txn: { paths2Delete: ['/a', '/b'] }, digest: null });
+    expect(only(txnBody(1, -11, paths('/a', '/b')))).toMatchObject({
+      txn: { paths2Delete: ['/a', '/b'] },
+      digest: null,
+    });
     // Twelve bytes as well, but one path: not beginning with a 2.
     expect(only(txnBody(1, -11, paths('/abc')))).toMatchObject({ txn: { paths2Delete: ['/abc'] }, digest: null });
-    expect(only(txnBody(1, -11, paths('/a', '/b'), 3n))).toMatchObject({ txn: { paths2Delete: ['/a', '/b'] }, digest: 3n });
+    expect(only(txnBody(1, -11, paths('/a', '/b'), 3n))).toMatchObject({
+      txn: { paths2Delete: ['/a', '/b'] },
+      digest: 3n,
+    });
   });
 
   test('trap 12: error records have no digest; what follows a digest is ignored', () => {

@@ -4,8 +4,8 @@ import { SimulatedDisk } from '../../../simulator/src/disk.ts';
 import type { DiskStep } from '../../src/io/disk.ts';
 import { compressSlice, uncompressedChunks } from '../../src/storage/compression.ts';
 import type { StorageOptions } from '../../src/storage/options.ts';
-import { readSnapshot } from '../../src/storage/snapshot-reader.ts';
 import { SnapshotWriter } from '../../src/storage/snapshot.ts';
+import { readSnapshot } from '../../src/storage/snapshot-reader.ts';
 import { ListSource, node, nodesText, RecordingSink, recoverFrom, seededRandom, testOptions } from './support.ts';
 import { deliver, writeSnapshot } from './writers.ts';
 
@@ -64,11 +64,15 @@ describe.each(['none', 'gz', 'snappy'] as const)('compression %s', (snapshotComp
 });
 
 test('compressed slices of any content come back', () => {
-  const slices = fc.array(fc.uint8Array({ minLength: 1, maxLength: 70_000, size: 'max' }), { minLength: 1, maxLength: 4 });
+  const slices = fc.array(fc.uint8Array({ minLength: 1, maxLength: 70_000, size: 'max' }), {
+    minLength: 1,
+    maxLength: 4,
+  });
   fc.assert(
     fc.property(fc.constantFrom('gz' as const, 'snappy' as const), slices, (method, parts) => {
       const disk = new SimulatedDisk();
-      const header = method === 'snappy' ? Buffer.from('82534e4150505900' + '0000000100000001', 'hex') : Buffer.alloc(0);
+      const header =
+        method === 'snappy' ? Buffer.from('82534e4150505900' + '0000000100000001', 'hex') : Buffer.alloc(0);
       disk.put('data', 'x', Buffer.concat([header, ...parts.map((part) => compressSlice(method, part))]));
       const next = uncompressedChunks(disk, 'x', method);
       const chunks: Uint8Array[] = [];
@@ -117,7 +121,10 @@ describe('trailer (§3.1)', () => {
     const section = Buffer.from('0000000000000005' + '00000001' + '00000008' + '6465616462656566', 'hex');
     const seal = sealOver(Buffer.concat([plain, section]));
     disk.put('data', name, Buffer.concat([plain, section, seal]));
-    expect(readSnapshot(disk, name, fieldBytesMax, new RecordingSink())).toEqual({ digest: null, lastProcessedZxid: null });
+    expect(readSnapshot(disk, name, fieldBytesMax, new RecordingSink())).toEqual({
+      digest: null,
+      lastProcessedZxid: null,
+    });
   });
 
   test('a null list in the table of ACLs makes the snapshot unusable', () => {
@@ -177,21 +184,24 @@ describe('writing safely', () => {
     expect(syncs).toBe(3);
   });
 
-  test.each(['create', 'write', 'sync', 'rename'])('a failed %s leaves nothing, and what was there before stays', (op) => {
-    const disk = new SimulatedDisk();
-    writeSnapshot(disk, testOptions(), new ListSource(5, [node('')]));
-    const before = disk.get('data', 'snapshot.5');
-    const writer = new SnapshotWriter(disk, testOptions(), new ListSource(5, manyNodes(3000)));
-    disk.failNext((step) => step.op === op, 'EIO');
-    while (writer.state === 'writing') {
-      writer.advance();
-      deliver(disk, writer);
-    }
-    expect(writer.state).toBe('failed');
-    expect(writer.failure).toMatchObject({ kind: 'failed', message: `${op}: EIO` });
-    expect(names(disk)).toEqual(['snapshot.5']);
-    expect(disk.get('data', 'snapshot.5').equals(before)).toBe(true);
-  });
+  test.each(['create', 'write', 'sync', 'rename'])(
+    'a failed %s leaves nothing, and what was there before stays',
+    (op) => {
+      const disk = new SimulatedDisk();
+      writeSnapshot(disk, testOptions(), new ListSource(5, [node('')]));
+      const before = disk.get('data', 'snapshot.5');
+      const writer = new SnapshotWriter(disk, testOptions(), new ListSource(5, manyNodes(3000)));
+      disk.failNext((step) => step.op === op, 'EIO');
+      while (writer.state === 'writing') {
+        writer.advance();
+        deliver(disk, writer);
+      }
+      expect(writer.state).toBe('failed');
+      expect(writer.failure).toMatchObject({ kind: 'failed', message: `${op}: EIO` });
+      expect(names(disk)).toEqual(['snapshot.5']);
+      expect(disk.get('data', 'snapshot.5').equals(before)).toBe(true);
+    },
+  );
 
   test('a full disk: the temporary file is removed, the failure says why', () => {
     const disk = new SimulatedDisk();

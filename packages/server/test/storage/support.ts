@@ -25,8 +25,8 @@ import type { Random } from '../../src/io/random.ts';
 import { logFileHeader, RECORD_FRAME_BYTES, writeRecord } from '../../src/storage/format.ts';
 import { type StorageOptions, storageDefaults } from '../../src/storage/options.ts';
 import { type Recovered, type RecoverySink, recover } from '../../src/storage/recovery.ts';
-import type { SnapshotDigest } from '../../src/storage/snapshot-reader.ts';
 import type { SnapshotSource } from '../../src/storage/snapshot.ts';
+import type { SnapshotDigest } from '../../src/storage/snapshot-reader.ts';
 import type { LoggedTxnHeader } from '../../src/storage/txn-body.ts';
 
 export const golden: string = join(import.meta.dirname, '../golden');
@@ -249,7 +249,11 @@ export class ListSource implements SnapshotSource {
   constructor(
     zxid: number,
     nodes: readonly RecordedNode[],
-    { sessions = new Map<bigint, number>(), acls = new Map<bigint, readonly ACL[]>(), digest = null as bigint | null } = {},
+    {
+      sessions = new Map<bigint, number>(),
+      acls = new Map<bigint, readonly ACL[]>(),
+      digest = null as bigint | null,
+    } = {},
   ) {
     this.zxid = zxid;
     this.sessions = sessions;
