@@ -58,6 +58,8 @@ export const createTtlTxn: TxnKind<CreateTtlTxn> = {
     tree.create(path, data, acl, ttlOwner(ttl), parentCVersion, zxid, timeMs, false),
 };
 
+const CVERSION_MAX = 2147483647;
+
 /** 0, or the error of flags that are wrong, or wrong for the opcode (§5.1, "Opcode and flags disagreeing"). */
 function modeError(preparation: Preparation, opcode: number, flags: number, ttl: bigint): number {
   if (flags < 0 || flags > CREATE_MODE_MAX) {
