@@ -72,7 +72,12 @@ export class Server {
     this.#log = log;
     this.#onFailure = onFailure;
     this.#loop = new Loop(this.#clock, limits.turnInputsMax, onFailure);
-    const registry = new AuthRegistry(config.auth);
+    const metrics = this.#metrics;
+    const registry = new AuthRegistry(config.auth, {
+      success: metrics.ensemble_auth_success,
+      fail: metrics.ensemble_auth_fail,
+      skip: metrics.ensemble_auth_skip,
+    });
     this.#access = new AccessControl(registry);
     this.#credentials = new Credentials(registry, saslConversations(config));
     this.#ports = new ClientPorts({
@@ -81,7 +86,9 @@ export class Server {
       handshakesMax: config.limits.outstandingHandshakeLimit,
       log,
       push: (input) => this.#loop.push(input),
-      onReject: () => this.#metrics.connection_rejected.add(1),
+      onReject: () => metrics.connection_rejected.add(1),
+      onHandshakesExceeded: () => metrics.tls_handshake_exceeded.add(1),
+      onHandshakeFailed: () => metrics.unsuccessful_handshake.add(1),
     });
     this.#audit = config.audit.enabled ? openAudit(config, log) : null;
     this.#disk = this.#openDisk();

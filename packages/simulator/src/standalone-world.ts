@@ -15,6 +15,7 @@ import {
 } from '@treekeeper/server/internal';
 import { SimulatedClient } from './client.ts';
 import { SimulatedClock } from './clock.ts';
+import { SimulatedConnection } from './connection.ts';
 import { SimulatedDisk } from './disk.ts';
 
 /** ZooKeeper's defaults, small where a simulation wants things to happen often. */
@@ -27,6 +28,8 @@ export const simulatedOptions: ReplicaOptions = {
   frameBytesMax: 0xfffff,
   requests: {
     outstandingRequestsMax: 1000,
+    throttledAfterMs: 0,
+    dropsStale: false,
     fieldLengthBytesMax: 2 * 0xfffff,
     largeRequestThresholdBytes: -1,
     largeRequestBytesMax: 104_857_600,
@@ -113,7 +116,7 @@ export class StandaloneWorld {
 
   /** A new connection; the handshake is the caller's to send. */
   connect(remoteAddress?: string): SimulatedClient {
-    return new SimulatedClient(this, this.#nextPort++, remoteAddress);
+    return new SimulatedClient(this, new SimulatedConnection(this.#nextPort++, remoteAddress));
   }
 
   /** A client with a session. */

@@ -30,6 +30,8 @@ export interface AdminPeer {
   readonly remoteAddress: string;
   /** The client's certificate if TLS verified one. */
   readonly certificate: X509Certificate | null;
+  /** The first address of the header X-Forwarded-For, which anybody can send; null without one. */
+  readonly forwardedFor: string | null;
 }
 
 /**
@@ -243,7 +245,9 @@ function authorization(request: IncomingMessage, authorize: Authorize): Authoriz
   const { socket } = request;
   const certificate =
     socket instanceof TLSSocket && socket.authorized ? (socket.getPeerX509Certificate() ?? null) : null;
-  const peer = { remoteAddress: socket.remoteAddress ?? '', certificate };
+  const forwarded = request.headers['x-forwarded-for'];
+  const forwardedFor = forwarded === undefined ? null : String(forwarded).split(',', 1)[0].trim();
+  const peer = { remoteAddress: socket.remoteAddress ?? '', certificate, forwardedFor };
   return authorize(scheme, new TextEncoder().encode(data ?? ''), peer);
 }
 

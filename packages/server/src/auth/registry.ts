@@ -2,7 +2,7 @@
 import type { AuthOptions } from './options.ts';
 import type { Scheme } from './scheme.ts';
 import { digestId, digestScheme } from './schemes/digest.ts';
-import { ensembleScheme } from './schemes/ensemble.ts';
+import { type EnsembleTallies, ensembleScheme } from './schemes/ensemble.ts';
 import { ipScheme } from './schemes/ip.ts';
 import { saslScheme } from './schemes/sasl.ts';
 import { x509Scheme } from './schemes/x509.ts';
@@ -24,8 +24,8 @@ const makers = {
   digest: (options) => digestScheme(options.digestAlgorithm, options.superDigest),
   x509: (options) => x509Scheme(options.x509SuperUser),
   sasl: (options) => saslScheme(options.anySaslUserId),
-  ensemble: (options) => ensembleScheme(options.ensembleNames),
-} satisfies Record<string, (options: AuthOptions) => Scheme>;
+  ensemble: (options, tallies) => ensembleScheme(options.ensembleNames, tallies),
+} satisfies Record<string, (options: AuthOptions, tallies: EnsembleTallies) => Scheme>;
 type SchemeName = keyof typeof makers;
 
 /** How zoo.cfg names the providers: Apache's classes, of which the schemes' names are a part. */
@@ -41,12 +41,12 @@ export class AuthRegistry {
   readonly enforcedSchemes: readonly string[] | null;
   readonly #schemes = new Map<string, Scheme>();
 
-  /** Throws AuthConfigError. */
-  constructor(options: AuthOptions) {
+  /** Throws AuthConfigError. `tallies` are for the metrics. */
+  constructor(options: AuthOptions, tallies: EnsembleTallies = newTallies()) {
     this.options = options;
     checkDigestAlgorithm(options.digestAlgorithm);
     for (const name of availableSchemes(options)) {
-      this.#schemes.set(name, makers[name](options));
+      this.#schemes.set(name, makers[name](options, tallies));
     }
     if (options.tlsEnabled && options.sslAuthProvider !== 'x509') {
       throw new AuthConfigError(
@@ -69,6 +69,10 @@ export class AuthRegistry {
   scheme(name: string): Scheme | undefined {
     return this.#schemes.get(name);
   }
+}
+
+function newTallies(): EnsembleTallies {
+  return { success: { value: 0 }, fail: { value: 0 }, skip: { value: 0 } };
 }
 
 /** ip always; digest unless disabled; x509 with TLS; the others when they are configured. */

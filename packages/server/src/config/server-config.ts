@@ -61,10 +61,8 @@ export interface LimitsConfig {
   readonly globalOutstandingLimit: number;
   /** 0: the request throttler is off. */
   readonly requestThrottleMaxRequests: number;
-  readonly requestThrottleStallTimeMs: number;
   readonly requestThrottleDropStale: boolean;
   readonly requestStaleLatencyCheck: boolean;
-  readonly requestStaleConnectionCheck: boolean;
   /** A request that waited longer is answered with THROTTLEDOP; 0: off. */
   readonly throttledOpWaitTimeMs: number;
   /** −1: no request counts as large. */

@@ -35,8 +35,12 @@ export interface ClientPortsOptions {
   readonly handshakesMax: number;
   readonly log: Log;
   push(input: Input): void;
-  /** A socket was refused by a limit. */
+  /** A socket was refused by a limit on their number. */
   onReject(): void;
+  /** A socket was refused since too many TLS handshakes were under way. */
+  onHandshakesExceeded(): void;
+  /** A TLS handshake failed, or a certificate was not good. */
+  onHandshakeFailed(): void;
 }
 
 export class ClientPorts {
@@ -97,7 +101,10 @@ export class ClientPorts {
       onSecure: (socket, subject) => {
         new SocketConnection(socket, push, true, subject);
       },
-      onRefused: (address, reason) => log.info(`TLS connection from ${address} refused: ${reason}`),
+      onRefused: (address, reason) => {
+        this.#options.onHandshakeFailed();
+        log.info(`TLS connection from ${address} refused: ${reason}`);
+      },
     });
     this.#acceptor = acceptor;
     this.#detectTls = detectTls;
@@ -129,7 +136,7 @@ export class ClientPorts {
     const acceptor = this.#acceptor as TlsAcceptor;
     const { handshakesMax } = this.#options;
     if (handshakesMax >= 0 && acceptor.handshakes >= handshakesMax) {
-      this.#options.onReject();
+      this.#options.onHandshakesExceeded();
       socket.destroy();
       return;
     }

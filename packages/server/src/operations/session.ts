@@ -28,6 +28,13 @@ export const closeSessionTxn: TxnKind<CloseSessionTxn> = {
   },
 };
 
+/** Of the same type without the list (closeSessionTxn.enabled=false), as releases before 3.6 write it. */
+export const bareCloseSessionTxn: TxnKind<object> = {
+  type: OpCode.closeSession,
+  record: EmptyRecord,
+  apply: (world, _value, context) => closeSessionTxn.apply(world, { paths2Delete: [] }, context),
+};
+
 /** From here on the session's requests get SESSION_EXPIRED; its ephemerals go with the transaction. */
 export function prepareCloseSession(preparation: Preparation): Txn {
   const { world, sessionId } = preparation;
@@ -42,7 +49,9 @@ export function prepareCloseSession(preparation: Preparation): Txn {
   if (session !== undefined) {
     session.closing = true;
   }
-  return { kind: closeSessionTxn, value: { paths2Delete } };
+  return world.rules.closeSessionTxnEnabled
+    ? { kind: closeSessionTxn, value: { paths2Delete } }
+    : { kind: bareCloseSessionTxn, value: {} };
 }
 
 export const closeSession: WriteOperation<object> = {

@@ -62,6 +62,8 @@ export class ClientConnection implements Watcher, Expiring {
   /** The buffer of this turn's output, when there is any. */
   output: JuteWriter | null = null;
   pauses = 0;
+  /** Since when requests that have been received are held back by a limit; −1: none are. */
+  heldSinceMs = -1;
   gone = false;
   closeAfterFlush = false;
   /** In the queue of connections without a session. */

@@ -364,6 +364,9 @@ export class Replica {
     if (client.pauses === 0) {
       this.#frames(client, NOTHING);
     }
+    if (client.pauses === 0) {
+      client.heldSinceMs = -1; // what was held has been taken in
+    }
     if (client.pauses === 0 && client.phase !== 'closing') {
       client.connection.resumeReading();
     }

@@ -18,6 +18,10 @@ import type { InFlight, Writes } from './writes.ts';
 export interface RequestLimits {
   /** Requests of all connections that may be waiting; beyond it connections with waiting requests are not read. */
   readonly outstandingRequestsMax: number;
+  /** Requests held back for longer than this are answered with THROTTLED_OP; 0: never. */
+  readonly throttledAfterMs: number;
+  /** Requests held back for longer than their session's timeout cost the connection. */
+  readonly dropsStale: boolean;
   readonly fieldLengthBytesMax: number;
   /** What counts as a large request; −1: nothing does. */
   readonly largeRequestThresholdBytes: number;
@@ -92,6 +96,9 @@ export class Requests {
       return false;
     }
     this.#ports.touch(client);
+    if (client.heldSinceMs >= 0 && this.#isTooLate(client, xid, opcode)) {
+      return this.#withinLimits(client);
+    }
     this.#instruments.operations.record(opcode);
     if (operation.kind === 'read') {
       this.#read(client, xid, operation);
@@ -106,6 +113,26 @@ export class Requests {
       }
     }
     return this.#withinLimits(client);
+  }
+
+  /** A request that a limit has held back (§12). True: it has been dealt with. */
+  #isTooLate(client: ClientConnection, xid: number, opcode: number): boolean {
+    const heldMs = this.#ports.clock.nowMs - client.heldSinceMs;
+    const { metrics } = this.#instruments;
+    metrics.request_throttle_queue_time_ms.add(heldMs);
+    if (this.#limits.dropsStale && client.session !== null && heldMs > client.session.timeoutMs) {
+      metrics.stale_requests.add(1);
+      metrics.stale_requests_dropped.add(1);
+      this.#ports.close(client);
+      return true;
+    }
+    const { throttledAfterMs } = this.#limits;
+    if (throttledAfterMs <= 0 || heldMs <= throttledAfterMs || UNTHROTTLED.has(opcode)) {
+      return false;
+    }
+    metrics.throttled_ops.add(1);
+    this.#answer(client, xid, null, ErrorNumber.THROTTLED_OP, null, false);
+    return true;
   }
 
   #read(client: ClientConnection, xid: number, operation: ReadOperation): void {
@@ -248,7 +275,9 @@ export class Requests {
   }
 
   #authenticate(client: ClientConnection, xid: number, opcode: number): void {
-    const verdict = this.#ports.credentials.receive(client, opcode, this.#reader);
+    const { credentials } = this.#ports;
+    const verdict = credentials.receive(client, opcode, this.#reader);
+    this.#instruments.statistics.authFailedCount = credentials.failures;
     if (!verdict.answer) {
       this.#ports.close(client);
       return;
@@ -346,6 +375,10 @@ export class Requests {
   #withinLimits(client: ClientConnection): boolean {
     if (this.#waitingTotal > this.#limits.outstandingRequestsMax && client.waitingCount > 0) {
       this.#pausedForOutstanding.add(client);
+      this.#instruments.metrics.request_throttle_wait_count.add(1);
+      if (client.heldSinceMs < 0) {
+        client.heldSinceMs = this.#ports.clock.nowMs;
+      }
       this.#ports.pause(client, PauseReason.outstanding);
       return false;
     }
@@ -390,6 +423,8 @@ export class Requests {
     statistics.recordLatency(latencyMs);
   }
 }
+
+const UNTHROTTLED: ReadonlySet<number> = new Set([OpCode.ping, OpCode.closeSession]);
 
 /** All writes wait alike: what they need is with the transaction in flight. */
 const WRITE: Waiting = { kind: 'write' };

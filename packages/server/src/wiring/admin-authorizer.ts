@@ -10,7 +10,8 @@ import type { DataTree } from '../tree/data-tree.ts';
 const EVERY_PERMISSION = [Perms.read, Perms.write, Perms.create, Perms.delete, Perms.admin];
 
 export function adminAuthorizer(registry: AuthRegistry, access: AccessControl, tree: () => DataTree): Authorize {
-  return (scheme, data, { remoteAddress, certificate }) => {
+  return (scheme, data, { remoteAddress: address, certificate, forwardedFor }) => {
+    const remoteAddress = registry.options.useForwardedFor ? (forwardedFor ?? address) : address;
     const certificateSubject = certificate === null ? null : subjectRfc2253(certificate.raw);
     const result = checkAuthPacket(registry, scheme, data, { remoteAddress, certificateSubject });
     if (typeof result === 'string' || result.length === 0) {

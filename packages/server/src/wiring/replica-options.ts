@@ -21,6 +21,11 @@ export function replicaOptions(config: ServerConfig): ReplicaOptions {
     frameBytesMax: requested.maxBufferBytes,
     requests: {
       outstandingRequestsMax,
+      throttledAfterMs: requested.throttledOpWaitTimeMs,
+      dropsStale:
+        requested.requestThrottleMaxRequests > 0 &&
+        requested.requestThrottleDropStale &&
+        requested.requestStaleLatencyCheck,
       fieldLengthBytesMax: storage.fieldBytesMax,
       largeRequestThresholdBytes: requested.largeRequestThresholdBytes,
       largeRequestBytesMax: requested.largeRequestMaxBytes,

@@ -1,14 +1,21 @@
 /** SASL as the configuration has it: the JAAS file with its users, and the exchanges of connections. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { SaslConversation } from '../auth/credentials.ts';
 import { digestUsers, JaasError, parseJaas } from '../auth/jaas.ts';
 import { parseNameRules } from '../auth/kerberos-names.ts';
 import { SaslExchange } from '../auth/sasl-server.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 
+/** Where Kerberos has its configuration when nothing says otherwise. */
+const KRB5_CONFIG_FILE = '/etc/krb5.conf';
+
 /** Makes the exchange of a connection; null when no SASL is configured. Throws JaasError or NameRuleError. */
 export function saslConversations({ auth, sasl }: ServerConfig): (() => SaslConversation) | null {
+  const krb5ConfigFile = sasl.krb5ConfigFile ?? KRB5_CONFIG_FILE;
+  if (sasl.requireKerberosConfig && !existsSync(krb5ConfigFile)) {
+    throw new JaasError(`requireKerberosConfig=true, and there is no ${krb5ConfigFile} (java.security.krb5.conf)`);
+  }
   if (sasl.jaasFile === null) {
     return null;
   }

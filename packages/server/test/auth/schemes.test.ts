@@ -183,14 +183,15 @@ describe('x509', () => {
 });
 
 describe('ensemble', () => {
-  const scheme = ensembleScheme(['east', 'west']);
+  const tallies = { success: { value: 0 }, fail: { value: 0 }, skip: { value: 0 } };
+  const scheme = ensembleScheme(['east', 'west'], tallies);
 
   test('a right name, or none, passes without an identity; a wrong one closes the connection', () => {
     expect(scheme.authenticate(peer, bytes('west'))).toEqual([]);
     expect(scheme.authenticate(peer, bytes(''))).toEqual([]);
     expect(scheme.authenticate(peer, null)).toEqual([]);
     expect(scheme.authenticate(peer, bytes('south'))).toBe('close');
-    expect(ensembleScheme(null).authenticate(peer, bytes('south'))).toEqual([]);
+    expect(ensembleScheme(null, tallies).authenticate(peer, bytes('south'))).toEqual([]);
   });
 
   test('no ACL can name it', () => {
