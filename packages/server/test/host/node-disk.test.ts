@@ -31,7 +31,9 @@ afterEach(async () => {
 });
 
 /** A disk whose completions can be waited for. */
-function openDisk({ dataDir = directory, dataLogDir = dataDir, autocreate = true } = {}) {
+function openDisk(where: { dataDir?: string; dataLogDir?: string; autocreate?: boolean } = {}) {
+  const dataDir = where.dataDir ?? directory;
+  const { dataLogDir = dataDir, autocreate = true } = where;
   const waiting = new Map<number, (completion: DiskCompletion) => void>();
   const disk = new NodeDisk({
     dataDir,

@@ -119,7 +119,7 @@ describe('every acknowledged transaction survives, and nothing is invented', () 
   test('power failures', () => {
     fc.assert(
       fc.property(fc.integer(), (seed) => liveThroughPowerFailures(seed)),
-      { numRuns: 100, seed: 20250 },
+      { numRuns: 60, seed: 20250 },
     );
   });
 

@@ -1,6 +1,7 @@
 /** What damage, crashes and stray files do (disk-format.md §1, §2.4, §3.5); trap numbers are those of §10. */
 import { describe, expect, test } from 'vitest';
 import { SimulatedDisk } from '../../../simulator/src/disk.ts';
+import { StorageError } from '../../src/io/storage-error.ts';
 import { logFileHeader } from '../../src/storage/format.ts';
 import { recover } from '../../src/storage/recovery.ts';
 import {
@@ -14,6 +15,7 @@ import {
   RecordingLog,
   RecordingSink,
   recoverFrom,
+  seededRandom,
   testOptions,
   txnBody,
 } from './support.ts';
@@ -389,6 +391,12 @@ describe('old forms of transactions', () => {
     expect(only(body).digest).toBe(null);
   });
 
+  test('trap 40: text that Java wrote as CESU-8 is no damage; what it cannot say reads as U+FFFD', () => {
+    const path = Buffer.concat([Buffer.from('/\u00fc'), Buffer.from('eda0bdedb880', 'hex')]); // and U+1F600
+    const body = txnBody(1, 2, Buffer.concat([Buffer.from([0, 0, 0, path.length]), path]));
+    expect((only(body).txn as { path: string }).path).toMatch(/^\/\u00fc\ufffd+$/);
+  });
+
   test('a null ACL and null data are kept apart from empty ones (trap 29)', () => {
     const fields = Buffer.from('000000022f6100000000ffffffff0000000001', 'hex');
     expect(only(txnBody(1, 1, fields)).txn).toMatchObject({ data: new Uint8Array(0), acl: null, parentCVersion: 1 });
@@ -534,3 +542,34 @@ describe('directories (§1)', () => {
     expect(() => recoverFrom(logInData)).toThrow(/snapshot directory.*log\.5.*Move them/s);
   });
 });
+
+test('whatever bytes are changed: a clear refusal, or the history up to some point', () => {
+  const fromStart = () => {
+    const disk = goldenDisk('standalone-basic/version-2');
+    disk.damage('data', 'snapshot.39', 20);
+    return disk;
+  };
+  const history = recoverFrom(fromStart()).sink.txns;
+  expect(history).toHaveLength(57 + 11);
+  let refusals = 0;
+  for (let seed = 0; seed < 400; seed++) {
+    const random = seededRandom(seed);
+    const disk = fromStart();
+    const name = random.next() < 0.8 ? 'log.1' : 'log.3a';
+    for (let i = Math.floor(random.next() * 3); i >= 0; i--) {
+      disk.damage('log', name, Math.floor(random.next() * 7000), Math.floor(random.next() * 256));
+    }
+    try {
+      const { txns } = recoverFrom(disk).sink;
+      expect(JSON.stringify(txns, bigintText)).toBe(JSON.stringify(history.slice(0, txns.length), bigintText));
+    } catch (error) {
+      expect(error).toBeInstanceOf(StorageError);
+      refusals++;
+    }
+  }
+  expect(refusals).toBeGreaterThan(100);
+});
+
+function bigintText(_: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? String(value) : value;
+}
