@@ -125,10 +125,6 @@ export function bufferBody(token: Data): Buffer {
   return body((writer) => writer.buffer(token));
 }
 
-export function intBody(value: number): Buffer {
-  return body((writer) => writer.int(value));
-}
-
 export function reconfigBody(joining: Text, leaving: Text, members: Text, fromConfig: bigint): Buffer {
   return body((writer) => {
     writer.ustring(joining);

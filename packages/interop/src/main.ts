@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { differential } from './differential/suite.ts';
 import { sameFiles } from './same-files.ts';
 import { installPrerequisites } from './prerequisites.ts';
-import { killAllServers } from './servers.ts';
+import { killAllServers, useTreekeeper } from './servers.ts';
 import { Checks, type Options, type Suite } from './suite.ts';
 
 const suites: readonly Suite[] = [differential, sameFiles];
@@ -23,6 +23,7 @@ options
   --cases N            fuzz: cases (default 100000)
   --differences N      differential: stop after so many differences (default 10)
   --server FLAVOUR     treekeeper (default), or apache to test the tests
+  --treekeeper FILE    the treekeeper.js to test (default: this repository's)
   --keep               keep the working directory
 `;
 
@@ -36,6 +37,7 @@ async function main(): Promise<number> {
       cases: { type: 'string', default: '100000' },
       differences: { type: 'string', default: '10' },
       server: { type: 'string', default: 'treekeeper' },
+      treekeeper: { type: 'string' },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -46,6 +48,9 @@ async function main(): Promise<number> {
     return values.help ? 0 : 2;
   }
   installPrerequisites();
+  if (values.treekeeper !== undefined) {
+    useTreekeeper(values.treekeeper);
+  }
   const directory = mkdtempSync(join(tmpdir(), 'treekeeper-interop-'));
   const options: Options = {
     seed: Number(values.seed),

@@ -21,8 +21,6 @@ export interface Reply {
   readonly zxid: bigint;
   readonly err: number;
   readonly body: Buffer;
-  /** Header and body. */
-  readonly frame: Buffer;
 }
 
 export interface Event {
@@ -218,10 +216,10 @@ export function parseMessage(frame: Buffer): Reply | Event {
     const { type, state, path } = WatcherEvent.decode(reader);
     return { kind: 'event', zxid: header.zxid, type, state, path };
   }
-  return { kind: 'reply', ...header, body: frame.subarray(reader.position), frame };
+  return { kind: 'reply', ...header, body: frame.subarray(reader.position) };
 }
 
-export function parseHandshakeAnswer(frame: Buffer): HandshakeAnswer {
+function parseHandshakeAnswer(frame: Buffer): HandshakeAnswer {
   const reader = new JuteReader(frame);
   const answer = ConnectResponse.decode(reader);
   const readOnly = reader.remaining > 0 ? reader.boolean() : null;

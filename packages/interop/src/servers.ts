@@ -25,7 +25,12 @@ export const superUser = 'super:test';
 const superDigest = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
 
 export const repositoryRoot = resolve(import.meta.dirname, '../../..');
-const treekeeperCommand = join(repositoryRoot, 'packages/cli/bin/treekeeper.js');
+let treekeeperCommand = join(repositoryRoot, 'packages/cli/bin/treekeeper.js');
+
+/** Tests the build at another place than this repository's. */
+export function useTreekeeper(command: string): void {
+  treekeeperCommand = resolve(command);
+}
 const jars = ['/usr/share/java/zookeeper.jar', '/usr/share/java/commons-cli.jar', '/usr/share/java/slf4j-simple.jar'];
 export const javaClassPath = ['/etc/zookeeper/conf', ...jars.filter((jar) => existsSync(jar))].join(':');
 

@@ -2,7 +2,6 @@
 import {
   Create2Response,
   CreateResponse,
-  ErrorNumber,
   ErrorResult,
   GetAclResponse,
   GetAllChildrenNumberResponse,
@@ -20,7 +19,7 @@ import {
   SyncResponse,
   WhoAmIResponse,
 } from '@treekeeper/protocol';
-import { type Event, parseHandshakeAnswer, type Reply } from '../raw-client.ts';
+import type { Event, Reply } from '../raw-client.ts';
 import { plain } from '../plain.ts';
 
 /** Answered by records without a body are all others. */
@@ -101,12 +100,19 @@ export class Side {
     return zxid - BigInt(count);
   }
 
-  reply(opcode: number, reply: Reply): ReplyItem {
-    if (opcode === OpCode.createSession && reply.err !== ErrorNumber.SESSION_EXPIRED) {
-      const { sessionId, password, ...answer } = parseHandshakeAnswer(reply.frame);
-      const session = { session: this.sessionName(sessionId), passwordBytes: password.length };
-      return { kind: 'reply', xid: 0, zxid: 0n, err: 0, body: { ...answer, ...session } };
+  /** The other way round: this server's own number for a canonical zxid. */
+  ownZxid(canonical: bigint): bigint {
+    let own = canonical;
+    for (const extra of this.#extraZxids) {
+      if (extra > own + 1n) {
+        break;
+      }
+      own++;
     }
+    return own;
+  }
+
+  reply(opcode: number, reply: Reply): ReplyItem {
     if (reply.zxid > this.maxZxid) {
       this.maxZxid = reply.zxid;
     }

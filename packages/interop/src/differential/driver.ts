@@ -14,7 +14,6 @@ const SLOTS = 5;
 const SESSION_TIMEOUT_MS = 600_000;
 /** Idle connections are pinged this often, so that no session comes near its timeout. */
 const PING_EVERY_STEPS = 3000;
-const HISTORY_STEPS = 10;
 const EXPIRY_POLLS_MAX = 400;
 
 /** One random sequence over both servers: chooses steps, does them, remembers the last ones for the report. */
@@ -23,6 +22,7 @@ export class Driver {
   /** Requests sent to each server. */
   requestCount = 0;
   stepCount = 0;
+  /** Every step in words. */
   readonly history: string[] = [];
   readonly #random: Random;
   readonly #servers: { a: Server; b: Server };
@@ -32,7 +32,11 @@ export class Driver {
     this.#random = random;
     this.#servers = servers;
     this.pair = new Pair({ a: servers.a.port, b: servers.b.port }, SLOTS, servers.b.flavour === 'treekeeper');
-    this.#generator = new Generator(random, () => this.pair.sideA.canonicalZxid(this.pair.sideA.maxZxid));
+    const { sideA, sideB } = this.pair;
+    this.#generator = new Generator(random, (count) => {
+      const zxid = sideA.canonicalZxid(sideA.maxZxid) - count;
+      return { a: sideA.ownZxid(zxid), b: sideB.ownZxid(zxid) };
+    });
   }
 
   /** Runs until so many requests are compared; throws UnexpectedDifference. */
@@ -74,9 +78,6 @@ export class Driver {
 
   #note(text: string): void {
     this.history.push(`${this.stepCount}: ${text}`);
-    if (this.history.length > HISTORY_STEPS) {
-      this.history.shift();
-    }
   }
 
   async #open(slot: Slot): Promise<void> {

@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Random } from '../random.ts';
 import { type Flavour, Server } from '../servers.ts';
@@ -8,6 +9,7 @@ import { UnexpectedDifference } from './pair.ts';
 
 /** A sequence begins with empty servers; long runs are many sequences. */
 const SEQUENCE_REQUESTS = 25_000;
+const HISTORY_STEPS = 10;
 
 const settings = {
   tickTime: 500,
@@ -50,12 +52,14 @@ async function runSequence(seed: number, requests: number, options: Options, che
   const start = (flavour: Flavour, name: string): Promise<Server> =>
     Server.start({ flavour, directory: join(options.directory, `differential-${seed}-${name}`), settings });
   const [a, b] = await Promise.all([start('apache', 'a'), start(options.server, 'b')]);
+  const trace = join(options.directory, `differential-${seed}.steps`);
   const driver = new Driver(new Random(seed), { a, b });
   try {
     await checks.part(`sequence with seed ${seed}`, async () => {
       try {
         await driver.run(requests);
       } catch (error) {
+        writeFileSync(trace, driver.history.join('\n'));
         if (!(error instanceof UnexpectedDifference)) {
           checks.fail('sequence broken off', `${shortStack(error)}\n${reproduce(seed, driver)}\n${logs(a, b)}`);
           return;
@@ -71,7 +75,7 @@ async function runSequence(seed: number, requests: number, options: Options, che
 
 function reproduce(seed: number, driver: Driver): string {
   const again = `npm run interop -- differential --seed ${seed} --requests ${driver.requestCount}`;
-  return `step ${driver.stepCount}; again: ${again}\nlast steps:\n  ${driver.history.join('\n  ')}`;
+  return `step ${driver.stepCount}; again: ${again}\nlast steps:\n  ${driver.history.slice(-HISTORY_STEPS).join('\n  ')}`;
 }
 
 function logs(a: Server, b: Server): string {
