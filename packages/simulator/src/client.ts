@@ -12,8 +12,13 @@ import {
   RequestHeader,
   WatcherEvent,
 } from '@treekeeper/protocol';
-import { SimulatedConnection } from './connection.ts';
-import type { StandaloneWorld } from './standalone-world.ts';
+import type { Input } from '@treekeeper/server/internal';
+import type { SimulatedConnection } from './connection.ts';
+
+/** Where a client's bytes go: to the server at once, or over a network that takes its time. */
+export interface Network {
+  push(input: Input): void;
+}
 
 export interface Reply {
   readonly xid: number;
@@ -45,19 +50,19 @@ export class SimulatedClient {
   handshakeRest = 0;
   readonly messages: Message[] = [];
   nextXid = 1;
-  readonly #world: StandaloneWorld;
+  readonly #network: Network;
   readonly #frames = new FrameReader(FRAME_BYTES_MAX);
   readonly #writer = new JuteWriter();
 
-  constructor(world: StandaloneWorld, remotePort: number, remoteAddress?: string) {
-    this.#world = world;
-    this.connection = new SimulatedConnection(remotePort, remoteAddress);
-    world.push({ kind: 'client-open', connection: this.connection });
+  constructor(network: Network, connection: SimulatedConnection) {
+    this.#network = network;
+    this.connection = connection;
+    network.push({ kind: 'client-open', connection });
   }
 
   /** Sends bytes as they are. The server gets a copy of its own, which is spoilt after the turn. */
   sendBytes(bytes: Uint8Array): void {
-    this.#world.push({ kind: 'client-data', connection: this.connection, bytes: Buffer.from(bytes) });
+    this.#network.push({ kind: 'client-data', connection: this.connection, bytes: Buffer.from(bytes) });
   }
 
   sendHandshake(request: Partial<Infer<typeof ConnectRequest>> = {}, readOnly: boolean | null = false): void {
@@ -105,13 +110,13 @@ export class SimulatedClient {
   /** The client's end breaks: the server hears of it. */
   disconnect(): void {
     this.connection.closed = true;
-    this.#world.push({ kind: 'client-gone', connection: this.connection });
+    this.#network.push({ kind: 'client-gone', connection: this.connection });
   }
 
-  /** Takes in what the server has sent; returns the new messages. */
-  receive(): Message[] {
+  /** Takes in what the server has sent, or the part of it that has come through; returns the new messages. */
+  receive(bytesReceived = this.connection.take()): Message[] {
     const before = this.messages.length;
-    this.#frames.push(this.connection.take(), (bytes, start, end) => {
+    this.#frames.push(bytesReceived, (bytes, start, end) => {
       this.#onFrame(new JuteReader(bytes.slice(start, end), FRAME_BYTES_MAX), Buffer.from(bytes.slice(start, end)));
       return true;
     });

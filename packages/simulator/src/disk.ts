@@ -52,6 +52,8 @@ export class SimulatedDisk implements Disk {
   full = false;
   /** Given to every completion. */
   batchDurationMs = 0;
+  /** Told of every step before it is executed. */
+  onStep: ((step: DiskStep) => void) | null = null;
   readonly #directories: Record<Area, Directory>;
   readonly #open = new Map<number, OpenFile>();
   #batches: Batch[] = [];
@@ -216,6 +218,7 @@ export class SimulatedDisk implements Disk {
   }
 
   #execute(step: DiskStep, random: Random | undefined): DiskError | null {
+    this.onStep?.(step);
     if (this.#failing?.matches(step)) {
       const { message } = this.#failing;
       this.#failing = null;

@@ -1,0 +1,322 @@
+/**
+ * A replica in a world that can fail: its process, its disk, its clock and the network to its clients. The world does what
+ * it is told, one small step at a time; when something happens is for the schedule (simulation.ts) to say.
+ */
+import {
+  AccessControl,
+  AUTH_DEFAULTS,
+  AuthRegistry,
+  type Clock,
+  Credentials,
+  type DiskStep,
+  type Input,
+  type Log,
+  Replica,
+  type ReplicaOptions,
+} from '@treekeeper/server/internal';
+import { check } from './checkers/violation.ts';
+import { SimulatedClock } from './clock.ts';
+import { SimulatedConnection } from './connection.ts';
+import type { Dice } from './dice.ts';
+import { SimulatedDisk } from './disk.ts';
+import type { Plan } from './faults.ts';
+import { damageNewestSnapshot } from './snapshot-damage.ts';
+import { describeTxn } from './history.ts';
+import { Link } from './link.ts';
+import { ObservedDisk, PowerLoss } from './observed-disk.ts';
+import { Referee } from './referee.ts';
+import type { Trace } from './trace.ts';
+import type { ClientConnection, ClientWorld, WorkloadClient } from './workload-client.ts';
+
+/** Stand-ins for parts of the world: with a bug planted in one of them, the checkers must find it. */
+export interface Doubles {
+  readonly disk?: (options: { readonly sharedDirectory: boolean }) => SimulatedDisk;
+  readonly connection?: (port: number) => SimulatedConnection;
+  readonly clock?: (clock: SimulatedClock) => Clock;
+  readonly access?: (access: AccessControl) => AccessControl;
+}
+
+/** How a process ends. */
+export type End = 'power loss' | 'kill' | 'failed disk';
+
+export class World implements ClientWorld {
+  readonly clock = new SimulatedClock();
+  readonly referee: Referee;
+  readonly disk: SimulatedDisk;
+  readonly links = new Set<Link>();
+  settings: ReplicaOptions;
+  replica: Replica;
+  restarts = 0;
+  readonly #plan: Plan;
+  readonly #trace: Trace;
+  readonly #doubles: Doubles;
+  readonly #diskDice: Dice;
+  readonly #replicaDice: Dice;
+  readonly #registry = new AuthRegistry(AUTH_DEFAULTS);
+  readonly #log: Log;
+  #inbox: Input[] = [];
+  #nextPort = 40_000;
+  #errors: string[] = [];
+  readonly #damaged = new Set<string>();
+
+  constructor(plan: Plan, trace: Trace, dice: { disk: Dice; replica: Dice }, doubles: Doubles) {
+    this.#plan = plan;
+    this.#trace = trace;
+    this.#doubles = doubles;
+    this.#diskDice = dice.disk;
+    this.#replicaDice = dice.replica;
+    this.settings = plan.settings;
+    this.referee = new Referee(plan.settings);
+    const { sharedDirectory } = plan;
+    this.disk = doubles.disk?.({ sharedDirectory }) ?? new SimulatedDisk({ sharedDirectory });
+    this.disk.onStep = (step) => this.#diskStepped(step);
+    this.#log = {
+      info: (message) => trace.tell(`  info: ${message}`),
+      warn: (message) => trace.tell(`  warn: ${message}`),
+      error: (message) => {
+        this.#errors.push(message);
+        trace.tell(`  error: ${message}`);
+      },
+    };
+    this.referee.wallClockIs(this.clock.wallMs - this.clock.nowMs, this.clock.nowMs);
+    this.replica = this.#start(Number.POSITIVE_INFINITY);
+    this.referee.restarted(this.replica, this.clock.nowMs);
+  }
+
+  get nowMs(): number {
+    return this.clock.nowMs;
+  }
+
+  get hasInput(): boolean {
+    return this.#inbox.length > 0;
+  }
+
+  #start(recoveryCalls: number): Replica {
+    const { clock, disk } = this;
+    const observed = new ObservedDisk(disk, (steps) => {
+      for (const logged of this.referee.submitted(steps, clock.nowMs)) {
+        if (this.#trace.isTold) {
+          this.#trace.tell(`  logs ${describeTxn(logged)}`);
+        }
+      }
+    });
+    observed.callsLeft = recoveryCalls;
+    const access = new AccessControl(this.#registry);
+    const replica = new Replica(this.settings, {
+      clock: this.#doubles.clock?.(clock) ?? clock,
+      random: this.#replicaDice,
+      disk: observed,
+      log: this.#log,
+      access: this.#doubles.access?.(access) ?? access,
+      credentials: new Credentials(this.#registry, null),
+      probe: () => null,
+    });
+    observed.callsLeft = Number.POSITIVE_INFINITY;
+    return replica;
+  }
+
+  // Clients and the network
+
+  connect(client: WorkloadClient): Link {
+    const port = this.#nextPort++;
+    const connection = this.#doubles.connection?.(port) ?? new SimulatedConnection(port);
+    const link = new Link(client, connection, this.referee.connected(port));
+    this.links.add(link);
+    return link;
+  }
+
+  /** Some bytes of the client reach the server. */
+  deliverUp(link: Link, dice: Dice | null): void {
+    if (link.connection.closed) {
+      return;
+    }
+    const input = link.takeUp(dice);
+    if (input !== null) {
+      this.#inbox.push(input);
+      link.view.deliveredThrough(link.deliveredBytes, this.nowMs);
+    }
+  }
+
+  /** Some bytes of the server reach the client; after the last ones it hears that the connection is closed. */
+  deliverDown(link: Link, dice: Dice | null): void {
+    const { owner, connection } = link;
+    if (!connection.blocked && link.hasDown) {
+      owner.receive(link.client as ClientConnection, link.takeDown(dice));
+    }
+    if (connection.closed && !link.hasDown && link.serverKnowsEnd) {
+      owner.disconnected(link.client as ClientConnection);
+      this.links.delete(link);
+    }
+  }
+
+  /** The connection breaks. What the client had sent may have reached the server, which hears of it later. */
+  cut(link: Link, dice: Dice): void {
+    const { connection } = link;
+    if (connection.closed) {
+      return;
+    }
+    this.#trace.tell(`connection ${connection.remotePort} is cut`);
+    if (dice.chance(0.5)) {
+      this.deliverUp(link, dice);
+    }
+    connection.closed = true;
+    connection.blocked = false;
+    this.referee.ended(link.view);
+    if (dice.chance(0.5)) {
+      link.dropDown();
+    }
+  }
+
+  /** The server hears of an end that it has not heard of. */
+  tellEnd(link: Link): void {
+    if (link.connection.closed && !link.serverKnowsEnd) {
+      link.serverKnowsEnd = true;
+      this.#inbox.push({ kind: 'client-gone', connection: link.connection });
+    }
+  }
+
+  /** The client stops reading, or goes on. */
+  setBlocked(link: Link, blocked: boolean): void {
+    const { connection } = link;
+    if (connection.closed || connection.blocked === blocked) {
+      return;
+    }
+    if (blocked) {
+      connection.blocked = true;
+    } else {
+      const hadUnsent = connection.unsentBytes > 0;
+      const fact = () => `a buffer handed to connection ${connection.remotePort} was used again`;
+      check(connection.unblock(), 'buffers', fact);
+      if (hadUnsent) {
+        this.#inbox.push({ kind: 'client-drained', connection });
+      }
+    }
+  }
+
+  // The process
+
+  /** One turn over what has come in. Ends the process if it says that it must stop. */
+  turn(): void {
+    const inputs = this.#inbox;
+    this.#inbox = [];
+    const { nowMs } = this.clock;
+    this.#trace.record('turn', nowMs, inputs.length);
+    this.replica.turn(inputs);
+    for (const input of inputs) {
+      if (input.kind === 'client-data') {
+        input.bytes.fill(0xdb); // they were the replica's for the turn only
+      }
+    }
+    this.referee.turned(this.replica, this.#takeOutputs(), nowMs);
+    for (const link of this.links) {
+      if (link.connection.closed && !link.view.ended) {
+        this.#trace.tell(`connection ${link.connection.remotePort} is closed by the server`);
+        this.referee.ended(link.view);
+      }
+    }
+    this.referee.checkNothingOverdue();
+    if (this.replica.failure !== null) {
+      this.restart('failed disk', this.#diskDice);
+    }
+  }
+
+  #takeOutputs(): { view: Link['view']; bytes: Buffer }[] {
+    const outputs: { view: Link['view']; bytes: Buffer }[] = [];
+    for (const link of this.links) {
+      const bytes = link.connection.take();
+      if (bytes.length > 0) {
+        this.#trace.record('write', link.connection.remotePort, 0, bytes);
+        link.written(bytes);
+        outputs.push({ view: link.view, bytes });
+      }
+    }
+    return outputs;
+  }
+
+  /** The disk does one step of some batch. */
+  stepDisk(dice: Dice): void {
+    const completion = this.disk.step(dice);
+    if (completion !== null) {
+      this.#inbox.push(completion);
+    }
+  }
+
+  /** The disk does everything it was asked to, in order. */
+  drainDisk(): void {
+    this.#inbox.push(...this.disk.drain());
+  }
+
+  #diskStepped(step: DiskStep): void {
+    const file = 'file' in step ? step.file : 0;
+    const bytes = 'bytes' in step ? step.bytes : undefined;
+    const name = 'name' in step ? step.name : 'to' in step ? step.to : '';
+    this.#trace.record(step.op + name, file, 'position' in step ? step.position : 0, bytes);
+    if (this.#trace.isTold) {
+      this.#trace.tell(`  disk: ${step.op} ${name} file ${file}, ${bytes?.length ?? 0} bytes`);
+    }
+  }
+
+  advance(ms: number): void {
+    this.clock.advance(ms);
+  }
+
+  jumpWallClock(ms: number): void {
+    this.clock.wallMs += ms;
+    this.referee.wallClockIs(this.clock.wallMs - this.clock.nowMs, this.clock.nowMs);
+  }
+
+  /** The process ends and is started again on what the disk has kept. */
+  restart(end: End, dice: Dice, settings = this.settings): void {
+    this.#stop(end);
+    this.settings = settings;
+    const { faults } = this.#plan;
+    let expectsDamage = this.#damaged.size > 0;
+    if (dice.chance(faults.damagedSnapshot)) {
+      const name = damageNewestSnapshot(this.disk, dice, this.#damaged);
+      if (name !== null) {
+        this.#damaged.add(name);
+        this.#trace.tell(`${name} is damaged`);
+        expectsDamage = true;
+      }
+    }
+    for (let again = dice.chance(faults.powerLossInRecovery); again; again = dice.chance(0.3)) {
+      this.#loseDuringRecovery(dice);
+    }
+    this.#errors = [];
+    this.replica = this.#start(Number.POSITIVE_INFINITY);
+    const [error] = this.#errors;
+    check(error === undefined || expectsDamage, 'recovery', () => `it complained: ${error}`);
+    this.#trace.tell(`recovered through zxid ${this.replica.world.tree.lastZxid}`);
+    this.referee.restarted(this.replica, this.nowMs);
+  }
+
+  #loseDuringRecovery(dice: Dice): void {
+    try {
+      this.#start(dice.below(40)); // perhaps it is done before that
+    } catch (error) {
+      if (!(error instanceof PowerLoss)) {
+        throw error;
+      }
+    }
+    this.#stop('power loss');
+  }
+
+  #stop(end: End): void {
+    const { disk } = this;
+    this.restarts++;
+    this.#trace.record(end, this.nowMs, 0);
+    this.#trace.tell(`${end} at ${this.nowMs} ms; zxid ${this.referee.seenZxid} was seen, ${this.referee.history.lastZxid} logged`);
+    if (end === 'power loss') {
+      disk.crash(this.#diskDice);
+    } else {
+      disk.kill();
+    }
+    this.#inbox = [];
+    for (const link of this.links) {
+      link.connection.closed = true;
+      link.connection.blocked = false;
+      link.serverKnowsEnd = true;
+    }
+    this.clock.advance(1 + this.#diskDice.below(3000));
+  }
+}
