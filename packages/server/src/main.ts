@@ -1,13 +1,18 @@
 /** A server as a process: from the configuration to its end. The only file that may end the process. */
+import { resolve } from 'node:path';
+import { zxidHex } from '@treekeeper/protocol';
+import { TREEKEEPER_VERSION, ZOOKEEPER_VERSION } from './admin/version.ts';
 import { JaasError } from './auth/jaas.ts';
 import { NameRuleError } from './auth/kerberos-names.ts';
 import { AuthConfigError } from './auth/registry.ts';
 import type { LoadedConfig } from './config/config.ts';
 import { EXIT_CODES } from './config/exit-codes.ts';
+import type { ServerConfig } from './config/server-config.ts';
 import { TlsError } from './host/tls.ts';
 import type { Log } from './io/log.ts';
 import { StorageError } from './io/storage-error.ts';
 import { Server } from './server.ts';
+import { HttpPortError, portProblem } from './wiring/http-port-error.ts';
 
 export { createLogger } from './host/logger.ts';
 
@@ -19,12 +24,19 @@ export async function runServer({ config }: LoadedConfig, log: Log): Promise<voi
     process.exit(code);
   };
   try {
+    log.info(
+      `Treekeeper ${TREEKEEPER_VERSION} (speaks ZooKeeper ${ZOOKEEPER_VERSION}), Node ${process.version}, process ${process.pid}`,
+    );
+    log.info(foundation(config));
     const server = new Server(config, log, end);
     await server.open();
-    log.info(`ready: ${portsOf(server)}`);
+    log.info(config.source.file === null ? welcome(server, config) : readiness(server, config));
     const stop = (signal: NodeJS.Signals): void => {
       log.info(`${signal}: stopping`);
-      server.stop().then(() => process.exit(EXIT_CODES.ok.code), end);
+      server.stop().then(() => {
+        log.info('stopped');
+        process.exit(EXIT_CODES.ok.code);
+      }, end);
     };
     process.once('SIGTERM', stop);
     process.once('SIGINT', stop);
@@ -33,10 +45,47 @@ export async function runServer({ config }: LoadedConfig, log: Log): Promise<voi
   }
 }
 
-function portsOf({ clientPort, secureClientPort }: Server): string {
-  const plain = clientPort === null ? [] : [`clients on port ${clientPort}`];
-  const secure = secureClientPort === null ? [] : [`TLS clients on port ${secureClientPort}`];
-  return [...plain, ...secure].join(', ');
+/** What the server stands on. */
+function foundation({ source, storage: { dataDir, dataLogDir } }: ServerConfig): string {
+  const from =
+    source.file === null ? 'no zoo.cfg given: defaults for trying things out' : `configuration ${source.file}`;
+  const data = resolve(dataDir);
+  const log = resolve(dataLogDir);
+  return `${from}; data in ${data}${log === data ? '' : `, transaction log in ${log}`}`;
+}
+
+/** One line for service managers and their readers. */
+function readiness(server: Server, config: ServerConfig): string {
+  const { lastZxid, nodeCount, sessionCount } = server.summary;
+  const where = [...clientAddresses(server, config), ...server.httpUrls].join(', ');
+  const has = `${nodeCount} nodes, ${sessionCount} sessions, last zxid 0x${zxidHex(lastZxid)}`;
+  return `ready: ${where}; ${has}; ${Math.round(performance.now())} ms after the process began`;
+}
+
+/** A few lines for somebody who has just typed `npm start`. */
+function welcome(server: Server, config: ServerConfig): string {
+  const { nodeCount } = server.summary;
+  const address = `${config.listeners.clientAddress ?? '127.0.0.1'}:${server.clientPort ?? server.secureClientPort}`;
+  const rows = [
+    ['Clients', `${address} (any ZooKeeper client, such as zkCli.sh -server ${address})`],
+    ...server.httpUrls.map((url) => {
+      const [kind, link] = url.split(' ', 2);
+      return [kind[0].toUpperCase() + kind.slice(1), link];
+    }),
+    ['Data', `${resolve(config.storage.dataDir)} (${nodeCount} nodes)`],
+    ['Stop', 'Ctrl-C; the data stay'],
+  ];
+  return [
+    'ready: a ZooKeeper server for trying things out',
+    ...rows.map(([name, text]) => `${name.padEnd(8)} ${text}`),
+  ].join('\n');
+}
+
+function clientAddresses({ clientPort, secureClientPort }: Server, { listeners }: ServerConfig): string[] {
+  const plain = clientPort === null ? [] : [`clients ${listeners.clientAddress ?? '*'}:${clientPort}`];
+  const secure =
+    secureClientPort === null ? [] : [`TLS clients ${listeners.secureClientAddress ?? '*'}:${secureClientPort}`];
+  return [...plain, ...secure];
 }
 
 /** How the process ends, and what the operator is told: of our own bugs where they are, of anything else what to do. */
@@ -57,14 +106,21 @@ function verdict(error: unknown): { code: number; text: string } {
   ) {
     return { code: EXIT_CODES.invalidInvocation.code, text: error.message };
   }
+  if (error instanceof HttpPortError) {
+    const { code } = error.server === 'admin' ? EXIT_CODES.adminServer : EXIT_CODES.unexpectedError;
+    return { code, text: error.message };
+  }
   const { code } = EXIT_CODES.unexpectedError;
   if (!(error instanceof Error)) {
     return { code, text: String(error) };
   }
-  if ((error as NodeJS.ErrnoException).syscall === 'listen') {
-    const { port, address, code: reason } = error as NodeJS.ErrnoException & { port?: number; address?: string };
-    const why = reason === 'EADDRINUSE' ? 'is in use: another server runs there, or set another port' : error.message;
-    return { code, text: `port ${port} on ${address} ${why}` };
+  const problem = portProblem(error);
+  if (problem !== null) {
+    return { code, text: `${problem} (clientPort, secureClientPort)` };
+  }
+  const { syscall, path } = error as NodeJS.ErrnoException;
+  if (syscall !== undefined && path !== undefined) {
+    return { code, text: error.message }; // a file that cannot be opened: where in our code says nothing
   }
   return { code, text: error.stack ?? error.message };
 }

@@ -5,7 +5,6 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { WordWhitelist } from './admin/four-letter.ts';
-import type { HttpListener } from './admin/http.ts';
 import { PauseMonitor } from './admin/pause-monitor.ts';
 import { probeAnswerer } from './admin/probe.ts';
 import { ProcessHost } from './admin/process-host.ts';
@@ -29,6 +28,8 @@ import { createMetrics, rotateMetrics } from './metrics/registry.ts';
 import { type ProbeAnswer, Replica } from './replica/replica.ts';
 import { adminAuthorizer } from './wiring/admin-authorizer.ts';
 import { openAudit, type ReplicaAudit } from './wiring/audit.ts';
+import { HttpPortError } from './wiring/http-port-error.ts';
+import type { HttpPorts } from './wiring/http-ports.ts';
 import { replicaOptions } from './wiring/replica-options.ts';
 import { saslConversations } from './wiring/sasl.ts';
 import { StagedSnapshot } from './wiring/staged-snapshot.ts';
@@ -60,7 +61,7 @@ export class Server {
   /** Null: audit.enable is not set. */
   readonly #audit: ReplicaAudit | null;
   readonly #timers: NodeJS.Timeout[] = [];
-  readonly #httpListeners: HttpListener[] = [];
+  #http: HttpPorts = { listeners: [], urls: [] };
   #disk: NodeDisk;
   #replica: Replica;
   #restoring = false;
@@ -118,7 +119,18 @@ export class Server {
 
   /** Of the admin server, then of metrics. */
   get httpPorts(): number[] {
-    return this.#httpListeners.map(({ port }) => port);
+    return this.#http.listeners.map(({ port }) => port);
+  }
+
+  /** `admin http://127.0.0.1:8080/commands` and the like. */
+  get httpUrls(): readonly string[] {
+    return this.#http.urls;
+  }
+
+  /** What there is to serve. */
+  get summary(): { readonly lastZxid: number; readonly nodeCount: number; readonly sessionCount: number } {
+    const { tree, sessions } = this.#replica.world;
+    return { lastZxid: tree.lastZxid, nodeCount: tree.nodeCount, sessionCount: sessions.size };
   }
 
   #openDisk(): NodeDisk {
@@ -225,15 +237,21 @@ export class Server {
       return;
     }
     const { openHttpPorts } = await import('./wiring/http-ports.ts');
-    this.#httpListeners.push(
-      ...(await openHttpPorts(this.#config, {
-        view: this.#view,
-        control: this.#control,
-        authorize: this.#authorize,
-        log: this.#log,
-        nowMs: () => performance.now(),
-      })),
-    );
+    const dependencies = {
+      view: this.#view,
+      control: this.#control,
+      authorize: this.#authorize,
+      log: this.#log,
+      nowMs: () => performance.now(),
+    };
+    try {
+      this.#http = await openHttpPorts(this.#config, dependencies);
+    } catch (error) {
+      if (!(error instanceof HttpPortError) || this.#config.source.file !== null) {
+        throw error;
+      }
+      this.#log.warn(error.message); // nobody has asked for it: the embedded default has
+    }
   }
 
   /**
@@ -284,7 +302,7 @@ export class Server {
     for (const timer of this.#timers) {
       clearInterval(timer);
     }
-    await Promise.all(this.#httpListeners.map((listener) => listener.close()));
+    await Promise.all(this.#http.listeners.map((listener) => listener.close()));
     await this.#quiesce();
     this.#audit?.close();
   }

@@ -23,6 +23,8 @@ export interface SaslOptions {
 export interface AuthOptions {
   /** `skipACL`: no access check at all. */
   readonly skipAcl: boolean;
+  /** `enableEagerACLCheck`: refuse writes before they are ordered (§8.8). */
+  readonly eagerAclCheck: boolean;
   /** `authProvider.<key>`: names of Apache's provider classes by key, or of our schemes. */
   readonly authProviders: ReadonlyMap<string, string>;
 
@@ -63,6 +65,7 @@ export interface AuthOptions {
 /** ZooKeeper's defaults. */
 export const AUTH_DEFAULTS: AuthOptions = {
   skipAcl: false,
+  eagerAclCheck: false,
   authProviders: new Map(),
   digestEnabled: true,
   digestAlgorithm: 'SHA1',

@@ -60,11 +60,21 @@ function decodePart(opcode: number, reader: JuteReader): MultiPart {
     }
     case OpCode.delete: {
       const request = DeleteRequest.decode(reader);
-      return { opcode, request, createsEphemeral: false, prepare: (preparation) => prepareDelete(preparation, request) };
+      return {
+        opcode,
+        request,
+        createsEphemeral: false,
+        prepare: (preparation) => prepareDelete(preparation, request),
+      };
     }
     case OpCode.setData: {
       const request = SetDataRequest.decode(reader);
-      return { opcode, request, createsEphemeral: false, prepare: (preparation) => prepareSetData(preparation, request) };
+      return {
+        opcode,
+        request,
+        createsEphemeral: false,
+        prepare: (preparation) => prepareSetData(preparation, request),
+      };
     }
     case OpCode.check: {
       const request = CheckVersionRequest.decode(reader);

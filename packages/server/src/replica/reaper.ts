@@ -26,12 +26,7 @@ export class Reaper {
   #nextCheckMs: number;
   #nextRemovalMs = 0;
 
-  constructor(
-    tree: DataTree,
-    options: ReaperOptions,
-    nowMs: number,
-    remove: (path: string, isTtl: boolean) => void,
-  ) {
+  constructor(tree: DataTree, options: ReaperOptions, nowMs: number, remove: (path: string, isTtl: boolean) => void) {
     this.#tree = tree;
     this.#options = options;
     this.#remove = remove;

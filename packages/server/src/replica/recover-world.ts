@@ -3,8 +3,8 @@ import { type ACL, type JuteReader, OpCode, type StatPersisted, zxidHex } from '
 import { assert } from '../assert.ts';
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
-import type { Metrics } from '../metrics/registry.ts';
 import { StorageError } from '../io/storage-error.ts';
+import type { Metrics } from '../metrics/registry.ts';
 import { txnKindOf } from '../operations/index.ts';
 import type { AccessControl } from '../operations/operation.ts';
 import { SessionTable } from '../sessions/session-table.ts';

@@ -161,13 +161,13 @@ export class Requests {
       receivedMs: now,
       notBefore,
     });
-    if (notBefore > world.tree.lastZxid) {
-      this.#syncing.push(client);
+    if (client.waitingCount === 1) {
+      this.#syncing.add(client);
     }
   }
 
-  /** Connections with a sync in their queue, oldest first: they are looked at when something has been applied. */
-  #syncing: ClientConnection[] = [];
+  /** Connections whose oldest request is a sync that must wait: they are looked at when something has been applied. */
+  #syncing = new Set<ClientConnection>();
 
   #answerRead(
     client: ClientConnection,
@@ -215,6 +215,13 @@ export class Requests {
         this.#answer(client, xid, writes.lastProposed, err, null, false);
       }
       return;
+    }
+    if (world.access.eager && operation.eagerAclCheck !== undefined) {
+      const refused = operation.eagerAclCheck(world, client.identities, request);
+      if (refused !== 0) {
+        this.#answer(client, xid, 0, refused, null, false);
+        return;
+      }
     }
     if (client.session?.local === true && this.#isLocalMatter(client, xid, operation, request)) {
       return;
@@ -324,7 +331,11 @@ export class Requests {
   #drain(client: ClientConnection): void {
     const { lastZxid } = this.#ports.world.tree;
     for (let entry = client.peek(); entry !== undefined; entry = client.peek()) {
-      if (entry.kind === 'write' || (entry.kind === 'read' && entry.notBefore > lastZxid)) {
+      if (entry.kind === 'write') {
+        break;
+      }
+      if (entry.kind === 'read' && entry.notBefore > lastZxid) {
+        this.#syncing.add(client);
         break;
       }
       client.shift();
@@ -345,15 +356,12 @@ export class Requests {
 
   /** After a turn's transactions have been applied: syncs that waited for them, and connections held back. */
   settle(): void {
-    if (this.#syncing.length > 0) {
+    if (this.#syncing.size > 0) {
       const syncing = this.#syncing;
-      this.#syncing = [];
+      this.#syncing = new Set();
       for (const client of syncing) {
         if (!client.gone) {
           this.#drain(client);
-          if (client.waitingCount > 0) {
-            this.#syncing.push(client);
-          }
         }
       }
     }

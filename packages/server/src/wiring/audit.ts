@@ -24,13 +24,22 @@ const OPERATIONS: ReadonlyMap<number, AuditOperation> = new Map([
 ]);
 
 /** Refusals are errors in ZooKeeper's audit log: with a threshold above INFO they alone are written. */
-const LEVELS: { readonly [R in AuditResult]: 'INFO' | 'ERROR' } = { success: 'INFO', invoked: 'INFO', failure: 'ERROR' };
+const LEVELS: { readonly [R in AuditResult]: 'INFO' | 'ERROR' } = {
+  success: 'INFO',
+  invoked: 'INFO',
+  failure: 'ERROR',
+};
 const SHOWS_SUCCESS: readonly LogThreshold[] = ['all', 'trace', 'debug', 'info'];
 
 /** Opens the file. Throws the system's error when it cannot be written. */
 export function openAudit({ audit, log: logOptions }: ServerConfig, log: Log): ReplicaAudit {
   const path = join(logOptions.directory, audit.file);
-  return new ReplicaAudit(new RollingFile(path, logOptions.maxFileBytes, logOptions.maxBackups), path, audit.threshold, log);
+  return new ReplicaAudit(
+    new RollingFile(path, logOptions.maxFileBytes, logOptions.maxBackups),
+    path,
+    audit.threshold,
+    log,
+  );
 }
 
 /** Collects lines and writes those of a turn at once: a write call for each would cost more than the write it tells of. */
