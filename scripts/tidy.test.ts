@@ -56,8 +56,12 @@ describe('size', () => {
     expect(long.map((file) => `${file.path}: ${file.lines.length - 1}`)).toEqual([]);
   });
 
-  test(`lines have at most ${LINE_CHARACTERS_MAX} characters`, () => {
-    expect(linesWith(code, new RegExp(`^.{${LINE_CHARACTERS_MAX + 1}}`, 'u'))).toEqual([]);
+  test(`lines have at most ${LINE_CHARACTERS_MAX} characters, not counting a text that cannot be cut`, () => {
+    const withoutText = code.map((file) => ({
+      ...file,
+      lines: file.lines.map((line) => line.replace(/(['"`]).*\1/, '').replace(/`.*$/, '')),
+    }));
+    expect(linesWith(withoutText, new RegExp(`^.{${LINE_CHARACTERS_MAX + 1}}`, 'u'))).toEqual([]);
   });
 });
 
