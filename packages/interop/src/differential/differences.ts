@@ -236,6 +236,14 @@ export const differences: readonly Difference[] = [
     avoided: 'types and flags agree inside a multi, but for container flags in a plain create',
   },
   {
+    id: 'null-path-watch',
+    what: 'addWatch with a null path',
+    apache: 'is accepted, and may keep the server from ever closing that connection again',
+    treekeeper: 'is accepted',
+    reason: 'A connection can always be closed.',
+    avoided: 'addWatch always has a path',
+  },
+  {
     id: 'check-outside-multi',
     what: 'check (opcode 13) outside a multi',
     apache: 'no reply at all',
@@ -292,6 +300,14 @@ export const differences: readonly Difference[] = [
     treekeeper: 'always those of the tree',
     reason: 'A wrong total refuses writes that the quota allows, or allows those that it refuses.',
     avoided: 'quotas are removed before each restart',
+  },
+  {
+    id: 'counters',
+    what: 'zk_watch_count and zk_approximate_data_size in mntr',
+    apache: 'a recursive watch counts twice; quota statistics that have grown are not counted',
+    treekeeper: 'every watch once; the tree as it is',
+    reason: 'As ZooKeeper 3.10 for the first; a figure that drifts is of no use.',
+    avoided: 'not compared',
   },
   {
     id: 'version-wrap',

@@ -279,7 +279,7 @@ export class Generator {
   #addWatch(connection: number, wanted: string | null): Request {
     const random = this.#random;
     let path = wanted;
-    while (this.#mode(connection, path) === 'standard') {
+    while (path === null || this.#mode(connection, path) === 'standard') {
       path = this.#anyPath();
     }
     const { persistent, persistentRecursive } = AddWatchMode;
