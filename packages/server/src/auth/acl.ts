@@ -9,10 +9,13 @@ import { isAnyone } from './schemes/world.ts';
 export class AccessControl {
   readonly #registry: AuthRegistry;
   readonly #skipAcl: boolean;
+  /** `enableEagerACLCheck` */
+  readonly eager: boolean;
 
   constructor(registry: AuthRegistry) {
     this.#registry = registry;
     this.#skipAcl = registry.options.skipAcl;
+    this.eager = registry.options.eagerAclCheck;
   }
 
   /**

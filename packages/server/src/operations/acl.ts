@@ -11,6 +11,7 @@ import {
   StatResponse,
 } from '@treekeeper/protocol';
 import { mayDo, nextVersion, READ_OR_ADMIN, sessionError, versionMatches } from './checks.ts';
+import { eagerSetAcl } from './eager-acl.ts';
 import type { ReadOperation, TxnKind, WriteOperation } from './operation.ts';
 
 export const getACL: ReadOperation<PathRequest> = {
@@ -44,6 +45,7 @@ export const setACL: WriteOperation<SetAclRequest> = {
   name: 'setACL',
   opcode: OpCode.setACL,
   request: SetAclRequest,
+  eagerAclCheck: eagerSetAcl,
   prepare(preparation, { path, acl: requested, version }) {
     const refused = sessionError(preparation);
     if (refused !== 0) {

@@ -27,6 +27,7 @@ import {
 } from '@treekeeper/protocol';
 import { ROOT_LIMITS_PATH } from '../tree/quota.ts';
 import { hasParent, mayDo, pendingParent, sessionError } from './checks.ts';
+import { eagerCreate } from './eager-acl.ts';
 import type { Preparation, Txn, TxnKind, World, WriteOperation } from './operation.ts';
 
 type CreateFamilyTxn = CreateTxn | CreateContainerTxn | CreateTtlTxn;
@@ -195,8 +196,14 @@ function createOperation(name: OpCodeName, reply: WriteOperation['reply']): Writ
   };
 }
 
-export const create = createOperation('create', replyWithPath);
-export const create2 = createOperation('create2', replyWithStat);
+export const create: WriteOperation<CreateRequest> = {
+  ...createOperation('create', replyWithPath),
+  eagerAclCheck: eagerCreate,
+};
+export const create2: WriteOperation<CreateRequest> = {
+  ...createOperation('create2', replyWithStat),
+  eagerAclCheck: eagerCreate,
+};
 export const createContainer = createOperation('createContainer', replyWithStat);
 
 export const createTTL: WriteOperation<CreateTtlRequest> = {

@@ -9,6 +9,7 @@ import {
   Perms,
 } from '@treekeeper/protocol';
 import { hasParent, mayDo, pendingParent, sessionError, versionMatches } from './checks.ts';
+import { eagerDelete } from './eager-acl.ts';
 import type { PendingNode, Preparation, Txn, TxnKind, WriteOperation } from './operation.ts';
 
 function deleteKind(type: number): TxnKind<DeleteTxn> {
@@ -65,6 +66,7 @@ export const deleteNode: WriteOperation<DeleteRequest> = {
   name: 'delete',
   opcode: OpCode.delete,
   request: DeleteRequest,
+  eagerAclCheck: eagerDelete,
   prepare: prepareDelete,
   reply: () => {},
 };

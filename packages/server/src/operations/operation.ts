@@ -34,6 +34,8 @@ export interface Watcher {
 
 /** The rules of access, as auth/ builds them from the configuration. */
 export interface AccessControl {
+  /** Writes are refused before they are ordered where the applied tree says so (§8.8). */
+  readonly eager: boolean;
   /** Whether one of the identities has one of the permission bits. */
   permits(acl: readonly ACL[], perms: number, identities: readonly Id[]): boolean;
   /** A requested list made ready to be stored, or an error number (client-protocol.md §8.3). */
@@ -102,6 +104,8 @@ export interface WriteOperation<Request = unknown> {
   readonly malformedConsumesZxid?: boolean;
   /** Whether the request would give the session an ephemeral node: a local session must become a global one first. */
   createsEphemeral?(request: Request): boolean;
+  /** The access check that may come before (§8.8): 0, or NO_AUTH or INVALID_ACL. */
+  eagerAclCheck?(world: World, identities: readonly Id[], request: Request): number;
   /** Checks the request in ZooKeeper's order and makes the transaction, or returns an error number. */
   prepare(preparation: Preparation, request: Request): Txn | number;
   /** Writes the reply's body after the transaction has been applied. */

@@ -9,6 +9,7 @@ import {
   StatResponse,
 } from '@treekeeper/protocol';
 import { mayDo, nextVersion, sessionError, versionMatches } from './checks.ts';
+import { eagerSetData } from './eager-acl.ts';
 import type { Preparation, Txn, TxnKind, WriteOperation } from './operation.ts';
 
 export const setDataTxn: TxnKind<SetDataTxn> = {
@@ -56,6 +57,7 @@ export const setData: WriteOperation<SetDataRequest> = {
   name: 'setData',
   opcode: OpCode.setData,
   request: SetDataRequest,
+  eagerAclCheck: eagerSetData,
   prepare: prepareSetData,
   reply: ({ tree }, txn, reply) => {
     StatResponse.encode(reply, { stat: tree.stat(tree.find((txn.value as SetDataTxn).path)) });

@@ -216,6 +216,13 @@ export class Requests {
       }
       return;
     }
+    if (world.access.eager && operation.eagerAclCheck !== undefined) {
+      const refused = operation.eagerAclCheck(world, client.identities, request);
+      if (refused !== 0) {
+        this.#answer(client, xid, 0, refused, null, false);
+        return;
+      }
+    }
     if (client.session?.local === true && this.#isLocalMatter(client, xid, operation, request)) {
       return;
     }

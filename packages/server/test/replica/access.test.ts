@@ -309,3 +309,48 @@ describe('enforced authentication (§8.7)', () => {
     expect(client.ask(ping(), -2)).toMatchObject({ xid: -2, err: -124 });
   });
 });
+
+describe('eager ACL check (§8.8)', () => {
+  const eager = { auth: { eagerAclCheck: true } };
+
+  test.each<[string, Request, number]>([
+    ['create under a closed parent', create('/closed/x'), -102],
+    ['create2 under a closed parent', create2('/closed/x'), -102],
+    ['create with a bad ACL', create('/x', { acl: [] }), -114],
+    ['delete', remove('/closed/child'), -102],
+    ['setData', setData('/closed', 'x'), -102],
+    ['setACL', setACL('/closed', [worldAcl(31)]), -102],
+    ['setACL with a bad list', setACL('/', [entry('nosuch', 'x')]), -114],
+  ])('%s is refused with zxid 0, and takes none', (_, request, err) => {
+    const prepare = (server: TestServer) => {
+      const client = server.client();
+      client.get(create('/closed'));
+      client.get(create('/closed/child'));
+      client.get(setACL('/closed', [digestAcl('nobody:x')]));
+      return client;
+    };
+    const strict = prepare(new TestServer(eager));
+    const { lastZxid } = strict.server;
+    expect(strict.ask(request)).toMatchObject({ zxid: 0, err });
+    expect(strict.server.lastZxid).toBe(lastZxid);
+    expect(strict.closed).toBe(false);
+    expect(prepare(new TestServer()).ask(request)).toMatchObject({ zxid: lastZxid + 1, err });
+  });
+
+  test('other faults are left to the order of writes', () => {
+    const client = new TestServer(eager).client();
+    expect(client.ask(setData('/nosuch', 'x'))).toMatchObject({ zxid: 2, err: -101 });
+    expect(client.ask(create('/nosuch/x'))).toMatchObject({ zxid: 3, err: -101 });
+    expect(client.ask(create('nopath'))).toMatchObject({ zxid: 4, err: -8 });
+    expect(client.ask(create('/a'))).toMatchObject({ zxid: 5, err: 0 });
+  });
+
+  test('a node that is still on its way is judged in the order of writes', () => {
+    const client = new TestServer(eager).client();
+    expect(client.pipeline(create('/a', { acl: [digestAcl('nobody:x')] }), create('/a/b'), setData('/a', ''))).toEqual([
+      [1, 2, 0],
+      [2, 3, -102],
+      [3, 4, -102],
+    ]);
+  });
+});
