@@ -199,8 +199,10 @@ export class Requests {
 
   #write(client: ClientConnection, xid: number, operation: WriteOperation): void {
     const { writes, world } = this.#ports;
+    // Refusals that are no transactions carry the last zxid applied when they leave: one from before could be behind that
+    // of the answer in front of it, and one that is only proposed could be lost.
     if (this.#ports.writesRefused()) {
-      this.#answer(client, xid, world.tree.lastZxid, ErrorNumber.NOT_READ_ONLY, null, false);
+      this.#answer(client, xid, null, ErrorNumber.NOT_READ_ONLY, null, false);
       return;
     }
     let request: unknown;
@@ -212,7 +214,7 @@ export class Requests {
         writes.submitMalformed(operation, client.sessionId, client, xid);
         this.#enqueue(client, WRITE);
       } else {
-        this.#answer(client, xid, writes.lastProposed, err, null, false);
+        this.#answer(client, xid, null, err, null, false);
       }
       return;
     }
