@@ -108,7 +108,7 @@ export class AclTable {
     }
   }
 
-  /** Counts one more use of the entry with that id and returns its slot; an id the table lacks gets an entry as lost. */
+  /** Counts one more use of the entry with that id, and returns its slot; an unknown id gets an entry, as lost. */
   takeById(id: bigint): number {
     if (id === OPEN_ACL_ID) {
       return OPEN_SLOT;

@@ -82,7 +82,7 @@ describe('nodeDigest', () => {
 });
 
 describe('DigestSum', () => {
-  test('is a sum modulo 2^64, signed', () => {
+  test('is a sum modulo 2^64, signed', { timeout: 60_000 }, () => {
     const difference = fc.oneof(
       fc.integer({ min: -0xffffffff, max: 0xffffffff }),
       fc.constantFrom(0xffffffff, -0xffffffff, 1, -1),

@@ -93,6 +93,8 @@ describe('statistics', () => {
     quota('/a', 'count=2');
     for (const nonsense of ['not a number', '', 'count=7,bytes=9223372036854775808', 'count']) {
       set('/zookeeper/quota/a/zookeeper_stats', nonsense);
+      set('/a', text('/a'));
+      expect(statistics('/a')).toBe(nonsense);
       set('/a', nonsense);
       expect(statistics('/a')).toBe(`count=1,bytes=${nonsense.length}`);
       set('/a', 'something else');

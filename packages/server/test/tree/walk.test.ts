@@ -54,7 +54,7 @@ describe('TreeWalk', () => {
     expect(tree.remove('/a', 2)).toBe(0);
   });
 
-  test('survives any removals and creations between steps', () => {
+  test('survives any removals and creations between steps', { timeout: 60_000 }, () => {
     const path = fc
       .array(fc.constantFrom('a', 'b', 'c'), { minLength: 1, maxLength: 4 })
       .map((names) => `/${names.join('/')}`);
