@@ -1,10 +1,12 @@
 /**
  * Names and data of the nodes: one block of a node's name, then its data, in a ByteStore. Together, since a look-up
- * compares the name right before a read takes the data. Paths are put together from names, upwards.
+ * compares the name right before a read takes the data; only larger data are apart, where equal ones share one block.
+ * Paths are put together from names, upwards.
  */
 import type { JuteWriter } from '@treekeeper/protocol';
 import { ByteStore } from './byte-store.ts';
 import { type NodeId, type NodeTable, ROOT, Row } from './node-table.ts';
+import { SHARED_VALUE_BYTES_MIN, SharedValues } from './shared-values.ts';
 
 const utf8Slice = Buffer.prototype.utf8Slice as (this: Uint8Array, start: number, end: number) => string;
 const latin1Slice = Buffer.prototype.latin1Slice as (this: Uint8Array, start: number, end: number) => string;
@@ -16,6 +18,7 @@ const LOOP_BYTES_MAX = 48;
 export class NodeContent {
   readonly #nodes: NodeTable;
   readonly #store = new ByteStore();
+  readonly #values = new SharedValues(this.#store);
   #scratch = new Uint8Array(1024);
 
   constructor(nodes: NodeTable) {
@@ -25,10 +28,11 @@ export class NodeContent {
   /** Gives the node its name, path[nameStart, nameEnd), and its data. */
   initialise(node: NodeId, path: Uint8Array, nameStart: number, nameEnd: number, data: Uint8Array | null): void {
     const nameLength = nameEnd - nameStart;
-    const block = this.#store.allocate(nameLength + (data === null ? 0 : data.length));
+    const block = this.#store.allocate(nameLength + inlineLength(data));
     const nodes = this.#nodes;
     nodes.setInt(node, Row.block, block);
     nodes.setInt(node, Row.nameLength, nameLength);
+    nodes.setInt(node, Row.value, 0);
     copy(path, nameStart, nameEnd, this.#store.bytes(block), this.#store.offset(block));
     this.#putData(node, block, nameLength, data);
   }
@@ -37,30 +41,42 @@ export class NodeContent {
     const store = this.#store;
     const block = this.#nodes.int(node, Row.block);
     const nameLength = this.#nodes.int(node, Row.nameLength);
-    const sizeBytes = nameLength + (data === null ? 0 : data.length);
+    const sizeBytes = nameLength + inlineLength(data);
+    const former = this.#nodes.int(node, Row.value) >>> 0;
     if (store.isSameClass(block, sizeBytes)) {
       this.#putData(node, block, nameLength, data);
-      return;
+    } else {
+      const other = store.allocate(sizeBytes);
+      const nameStart = store.offset(block);
+      copy(store.bytes(block), nameStart, nameStart + nameLength, store.bytes(other), store.offset(other));
+      this.#nodes.setInt(node, Row.block, other);
+      this.#putData(node, other, nameLength, data);
+      store.release(block);
     }
-    const larger = store.allocate(sizeBytes);
-    const nameStart = store.offset(block);
-    copy(store.bytes(block), nameStart, nameStart + nameLength, store.bytes(larger), store.offset(larger));
-    this.#nodes.setInt(node, Row.block, larger);
-    this.#putData(node, larger, nameLength, data);
-    store.release(block);
+    if (former !== 0) {
+      this.#values.release(former); // last: the new value may be the same one
+    }
   }
 
   #putData(node: NodeId, block: number, nameLength: number, data: Uint8Array | null): void {
-    if (data === null) {
-      this.#nodes.setInt(node, Row.dataLength, -1);
+    const nodes = this.#nodes;
+    nodes.setInt(node, Row.dataLength, data === null ? -1 : data.length);
+    if (data !== null && data.length >= SHARED_VALUE_BYTES_MIN) {
+      nodes.setInt(node, Row.value, this.#values.take(data));
       return;
     }
-    this.#nodes.setInt(node, Row.dataLength, data.length);
-    copy(data, 0, data.length, this.#store.bytes(block), this.#store.offset(block) + nameLength);
+    nodes.setInt(node, Row.value, 0);
+    if (data !== null) {
+      copy(data, 0, data.length, this.#store.bytes(block), this.#store.offset(block) + nameLength);
+    }
   }
 
   release(node: NodeId): void {
     this.#store.release(this.#nodes.int(node, Row.block));
+    const value = this.#nodes.int(node, Row.value) >>> 0;
+    if (value !== 0) {
+      this.#values.release(value);
+    }
   }
 
   /** A view of the data; null when they are null. */
@@ -68,6 +84,11 @@ export class NodeContent {
     const length = this.#nodes.int(node, Row.dataLength);
     if (length < 0) {
       return null;
+    }
+    const value = this.#nodes.int(node, Row.value) >>> 0;
+    if (value !== 0) {
+      const start = this.#values.start(value);
+      return this.#store.bytes(value).subarray(start, start + length);
     }
     const block = this.#nodes.int(node, Row.block);
     const start = this.#store.offset(block) + this.#nodes.int(node, Row.nameLength);
@@ -78,7 +99,12 @@ export class NodeContent {
   writeData(node: NodeId, writer: JuteWriter): void {
     const length = this.#nodes.int(node, Row.dataLength);
     writer.int(length);
-    if (length > 0) {
+    const value = this.#nodes.int(node, Row.value) >>> 0;
+    if (value !== 0) {
+      const start = this.#values.start(value);
+      const at = writer.reserve(length);
+      copy(this.#store.bytes(value), start, start + length, writer.bytes, at);
+    } else if (length > 0) {
       const block = this.#nodes.int(node, Row.block);
       const start = this.#store.offset(block) + this.#nodes.int(node, Row.nameLength);
       const at = writer.reserve(length);
@@ -166,6 +192,11 @@ export class NodeContent {
       target[end] = SLASH;
     }
   }
+}
+
+/** Bytes of the data that lie behind the name. */
+function inlineLength(data: Uint8Array | null): number {
+  return data === null || data.length >= SHARED_VALUE_BYTES_MIN ? 0 : data.length;
 }
 
 function copy(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {

@@ -41,7 +41,7 @@ export const Row = {
   /** Place among the nodes of one owner (owner-index.ts). */
   nextOwned: 92,
   previousOwned: 96,
-  /** Address of the block that holds name ‖ data. */
+  /** Address of the block that holds the name, and behind it the data unless they are shared. */
   block: 100,
   nameLength: 104,
   /** −1: null. */
@@ -52,6 +52,8 @@ export const Row = {
   isDigested: 116,
   /** Index into OWNER_KINDS. */
   ownerKind: 120,
+  /** Address of the data among the shared values; 0: they are in `block`. */
+  value: 124,
 } as const;
 export type Field = (typeof Row)[keyof typeof Row];
 
