@@ -193,10 +193,10 @@ export class Generator {
       () => ({ opcode: create, body: createBody('/zookeeper/quota/q2', null) }),
       () => ({ opcode: create, body: createBody(prefix, Buffer.from('')) }),
       () => ({ opcode: create, body: createBody(`${prefix}/zookeeper_limits`, Buffer.from(random.pick(limits))) }),
-      () => ({ opcode: create, body: createBody(`${prefix}/zookeeper_stats`, Buffer.from('count=0,bytes=0')) }),
+      () => quotaPair(prefix, (node) => ({ type: create, body: createBody(node, Buffer.from('count=5,bytes=50')) })),
       () => ({ opcode: OpCode.getData, body: watchedBody(`${prefix}/zookeeper_stats`, false) }),
       () => ({ opcode: OpCode.setData, body: setDataBody(`${prefix}/zookeeper_limits`, Buffer.from(random.pick(limits))) }),
-      () => ({ opcode: OpCode.delete, body: versionBody(`${prefix}/zookeeper_limits`, -1) }),
+      () => quotaPair(prefix, (node) => ({ type: OpCode.delete, body: versionBody(node, -1) })),
       () => ({ opcode: create, body: createBody(random.pick(words.quotaPrefixes), Buffer.from('xy')) }),
       () => ({ opcode: create, body: createBody('/q2', null) }),
     ])();
@@ -419,4 +419,10 @@ export class Generator {
 
 function isSetWatches({ opcode }: Request): boolean {
   return opcode === OpCode.setWatches || opcode === OpCode.setWatches2;
+}
+
+/** Limits and statistics come and go together: one without the other is where Apache's totals go stale. */
+function quotaPair(prefix: string, op: (node: string) => MultiOp): Request {
+  const nodes = [`${prefix}/zookeeper_limits`, `${prefix}/zookeeper_stats`];
+  return { opcode: OpCode.multi, body: multiBody(nodes.map(op)) };
 }

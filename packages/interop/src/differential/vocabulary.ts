@@ -35,11 +35,11 @@ const oddPaths = ['/...', '/.a', '/a.', '/..a', '/a b', '/\u00a0', '/\u00e9', '/
 const systemPaths = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config', '/zookeeper/a', ''];
 export const quotaPrefixes = ['/q1', '/q2/a'];
 
-/** Below here ACLs may shut readers out. Elsewhere everyone may always read. */
+/** Below here, and on sequential nodes named after it, ACLs may shut readers out. Elsewhere everyone may always read. */
 const secretRoot = '/s';
 
 export function isSecret(path: string | null): boolean {
-  return path !== null && (path === secretRoot || path.startsWith(`${secretRoot}/`));
+  return path?.startsWith(secretRoot) === true;
 }
 
 function below(random: Random, root: string, depth: number): string {
