@@ -1,6 +1,6 @@
 /** Style that neither the compiler nor Biome can check. Each test names the files that break a rule; none may. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
@@ -8,7 +8,13 @@ const FILE_LINES_MAX = 500;
 const LINE_CHARACTERS_MAX = 120;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const skipped = new Set(['node_modules', 'dist', 'golden', '.git', 'coverage', 'tmp', 'data', '__pycache__']);
+/** Folders that git ignores, and what other programs wrote. */
+const ignored = readFileSync(join(root, '.gitignore'), 'utf8').split('\n');
+const skipped = new Set([
+  '.git',
+  'golden',
+  ...ignored.filter((line) => line.endsWith('/')).map((line) => basename(line)),
+]);
 
 interface SourceFile {
   /** From the repository's root, with forward slashes. */
