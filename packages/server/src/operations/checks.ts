@@ -39,3 +39,9 @@ export function sessionError(preparation: Preparation): number {
   const session = world.sessions.get(sessionId);
   return session === undefined || session.closing ? ErrorNumber.SESSION_EXPIRED : 0;
 }
+
+/** 0, or the error for a local session that is not on its way to become a global one (client-protocol.md §2.7). */
+export function ephemeralError({ world, sessionId }: Preparation): number {
+  const session = world.sessions.get(sessionId);
+  return session?.local === true && !session.upgrading ? ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION : 0;
+}

@@ -26,7 +26,7 @@ import {
   ttlOwner,
 } from '@treekeeper/protocol';
 import { ROOT_LIMITS_PATH } from '../tree/quota.ts';
-import { hasParent, mayDo, pendingParent, sessionError } from './checks.ts';
+import { ephemeralError, hasParent, mayDo, pendingParent, sessionError } from './checks.ts';
 import { eagerCreate } from './eager-acl.ts';
 import type { Preparation, Txn, TxnKind, World, WriteOperation } from './operation.ts';
 
@@ -117,6 +117,10 @@ export function prepareCreate(
   const refused = modeError(preparation, opcode, flags, ttl) || sessionError(preparation);
   if (refused !== 0) {
     return refused;
+  }
+  const ephemeral = opcode !== OpCode.createContainer && isEphemeralMode(flags);
+  if (ephemeral && ephemeralError(preparation) !== 0) {
+    return ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION;
   }
   if (!hasParent(request.path)) {
     return ErrorNumber.BAD_ARGUMENTS;

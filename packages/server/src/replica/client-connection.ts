@@ -13,14 +13,18 @@ import type { Session } from '../sessions/session-table.ts';
 export type Phase = 'new' | 'opening' | 'open' | 'closing';
 
 /** Why reading from a client is paused; a set of bits. */
-export const PauseReason = { opening: 1, outstanding: 2, output: 4, ending: 8 } as const;
+export const PauseReason = { opening: 1, outstanding: 2, output: 4 } as const;
 
 /**
  * A request that waits for its place: answers leave in request order. A write waits for its transaction to be applied,
  * a read for the writes before it, a ready answer for everything before it.
  */
 export type Waiting =
-  | { readonly kind: 'write' }
+  | {
+      readonly kind: 'write';
+      /** The request's size if it counts as a large one, else 0. */
+      readonly largeBytes: number;
+    }
   | {
       readonly kind: 'read';
       readonly xid: number;
@@ -66,6 +70,8 @@ export class ClientConnection implements Watcher, Expiring {
   heldSinceMs = -1;
   gone = false;
   closeAfterFlush = false;
+  /** Its last request has been taken: what else it sends is read and dropped, so that closing resets nothing. */
+  ending = false;
   /** In the queue of connections without a session. */
   expiresAtMs = 0;
   /** Whether the first bytes may still turn out to be a four-letter word. */

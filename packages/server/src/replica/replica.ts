@@ -144,7 +144,7 @@ export class Replica {
         instruments,
         credentials: seams.credentials,
         touch: (client) => this.#sessions.touch(client),
-        upgradeSession: (client) => this.#sessions.upgrade(client),
+        upgradeSession: (session) => this.#sessions.upgrade(session),
         closeLocalSession: (session) => this.#sessions.closeLocal(session),
         close: (client) => this.#close(client),
         pause: (client, reason) => this.#pause(client, reason),
@@ -411,6 +411,9 @@ export class Replica {
   }
 
   #frames(client: ClientConnection, bytes: Uint8Array): void {
+    if (client.ending) {
+      return;
+    }
     if (client.pauses !== 0) {
       client.frames.keep(bytes); // they were on their way when reading was paused
       return;
@@ -448,6 +451,7 @@ export class Replica {
   #applyCommitted(): void {
     let applied = false;
     for (let entry = this.#writes.nextCommitted(); entry !== null; entry = this.#writes.nextCommitted()) {
+      this.#requests.answerSyncs(); // in the state that they asked for, and before anything later
       applied = true;
       const session = this.world.sessions.get(entry.sessionId);
       if (!this.#writes.apply(entry)) {
@@ -526,7 +530,7 @@ export class Replica {
   stop(): void {
     this.#stopping = true;
     for (const client of this.connections.values()) {
-      this.#pause(client, PauseReason.ending);
+      client.ending = true;
     }
   }
 

@@ -39,8 +39,9 @@ export interface RequestPorts {
   readonly credentials: Credentials;
   /** The session has shown life. */
   touch(client: ClientConnection): void;
-  /** A local session is to own ephemerals: makes it global first where that is allowed (§2.7). 0, or the error. */
-  upgradeSession(client: ClientConnection): number;
+  /** A local session is to own ephemerals: makes it global first where that is allowed (§2.7). */
+  upgradeSession(session: Session<ClientConnection>): void;
+  /** Its connection is closed behind the answer. */
   closeLocalSession(session: Session<ClientConnection>): void;
   close(client: ClientConnection): void;
   pause(client: ClientConnection, reason: number): void;
@@ -84,7 +85,7 @@ export class Requests {
     this.#instruments.statistics.packetsReceived++;
     if (opcode === OpCode.auth || opcode === OpCode.sasl) {
       this.#authenticate(client, xid, opcode);
-      return client.phase === 'open';
+      return !client.ending && client.phase === 'open';
     }
     if (!this.#ports.credentials.mayRequest(client.identities)) {
       this.#answer(client, xid, 0, ErrorNumber.SESSION_CLOSED_REQUIRE_AUTH, null, true);
@@ -103,12 +104,15 @@ export class Requests {
     if (operation.kind === 'read') {
       this.#read(client, xid, operation);
     } else {
-      if (!this.#admitLarge(client, end - start)) {
+      const sizeBytes = end - start;
+      if (!this.#admitsLarge(sizeBytes)) {
+        this.#instruments.metrics.large_requests_rejected.add(1);
+        this.#ports.close(client);
         return false;
       }
-      this.#write(client, xid, operation);
+      this.#write(client, xid, operation, sizeBytes);
       if (opcode === OpCode.closeSession && client.session?.closing === true) {
-        this.#ports.pause(client, PauseReason.ending); // what comes behind it is not for this session any more
+        client.ending = true; // what comes behind it is not for this session any more
         return false;
       }
     }
@@ -167,7 +171,7 @@ export class Requests {
   }
 
   /** Connections whose oldest request is a sync that must wait: they are looked at when something has been applied. */
-  #syncing = new Set<ClientConnection>();
+  readonly #syncing = new Set<ClientConnection>();
 
   #answerRead(
     client: ClientConnection,
@@ -197,7 +201,7 @@ export class Requests {
     this.#sent(client, operation.opcode, xid, lastZxid, latencyMs);
   }
 
-  #write(client: ClientConnection, xid: number, operation: WriteOperation): void {
+  #write(client: ClientConnection, xid: number, operation: WriteOperation, sizeBytes: number): void {
     const { writes, world } = this.#ports;
     // Refusals that are no transactions carry the last zxid applied when they leave: one from before could be behind that
     // of the answer in front of it, and one that is only proposed could be lost.
@@ -212,7 +216,7 @@ export class Requests {
       const err = malformed(error);
       if (operation.malformedConsumesZxid === true) {
         writes.submitMalformed(operation, client.sessionId, client, xid);
-        this.#enqueue(client, WRITE);
+        this.#enqueueWrite(client, sizeBytes);
       } else {
         this.#answer(client, xid, null, err, null, false);
       }
@@ -225,26 +229,19 @@ export class Requests {
         return;
       }
     }
-    if (client.session?.local === true && this.#isLocalMatter(client, xid, operation, request)) {
-      return;
+    const { session } = client;
+    if (session?.local === true && !session.upgrading) {
+      if (operation.opcode === OpCode.closeSession) {
+        this.#ports.closeLocalSession(session);
+        this.#answer(client, xid, null, 0, null, true);
+        return;
+      }
+      if (operation.createsEphemeral?.(request) === true) {
+        this.#ports.upgradeSession(session);
+      }
     }
     writes.submit(operation, request, client.sessionId, client.identities, client, xid);
-    this.#enqueue(client, WRITE);
-  }
-
-  /** What a local session does on its own: its end, and ephemerals that it may not have. True: answered. */
-  #isLocalMatter(client: ClientConnection, xid: number, operation: WriteOperation, request: unknown): boolean {
-    const { lastZxid } = this.#ports.world.tree;
-    if (operation.opcode === OpCode.closeSession) {
-      this.#answer(client, xid, lastZxid, 0, null, true);
-      this.#ports.closeLocalSession(client.session as Session<ClientConnection>);
-      return true;
-    }
-    const refused = operation.createsEphemeral?.(request) === true ? this.#ports.upgradeSession(client) : 0;
-    if (refused !== 0) {
-      this.#answer(client, xid, lastZxid, refused, null, false);
-    }
-    return refused !== 0;
+    this.#enqueueWrite(client, sizeBytes);
   }
 
   /** An answer that is known already, in its place. A zxid of null: that of the last applied transaction then. */
@@ -257,7 +254,7 @@ export class Requests {
     close: boolean,
   ): void {
     if (close) {
-      client.phase = 'closing';
+      client.ending = true;
     }
     const entry: Answer = { kind: 'answer', xid, zxid, err, body, close };
     if (client.waitingCount === 0) {
@@ -320,8 +317,7 @@ export class Requests {
     this.#replied(output, start);
     this.#instruments.written(opcode, err, latencyMs, request);
     this.#sent(client, opcode, xid, zxid, latencyMs);
-    client.shift();
-    this.#waitingTotal--;
+    this.#dequeueWrite(client);
     if (opcode === OpCode.closeSession) {
       this.#ports.close(client);
       return;
@@ -351,22 +347,23 @@ export class Requests {
         this.#answerRead(client, entry.xid, entry.operation, entry.request, entry.identities, entry.receivedMs);
       }
     }
-    if (client.waitingCount === 0) {
-      this.#releaseLarge(client);
+  }
+
+  /** Between two transactions: syncs whose turn it is, and what waited behind them. */
+  answerSyncs(): void {
+    const { lastZxid } = this.#ports.world.tree;
+    for (const client of this.#syncing) {
+      const head = client.peek();
+      if (client.gone || head?.kind !== 'read' || head.notBefore <= lastZxid) {
+        this.#syncing.delete(client);
+        this.#drain(client); // it comes back if there is another sync in its queue
+      }
     }
   }
 
-  /** After a turn's transactions have been applied: syncs that waited for them, and connections held back. */
+  /** After a turn's transactions have been applied: syncs that waited for the last one, and connections held back. */
   settle(): void {
-    if (this.#syncing.size > 0) {
-      const syncing = this.#syncing;
-      this.#syncing = new Set();
-      for (const client of syncing) {
-        if (!client.gone) {
-          this.#drain(client);
-        }
-      }
-    }
+    this.answerSyncs();
     if (this.#pausedForOutstanding.size > 0 && this.#waitingTotal < this.#limits.outstandingRequestsMax) {
       for (const client of [...this.#pausedForOutstanding]) {
         this.#pausedForOutstanding.delete(client);
@@ -379,7 +376,8 @@ export class Requests {
   forget(client: ClientConnection): void {
     this.#waitingTotal -= client.dropWaiting();
     this.#pausedForOutstanding.delete(client);
-    this.#releaseLarge(client);
+    this.#largeBytesTotal -= client.largeRequestBytes;
+    client.largeRequestBytes = 0;
   }
 
   #withinLimits(client: ClientConnection): boolean {
@@ -392,28 +390,38 @@ export class Requests {
       this.#ports.pause(client, PauseReason.outstanding);
       return false;
     }
-    return client.pauses === 0 && client.phase === 'open';
+    return client.pauses === 0 && !client.ending && client.phase === 'open';
+  }
+
+  #isLarge(sizeBytes: number): boolean {
+    const { largeRequestThresholdBytes } = this.#limits;
+    return largeRequestThresholdBytes >= 0 && sizeBytes > largeRequestThresholdBytes;
   }
 
   /** Large requests in flight have a limit of their own, in bytes; one beyond it costs the connection. */
-  #admitLarge(client: ClientConnection, sizeBytes: number): boolean {
-    const { largeRequestThresholdBytes, largeRequestBytesMax } = this.#limits;
-    if (largeRequestThresholdBytes < 0 || sizeBytes <= largeRequestThresholdBytes) {
-      return true;
-    }
-    if (this.#largeBytesTotal + sizeBytes > largeRequestBytesMax) {
-      this.#instruments.metrics.large_requests_rejected.add(1);
-      this.#ports.close(client);
-      return false;
-    }
-    this.#largeBytesTotal += sizeBytes;
-    client.largeRequestBytes += sizeBytes;
-    return true;
+  #admitsLarge(sizeBytes: number): boolean {
+    return !this.#isLarge(sizeBytes) || this.#largeBytesTotal + sizeBytes <= this.#limits.largeRequestBytesMax;
   }
 
-  #releaseLarge(client: ClientConnection): void {
-    this.#largeBytesTotal -= client.largeRequestBytes;
-    client.largeRequestBytes = 0;
+  #enqueueWrite(client: ClientConnection, sizeBytes: number): void {
+    if (this.#isLarge(sizeBytes)) {
+      this.#largeBytesTotal += sizeBytes;
+      client.largeRequestBytes += sizeBytes;
+      this.#enqueue(client, { kind: 'write', largeBytes: sizeBytes });
+    } else {
+      this.#enqueue(client, WRITE);
+    }
+  }
+
+  /** The oldest waiting request is a write that has been answered. */
+  #dequeueWrite(client: ClientConnection): void {
+    const entry = client.peek();
+    if (entry?.kind === 'write' && entry.largeBytes > 0) {
+      this.#largeBytesTotal -= entry.largeBytes;
+      client.largeRequestBytes -= entry.largeBytes;
+    }
+    client.shift();
+    this.#waitingTotal--;
   }
 
   /** Counts the reply that begins at `start`; returns the size of its body. */
@@ -436,8 +444,8 @@ export class Requests {
 
 const UNTHROTTLED: ReadonlySet<number> = new Set([OpCode.ping, OpCode.closeSession]);
 
-/** All writes wait alike: what they need is with the transaction in flight. */
-const WRITE: Waiting = { kind: 'write' };
+/** Nearly all writes wait alike: what they need is with the transaction in flight. */
+const WRITE: Waiting = { kind: 'write', largeBytes: 0 };
 
 function malformed(error: unknown): number {
   if (error instanceof JuteError) {

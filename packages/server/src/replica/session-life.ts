@@ -1,5 +1,5 @@
 /** Sessions from the handshake to their end: begun, resumed, kept alive, upgraded, expired (client-protocol.md §2, §10). */
-import { ErrorNumber, OpCode } from '@treekeeper/protocol';
+import { OpCode } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Log } from '../io/log.ts';
@@ -38,8 +38,6 @@ export class SessionLife {
   /** Connections that have no session yet. */
   readonly #sessionless: ExpiryQueue<ClientConnection>;
   readonly #ids: SessionIds;
-  /** Local sessions whose createSession is on its way. */
-  readonly #upgrading = new Set<Session>();
 
   constructor(options: ReplicaOptions, ports: SessionPorts) {
     const { clock, random, sessions } = ports;
@@ -118,7 +116,6 @@ export class SessionLife {
     const session = sessions.get(entry.sessionId);
     assert(session !== undefined, 'a session exists once its transaction is applied');
     const { client } = entry;
-    this.#upgrading.delete(session);
     this.#expiry.touch(session, clock.nowMs, session.timeoutMs);
     if (client === null || client.gone) {
       return;
@@ -146,17 +143,12 @@ export class SessionLife {
     }
   }
 
-  /** A local session that writes ephemerals becomes a global one first (client-protocol.md §2.7). 0, or the error. */
-  upgrade(client: ClientConnection): number {
-    const session = client.session as Session;
-    if (!this.#options.rules.localSessionsUpgradingEnabled) {
-      return ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION;
-    }
-    if (!this.#upgrading.has(session)) {
-      this.#upgrading.add(session);
+  /** A local session is to own ephemerals: where that is allowed, it becomes a global one first (§2.7). */
+  upgrade(session: Session): void {
+    if (this.#options.rules.localSessionsUpgradingEnabled) {
+      session.upgrading = true;
       this.#ports.writes.openSession(session.id, session.timeoutMs, null);
     }
-    return 0;
   }
 
   /** Ends the sessions whose time is over. */
@@ -183,6 +175,9 @@ export class SessionLife {
     instruments.metrics.stale_sessions_expired.add(1);
     if (session.local) {
       this.closeLocal(session);
+      if (session.owner !== null) {
+        this.#ports.close(session.owner);
+      }
       return;
     }
     instruments.operations.record(OpCode.closeSession);
@@ -202,8 +197,5 @@ export class SessionLife {
   closeLocal(session: Session<ClientConnection>): void {
     this.#ports.sessions.close(session.id);
     this.#expiry.remove(session);
-    if (session.owner !== null) {
-      this.#ports.close(session.owner);
-    }
   }
 }

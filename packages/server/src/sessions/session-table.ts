@@ -9,6 +9,8 @@ export class Session<Owner extends object = object> implements Expiring {
   timeoutMs: number;
   /** Known to this server only, without a transaction behind it (client-protocol.md §2.7). */
   local: boolean;
+  /** A local one whose createSession is on the way. */
+  upgrading = false;
   /** Its closeSession is on the way: its requests are refused from now on. */
   closing = false;
   /** The connection that speaks for it now; null while the client is away. */
@@ -49,6 +51,7 @@ export class SessionTable<Owner extends object = object> {
     }
     if (known.local) {
       known.local = false;
+      known.upgrading = false;
       this.#localCount--;
     }
     known.timeoutMs = timeoutMs;
