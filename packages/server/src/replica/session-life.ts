@@ -173,7 +173,7 @@ export class SessionLife {
     const { log, instruments, writes } = this.#ports;
     log.info(`session 0x${BigInt.asUintN(64, session.id).toString(16)} has expired`);
     instruments.metrics.stale_sessions_expired.add(1);
-    if (session.local) {
+    if (session.local && !session.upgrading) {
       this.closeLocal(session);
       if (session.owner !== null) {
         this.#ports.close(session.owner);
