@@ -23,23 +23,24 @@ export async function runServer({ config }: LoadedConfig, log: Log): Promise<voi
     log.error(text);
     process.exit(code);
   };
+  let server: Server | null = null;
+  const stop = (signal: NodeJS.Signals): void => {
+    log.info(`${signal}: stopping`);
+    (server?.stop() ?? Promise.resolve()).then(() => {
+      log.info('stopped');
+      process.exit(EXIT_CODES.ok.code);
+    }, end);
+  };
+  // Before anything else: a server that is told to end while it starts ends in the same way.
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
   try {
-    log.info(
-      `Treekeeper ${TREEKEEPER_VERSION} (speaks ZooKeeper ${ZOOKEEPER_VERSION}), Node ${process.version}, process ${process.pid}`,
-    );
+    const version = `Treekeeper ${TREEKEEPER_VERSION} (speaks ZooKeeper ${ZOOKEEPER_VERSION})`;
+    log.info(`${version}, Node ${process.version}, process ${process.pid}`);
     log.info(foundation(config));
-    const server = new Server(config, log, end);
+    server = new Server(config, log, end);
     await server.open();
     log.info(config.source.file === null ? welcome(server, config) : readiness(server, config));
-    const stop = (signal: NodeJS.Signals): void => {
-      log.info(`${signal}: stopping`);
-      server.stop().then(() => {
-        log.info('stopped');
-        process.exit(EXIT_CODES.ok.code);
-      }, end);
-    };
-    process.once('SIGTERM', stop);
-    process.once('SIGINT', stop);
   } catch (error) {
     end(error);
   }
