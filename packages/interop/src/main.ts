@@ -5,12 +5,13 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crash } from './crash.ts';
 import { differential } from './differential/suite.ts';
+import { fuzz } from './fuzz.ts';
 import { sameFiles } from './same-files.ts';
 import { installPrerequisites } from './prerequisites.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
 import { Checks, type Options, type Suite } from './suite.ts';
 
-const suites: readonly Suite[] = [differential, sameFiles, crash];
+const suites: readonly Suite[] = [differential, sameFiles, crash, fuzz];
 
 const usage = `npm run interop -- [suite ...] [options]
 

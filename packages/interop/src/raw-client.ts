@@ -67,6 +67,7 @@ export class RawConnection {
   #taken = 0;
   #replies = 0;
   #closed = false;
+  #ignoring = false;
   #wake: (() => void) | null = null;
   #wanted = 0;
   /** When set, takes each frame as it arrives, in place of the queue; `onClose` tells the end. */
@@ -103,7 +104,15 @@ export class RawConnection {
     return this.#frames.length - this.#taken;
   }
 
+  /** What comes from now on is thrown away: it may be a word's answer, which has no frames. */
+  ignoreAnswers(): void {
+    this.#ignoring = true;
+  }
+
   #receive(chunk: Buffer): void {
+    if (this.#ignoring) {
+      return;
+    }
     this.#reader.push(chunk, (bytes, start, end) => {
       const frame = Buffer.from(bytes.subarray(start, end));
       if (this.onFrame !== null) {
