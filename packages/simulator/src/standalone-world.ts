@@ -73,6 +73,8 @@ export interface StandaloneWorldOptions {
   readonly replica?: Partial<ReplicaOptions>;
   readonly auth?: Partial<AuthOptions>;
   readonly log?: Log;
+  /** Answers four-letter words; without it there are none. */
+  readonly probe?: ConstructorParameters<typeof Replica>[1]['probe'];
 }
 
 export class StandaloneWorld {
@@ -83,15 +85,17 @@ export class StandaloneWorld {
   replica: Replica;
   readonly #auth: AuthRegistry;
   readonly #log: Log;
+  readonly #probe: NonNullable<StandaloneWorldOptions['probe']>;
   #inbox: Input[] = [];
   #nextPort = 40_000;
 
-  constructor({ seed = 1, replica = {}, auth = {}, log = QUIET }: StandaloneWorldOptions = {}) {
+  constructor({ seed = 1, replica = {}, auth = {}, log = QUIET, probe }: StandaloneWorldOptions = {}) {
     this.options = { ...simulatedOptions, ...replica };
     this.random = new SeededRandom(seed);
     this.disk = new SimulatedDisk();
     this.#auth = new AuthRegistry({ ...AUTH_DEFAULTS, ...auth });
     this.#log = log;
+    this.#probe = probe ?? (() => null);
     this.replica = this.#start();
   }
 
@@ -106,7 +110,7 @@ export class StandaloneWorld {
       metrics: createMetrics(),
       audit: null,
       elapsedMs: () => this.clock.nowMs,
-      probe: () => null,
+      probe: this.#probe,
     });
   }
 

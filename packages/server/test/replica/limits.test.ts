@@ -1,0 +1,286 @@
+/** Limits and throttles (client-protocol.md §12), the first four bytes (§2.1), and what a full disk means. */
+import { OpCode } from '@treekeeper/protocol';
+import { describe, expect, test } from 'vitest';
+import { simulatedOptions } from '../../../simulator/src/standalone-world.ts';
+import { WordWhitelist } from '../../src/admin/four-letter.ts';
+import { probeAnswerer } from '../../src/admin/probe.ts';
+import type { ServerControl } from '../../src/admin/view.ts';
+import { fakeView } from '../admin/fake-view.ts';
+import { create, exists, getData, multi, ping, raw, remove, setData } from './requests.ts';
+import { type TestClient, TestServer } from './support.ts';
+
+function withRequests(limits: Partial<typeof simulatedOptions.requests>): TestServer {
+  return new TestServer({ replica: { requests: { ...simulatedOptions.requests, ...limits } } });
+}
+
+function writes(client: TestClient, count: number): void {
+  for (let i = 0; i < count; i++) {
+    client.send(create('/s-', { flags: 2 }));
+  }
+}
+
+describe('the outstanding limit', () => {
+  test('stops reading from busy connections, and nothing is lost', () => {
+    const server = withRequests({ outstandingRequestsMax: 10 });
+    const [busy, quiet] = [server.client(), server.client()];
+    writes(busy, 30);
+    server.turn();
+    expect(busy.wire.connection.paused).toBe(true);
+    expect(server.replica.outstandingRequests).toBe(11);
+    quiet.send(exists('/')); // has nothing outstanding: is read
+    server.turn();
+    expect(quiet.lines()).toEqual([[1, 2, 0]]);
+    server.settle();
+    expect(busy.wire.connection.paused).toBe(false);
+    const lines = busy.lines();
+    expect(lines.map(([xid]) => xid)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1));
+    expect(server.replica.outstandingRequests).toBe(0);
+  });
+
+  test('a quiet connection may have one request in, not two', () => {
+    const server = withRequests({ outstandingRequestsMax: 5 });
+    const [busy, other] = [server.client(), server.client()];
+    writes(busy, 6);
+    writes(other, 2);
+    server.turn();
+    expect(server.replica.outstandingRequests).toBe(7);
+    expect([busy, other].map((client) => client.wire.connection.paused)).toEqual([true, true]);
+    server.settle();
+    expect(other.lines().length).toBe(2);
+  });
+
+  test('a connection that goes away frees its share', () => {
+    const server = withRequests({ outstandingRequestsMax: 5 });
+    const [gone, stays] = [server.client(), server.client()];
+    writes(gone, 20);
+    writes(stays, 3);
+    server.turn();
+    gone.disconnect();
+    server.settle();
+    expect(server.replica.outstandingRequests).toBe(0);
+    expect(stays.lines().length).toBe(3);
+    expect(stays.wire.connection.paused).toBe(false);
+  });
+
+  test('requests held back for too long are answered with -127, in their places; pings are not', () => {
+    const server = withRequests({ outstandingRequestsMax: 2, throttledAfterMs: 500 });
+    const client = server.client({ timeoutMs: 40_000 });
+    writes(client, 3);
+    client.send(create('/late'));
+    client.send(ping());
+    client.send(exists('/'));
+    server.turn();
+    server.world.clock.advance(501);
+    server.settle();
+    expect(client.lines()).toEqual([
+      [1, 2, 0],
+      [2, 3, 0],
+      [3, 4, 0],
+      [4, 4, -127],
+      [-2, 4, 0],
+      [6, 4, -127],
+    ]);
+    expect(client.err(exists('/late'))).toBe(-101); // not held back any more
+  });
+});
+
+describe('large requests', () => {
+  const limits = { largeRequestThresholdBytes: 100, largeRequestBytesMax: 1000 };
+  const big = (path: string, sizeBytes: number) => setData(path, Buffer.alloc(sizeBytes));
+
+  test('beyond the sum in flight the connection is closed without a reply', () => {
+    const server = withRequests(limits);
+    const [one, other] = [server.client(), server.client()];
+    one.send(big('/', 600));
+    other.send(big('/', 600));
+    server.turn();
+    expect(other.closed).toBe(true);
+    server.settle();
+    expect(one.lines()).toEqual([[1, 3, 0]]);
+    expect(other.lines()).toEqual([]);
+    expect(other.resume().sessionId).toBe(other.sessionId);
+  });
+
+  test('small ones do not count', () => {
+    const server = withRequests(limits);
+    const client = server.client();
+    for (let i = 0; i < 30; i++) {
+      client.send(big('/', 50));
+    }
+    server.settle();
+    expect(client.lines().length).toBe(30);
+  });
+
+  test('each is released with its own answer, though the connection is never idle', () => {
+    const server = withRequests(limits);
+    const client = server.client();
+    client.send(big('/', 600));
+    server.turn();
+    for (let i = 0; i < 20; i++) {
+      const [completion] = server.world.disk.drain();
+      server.world.push(completion); // answers the one before
+      client.send(setData('/', 'small'));
+      server.turn();
+      client.send(i % 2 === 0 ? big('/', 600) : setData('/', 'small'));
+      const [next] = server.world.disk.drain();
+      server.world.push(next);
+      server.turn();
+    }
+    server.settle();
+    expect(client.closed).toBe(false);
+    expect(client.lines().length).toBe(41);
+  });
+
+  test('refused, malformed and abandoned ones are released as well', () => {
+    const server = withRequests(limits);
+    const client = server.client();
+    for (let i = 0; i < 5; i++) {
+      expect(client.err(big('/nosuch', 600))).toBe(-101);
+      expect(client.err(raw(OpCode.setData, Buffer.alloc(600, 0x7f)))).toBe(-5);
+      expect(client.err(raw(OpCode.multi, Buffer.alloc(600)))).toBe(-5);
+    }
+    client.send(big('/', 900));
+    server.turn();
+    client.disconnect();
+    expect(server.client().err(big('/', 900))).toBe(0);
+  });
+});
+
+describe('the connection throttle', () => {
+  const throttle = (changes: Partial<typeof simulatedOptions.connectionThrottle>) =>
+    new TestServer({ replica: { connectionThrottle: { ...simulatedOptions.connectionThrottle, ...changes } } });
+
+  test('out of tokens: closed without an answer; tokens come back with time', () => {
+    const server = throttle({ tokens: 2, fillTimeMs: 1000, fillCount: 1 });
+    expect([server.client().closed, server.client().closed]).toEqual([false, false]);
+    const third = server.connect();
+    expect(third.shakeHands()).toBeNull();
+    expect(third.closed).toBe(true);
+    server.world.clock.advance(1000);
+    expect(server.client().closed).toBe(false);
+    expect(server.connect().shakeHands()).toBeNull();
+  });
+
+  test('a resume takes a token, too, and none was taken from the session by the refusal', () => {
+    const server = throttle({ tokens: 1, fillTimeMs: 1000, fillCount: 1 });
+    const client = server.client();
+    const again = client.resume();
+    expect(again.wire.handshake).toBeNull();
+    expect(client.closed).toBe(false); // decided before the older connection is looked for
+    server.world.clock.advance(1000);
+    expect(client.resume().sessionId).toBe(client.sessionId);
+  });
+
+  test('with weights a new session costs three of three times as many, a resume two', () => {
+    const server = throttle({ tokens: 2, fillTimeMs: 1_000_000, weightEnabled: true });
+    const client = server.client(); // 6 − 3
+    expect(client.resume().sessionId).toBe(client.sessionId); // − 2
+    expect(server.connect().shakeHands()).toBeNull();
+  });
+});
+
+describe('clients that do not read', () => {
+  test('their requests wait, then they are cut off', () => {
+    const server = new TestServer({ replica: { unsentBytesPause: 1000, unsentBytesMax: 10_000 } });
+    const client = server.client();
+    client.get(create('/a', { data: Buffer.alloc(500) }));
+    const { connection } = client.wire;
+    connection.unsentBytes = 1001;
+    client.send(getData('/a'));
+    server.turn();
+    expect(connection.paused).toBe(true);
+    client.send(getData('/a'));
+    server.settle();
+    expect(client.lines().length).toBe(1);
+    connection.unsentBytes = 0;
+    server.world.push({ kind: 'client-drained', connection });
+    server.settle();
+    expect(client.lines().length).toBe(1);
+    expect(connection.paused).toBe(false);
+    connection.unsentBytes = 10_001;
+    client.send(getData('/a'));
+    server.settle();
+    expect(client.closed).toBe(true);
+    expect(server.warnings.join()).toContain('does not read');
+  });
+});
+
+describe('a full disk', () => {
+  test('writes are refused with -119, reads go on, and sessions do not expire', () => {
+    const errors: string[] = [];
+    const log = { info: () => {}, warn: () => {}, error: (message: string) => void errors.push(message) };
+    const server = new TestServer({ log });
+    const client = server.client({ timeoutMs: 4000 });
+    client.get(create('/a'));
+    server.world.disk.full = true;
+    client.send(setData('/a', Buffer.alloc(10_000)));
+    server.settle();
+    expect(client.lines()).toEqual([]); // it waits for room
+    client.send(setData('/a', 'x'));
+    client.send(multi(remove('/a')));
+    server.settle();
+    expect(client.closed).toBe(false);
+    const reader = server.connect();
+    expect(reader.shakeHands()).toBeNull(); // no session can be logged
+    server.advance(20_000, 500);
+    expect(client.closed).toBe(false);
+    client.send(ping());
+    server.world.disk.full = false;
+    server.advance(1000, 500);
+    expect(client.lines()).toEqual([
+      [2, 3, 0],
+      [3, 3, -119],
+      [4, 3, -119],
+      [-2, 3, 0],
+    ]);
+    expect(client.err(setData('/a', 'y'))).toBe(0);
+    expect(errors.length).toBe(1);
+    expect(errors[0]).toContain('full');
+  });
+});
+
+describe('the first four bytes (§2.1)', () => {
+  const control: ServerControl = {
+    resetStatistics: () => {},
+    resetConnectionStatistics: () => {},
+  } as unknown as ServerControl;
+
+  function answers(words: string[] | null, ...chunks: string[]): { text: string; closed: boolean } {
+    const whitelist = new WordWhitelist(words?.join() ?? null, false);
+    const server = new TestServer({ probe: probeAnswerer(whitelist, fakeView(), control) });
+    const client = server.connect();
+    for (const chunk of chunks) {
+      client.wire.sendBytes(Buffer.from(chunk, 'latin1'));
+      server.settle();
+    }
+    return { text: client.wire.connection.take().toString(), closed: client.closed };
+  }
+
+  test('trap 39: a word may come in pieces, without a newline; what follows is ignored; then the close', () => {
+    for (const chunks of [['ruok'], ['ruok\n'], ['r', 'u', 'o', 'k'], ['ru', 'ok\r\n'], ['ruokruok']]) {
+      expect(answers(['ruok'], ...chunks)).toEqual({ text: 'imok', closed: true });
+    }
+  });
+
+  test('trap 40: only srvr is open by default; the others get the refusal', () => {
+    expect(answers(null, 'srvr').text).toContain('Zookeeper version');
+    expect(answers(null, 'ruok')).toEqual({
+      text: 'ruok is not executed because it is not in the whitelist.\n',
+      closed: true,
+    });
+  });
+
+  test.each(['lsnr', 'GET ', 'xxxx'])('%j is no word but a frame too long: closed without a byte', (text) => {
+    expect(answers(['*'], text)).toEqual({ text: '', closed: true });
+  });
+
+  test('after the handshake a word is a frame too long', () => {
+    const whitelist = new WordWhitelist('*', false);
+    const server = new TestServer({ probe: probeAnswerer(whitelist, fakeView(), control) });
+    const client = server.client();
+    client.wire.sendBytes(Buffer.from('ruok'));
+    server.settle();
+    expect(client.closed).toBe(true);
+    expect(client.wire.connection.take().length).toBe(0);
+  });
+});
