@@ -231,6 +231,7 @@ export class Replica {
       case 'client-data': {
         const client = this.connections.get(input.connection);
         if (client !== undefined) {
+          this.#instruments.bytesReceived.value += input.bytes.length;
           this.#read(client, input.bytes);
         }
         return;

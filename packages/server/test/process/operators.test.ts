@@ -1,0 +1,235 @@
+/** What operators have: HTTP, metrics, snapshots that can be put back, the audit log, the log itself. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { metricTable } from '../../src/metrics/table.ts';
+import {
+  auth,
+  create,
+  create2,
+  createTTL,
+  exists,
+  getChildren,
+  getData,
+  multi,
+  remove,
+  setACL,
+  setData,
+} from '../replica/requests.ts';
+import { Client, exchange } from './support/client.ts';
+import { newDirectory, runServerToEnd, ServerProcess } from './support/server-process.ts';
+
+const ADMIN = { 'admin.enableServer': 'true', 'admin.serverPort': 0, 'admin.serverAddress': '127.0.0.1' };
+/** Anybody who comes from this machine may take and restore, since the root is open to the world. */
+const AUTHORIZATION = { Authorization: 'digest admin:admin' };
+const PROMETHEUS = {
+  'metricsProvider.className': 'org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider',
+  'metricsProvider.httpHost': '127.0.0.1',
+  'metricsProvider.httpPort': 0,
+};
+
+async function command(server: ServerProcess, name: string): Promise<Record<string, unknown>> {
+  const response = await fetch(`${server.adminUrl}/${name}`);
+  return (await response.json()) as Record<string, unknown>;
+}
+
+describe('admin server', () => {
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await ServerProcess.start(ADMIN);
+  });
+  afterAll(() => server.stop());
+
+  test('commands answer in JSON, by every name', async () => {
+    const client = await Client.open(server.port);
+    await client.call(create('/a', { flags: 1 }));
+    expect(await command(server, 'ruok')).toEqual({ command: 'ruok', error: null });
+    expect(await command(server, 'server_stats')).toMatchObject({ command: 'server_stats', node_count: 6 });
+    expect(await command(server, 'mntr')).toMatchObject({ znode_count: 6, ephemerals_count: 1 });
+    expect(await command(server, 'isro')).toMatchObject({ read_only: false });
+    expect((await command(server, 'dump')).session_id_to_ephemeral_paths).toEqual({
+      [`${client.sessionId}`]: ['/a'],
+    });
+    await client.end();
+  });
+
+  test('the index names them, and says what is none', async () => {
+    expect(await (await fetch(server.adminUrl)).text()).toContain('href="/commands/monitor"');
+    expect(await command(server, 'nonsense')).toMatchObject({ error: expect.stringContaining('nonsense') as string });
+  });
+});
+
+test('a snapshot over HTTP, put back later: data, sessions and zxid are those of then, also after a restart', async () => {
+  const directory = newDirectory();
+  const settings = { ...ADMIN, 'admin.rateLimiterIntervalInMS': 0 };
+  const server = await ServerProcess.start(settings, { directory });
+  const client = await Client.open(server.port);
+  await client.call(create('/then', { data: 'kept' }));
+  await client.call(create('/mine', { flags: 1 }));
+  expect((await fetch(`${server.adminUrl}/snapshot`)).status).toBe(401);
+  const taken = await fetch(`${server.adminUrl}/snapshot?streaming=true`, { headers: AUTHORIZATION });
+  expect(taken.status).toBe(200);
+  expect(taken.headers.get('last_zxid')).toBe('0x3');
+  const snapshot = await taken.arrayBuffer();
+  expect(snapshot.byteLength).toBe(Number(taken.headers.get('snapshot_size')));
+
+  await client.call(create('/later'));
+  await client.call(setData('/then', 'changed'));
+  const late = await Client.open(server.port);
+  const headers = { ...AUTHORIZATION, 'Content-Type': 'application/octet-stream' };
+  const restored = await fetch(`${server.adminUrl}/restore`, { method: 'POST', headers, body: snapshot });
+  expect(await restored.json()).toMatchObject({ command: 'restore', error: null, last_zxid: 3 });
+  await Promise.all([client.closed, late.closed]);
+
+  const check = async (of: ServerProcess): Promise<Client> => {
+    const resumed = await Client.open(of.port, client);
+    expect(resumed.sessionId).toBe(client.sessionId);
+    expect((await resumed.call(getChildren('/'))).body.children.sort()).toEqual(['mine', 'then', 'zookeeper']);
+    expect(Buffer.from((await resumed.call(getData('/then'))).body.data ?? []).toString()).toBe('kept');
+    expect((await Client.open(of.port, late)).sessionId).toBe(0n);
+    return resumed;
+  };
+  const resumed = await check(server);
+  expect((await resumed.call(create('/after', { flags: 1 }))).err).toBe(0);
+  expect((await resumed.call(remove('/after'))).err).toBe(0);
+  expect(await server.stop('SIGKILL')).toBe('SIGKILL');
+  const again = await ServerProcess.start(settings, { directory });
+  await (await check(again)).end();
+  expect(await again.stop()).toBe(0);
+});
+
+test('what is no snapshot is refused, and nothing changes', async () => {
+  const server = await ServerProcess.start({ ...ADMIN, 'admin.rateLimiterIntervalInMS': 0 });
+  const client = await Client.open(server.port);
+  await client.call(create('/a'));
+  const headers = { ...AUTHORIZATION, 'Content-Type': 'application/octet-stream' };
+  const response = await fetch(`${server.adminUrl}/restore`, { method: 'POST', headers, body: 'not a snapshot' });
+  expect(response.status).toBe(500);
+  expect((await client.call(exists('/a'))).err).toBe(0);
+  await client.end();
+  expect(await server.stop()).toBe(0);
+});
+
+test('Prometheus reads every metric by its name, and they move', async () => {
+  const server = await ServerProcess.start({ ...PROMETHEUS, extendedTypesEnabled: 'true' });
+  const client = await Client.open(server.port);
+  await client.call(create('/shop'));
+  await client.call(create('/shop/a', { data: 'xyz' }));
+  await client.call(createTTL('/ttl', 100_000n));
+  await client.call(exists('/shop/a', true));
+  await client.call(setData('/shop/a', 'abc'));
+  await client.call(getData('/shop/a'));
+  expect((await client.call(auth('digest', 'no'))).err).toBe(0);
+  const response = await fetch(server.metricsUrl);
+  expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+  const text = await response.text();
+  for (const name of Object.keys(metricTable)) {
+    expect(text, name).toContain(`# TYPE ${name} `);
+  }
+  const value = (name: string): number => {
+    const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+    return Number(line?.slice(name.length + 1));
+  };
+  expect(value('znode_count')).toBe(8);
+  expect(value('proposal_count')).toBe(5);
+  expect(value('commit_count')).toBe(5);
+  expect(value('op_count_create_session')).toBe(1);
+  expect(value('op_count_create')).toBe(3);
+  expect(value('ttl_node_created_count')).toBe(1);
+  expect(value('connection_request_count')).toBe(1);
+  expect(value('node_changed_watch_count_sum')).toBe(1);
+  expect(value('fsynctime_count')).toBe(5);
+  expect(value('sync_processor_batch_size_sum')).toBe(5);
+  expect(value('updatelatency_count')).toBe(4);
+  expect(value('quorum_ack_latency_count')).toBe(5);
+  expect(value('snapshottime_count')).toBe(1);
+  expect(value('dbinittime_count')).toBe(1);
+  expect(value('non_mtls_local_conn_count')).toBe(1);
+  expect(value('last_client_response_size')).toBeGreaterThan(0);
+  for (const name of ['bytes_received_count', 'response_bytes', 'watch_bytes', 'process_resident_memory_bytes']) {
+    expect(value(name), name).toBeGreaterThan(0);
+  }
+  expect(value('write_per_namespace_count{key="shop"}')).toBe(3);
+  expect(value('read_per_namespace_count{key="shop"}')).toBe(2);
+  await client.end();
+  expect(await server.stop()).toBe(0);
+});
+
+test('the audit log: writes with who, from where, what and how it ended', async () => {
+  const directory = newDirectory();
+  const server = await ServerProcess.start({ 'audit.enable': 'true', 'auditlog.file': 'audit.log' }, { directory });
+  const client = await Client.open(server.port);
+  await client.call(auth('digest', 'joe:secret'));
+  await client.call(create2('/s-', { flags: 3 }));
+  await client.call(create('/c'));
+  await client.call(setData('/missing', 'x'));
+  await client.call(setACL('/c', [{ perms: 31, id: { scheme: 'world', id: 'anyone' } }]));
+  await client.call(getData('/c'));
+  await client.call(multi(create('/m'), remove('/c')));
+  await client.call(multi(create('/n'), remove('/none')));
+  await client.call(remove('/m'));
+  await client.end();
+  expect(await server.stop()).toBe(0);
+  const text = readFileSync(join(directory, 'audit.log'), 'utf8');
+  const lines = text.trimEnd().split('\n');
+  const session = `session=0x${client.sessionId.toString(16)}`;
+  const user = lines[0].match(/user=(\S+)/)?.[1];
+  const who = `${session}\tuser=127.0.0.1,joe\tip=127.0.0.1`;
+  expect(lines.map((line) => line.replace(/^\d{4}-\d\d-\d\dT[\d:.]+Z /, ''))).toEqual([
+    `INFO  user=${user}\toperation=serverStart\tresult=success`,
+    `INFO  ${who}\toperation=create\tznode=/s-0000000000\tznode_type=ephemeral_sequential\tresult=success`,
+    `INFO  ${who}\toperation=create\tznode=/c\tznode_type=persistent\tresult=success`,
+    `ERROR ${who}\toperation=setData\tznode=/missing\tresult=failure`,
+    `INFO  ${who}\toperation=setAcl\tznode=/c\tacl=world:anyone:cdrwa\tresult=success`,
+    `INFO  ${who}\toperation=create\tznode=/m\tznode_type=persistent\tresult=success`,
+    `INFO  ${who}\toperation=delete\tznode=/c\tresult=success`,
+    `ERROR ${who}\toperation=multiOperation\tresult=failure`,
+    `INFO  ${who}\toperation=delete\tznode=/m\tresult=success`,
+    `INFO  ${session}\tuser=${user}\toperation=ephemeralZNodeDeletionOnSessionCloseOrExpire\tznode=/s-0000000000\tresult=success`,
+    `INFO  user=${user}\toperation=serverStop\tresult=invoked`,
+  ]);
+});
+
+test('each message is a line that begins with time and level; a file takes them as well when one is named', async () => {
+  const directory = newDirectory();
+  const settings = { 'log.file': 'server.log', 'log.threshold': 'WARN', noSuchKey: 1, 'fsync.warningthresholdms': 0 };
+  const server = await ServerProcess.start({ ...settings, 'jvm.pause.monitor': 'true' }, { directory });
+  const client = await Client.open(server.port);
+  await client.call(create('/a'));
+  await client.end();
+  await server.stop();
+  const [warnings, messages] = [/^warning: /, /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO |WARN |ERROR) \S/];
+  for (const line of server.output.trimEnd().split('\n')) {
+    expect(warnings.test(line) || messages.test(line), line).toBe(true);
+  }
+  const logged = readFileSync(join(directory, 'server.log'), 'utf8');
+  expect(logged).toMatch(/ WARN {2}writing \d+ transactions .* took \d+ ms/);
+  expect(logged).not.toContain(' INFO ');
+  expect(readdirSync(directory)).toContain('server.log');
+});
+
+test('shed connections go, and their sessions live on', async () => {
+  const server = await ServerProcess.start(ADMIN);
+  const client = await Client.open(server.port);
+  const headers = { ...AUTHORIZATION, 'Content-Type': 'application/json' };
+  const body = JSON.stringify({ percentage: 100 });
+  const response = await fetch(`${server.adminUrl}/shed`, { method: 'POST', headers, body });
+  expect(response.status).toBe(200);
+  await client.closed;
+  const resumed = await Client.open(server.port, client);
+  expect(resumed.sessionId).toBe(client.sessionId);
+  expect(await exchange(server.port, ['mntr'])).toMatch(/^zk_connection_drop_count\t1$/m);
+  await resumed.end();
+  await server.stop();
+});
+
+test('the metrics port in use: exit code 1, and which', async () => {
+  const blocker = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => blocker.once('listening', resolve));
+  const { port } = blocker.address() as { port: number };
+  const result = runServerToEnd({ ...PROMETHEUS, 'metricsProvider.httpPort': port });
+  blocker.close();
+  expect(result.status).toBe(1);
+  expect(result.stdout).toContain(`the metrics server cannot start: port ${port} on 127.0.0.1 is in use`);
+});

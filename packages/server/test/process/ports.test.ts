@@ -1,0 +1,97 @@
+/** The client ports as others see them: four-letter words, limits, TLS, and both on one. */
+import { connect } from 'node:net';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { PASSWORD, storePath, storeText } from '../host/tls-fixtures.ts';
+import { create, getData, whoAmI } from '../replica/requests.ts';
+import { Client, exchange } from './support/client.ts';
+import { ServerProcess } from './support/server-process.ts';
+
+describe('four-letter words', () => {
+  let server: ServerProcess;
+  beforeAll(async () => {
+    server = await ServerProcess.start({ '4lw.commands.whitelist': 'ruok, stat, conf' });
+  });
+  afterAll(() => server.stop());
+
+  test('in one segment, in four, with a line end behind', async () => {
+    expect(await exchange(server.port, ['ruok'])).toBe('imok');
+    expect(await exchange(server.port, ['r', 'u', 'o', 'k'])).toBe('imok');
+    expect(await exchange(server.port, ['ru', 'ok\n'])).toBe('imok');
+  });
+
+  test('srvr is always allowed and tells version, mode and connections', async () => {
+    const text = await exchange(server.port, ['srvr']);
+    expect(text).toMatch(/^Zookeeper version: 3\.10\.0-.*, built on .*\n/);
+    expect(text).toMatch(/\nMode: standalone\nNode count: 5\n$/);
+  });
+
+  test('stat lists the connections, the asking one too', async () => {
+    const client = await Client.open(server.port);
+    const text = await exchange(server.port, ['stat']);
+    expect(text.match(/^ \/127\.0\.0\.1:\d+\[\d\]\(queued=0,recved=\d+,sent=\d+\)$/gm)).toHaveLength(2);
+    await client.end();
+  });
+
+  test('others are refused by name', async () => {
+    expect(await exchange(server.port, ['wchs'])).toBe('wchs is not executed because it is not in the whitelist.\n');
+  });
+});
+
+test('connections beyond maxClientCnxns are reset; when one goes there is room again', async () => {
+  const server = await ServerProcess.start({ maxClientCnxns: 2 });
+  const first = await Client.open(server.port);
+  const second = await Client.open(server.port);
+  const refused = connect(server.port, '127.0.0.1');
+  const error = await new Promise<NodeJS.ErrnoException>((resolve) => {
+    refused.once('error', resolve);
+  });
+  expect(error.code).toBe('ECONNRESET');
+  await second.end();
+  await expect.poll(() => exchange(server.port, ['ruok']).catch(() => ''), { timeout: 20_000 }).toBe('imok');
+  expect((await first.call(create('/a'))).err).toBe(0);
+  await first.end();
+  await server.stop();
+});
+
+const tlsSettings = {
+  'ssl.keyStore.location': storePath('server.p12'),
+  'ssl.keyStore.password': PASSWORD,
+  'ssl.trustStore.location': storePath('ca.pem'),
+};
+const clientTls = { ca: storeText('ca.pem'), checkServerIdentity: () => undefined };
+const withCertificate = { ...clientTls, cert: storeText('client.pem'), key: storeText('client.pem') };
+
+describe('TLS', () => {
+  let server: ServerProcess;
+  beforeAll(async () => {
+    const unified = { 'client.portUnification': 'true', 'ssl.clientAuth': 'want' };
+    server = await ServerProcess.start({ ...tlsSettings, ...unified, secureClientPort: 0 });
+  });
+  afterAll(() => server.stop());
+
+  test('a client with a certificate is who the certificate says', async () => {
+    const client = await Client.open(server.securePort, null, withCertificate);
+    const { clientInfo } = (await client.call(whoAmI())).body;
+    expect(clientInfo.map(({ authScheme }) => authScheme)).toEqual(['ip', 'x509']);
+    expect(clientInfo[1].user).toMatch(/CN=/);
+    await client.end();
+  });
+
+  test('the TLS port does not speak plain, and counts who does', async () => {
+    const text = await exchange(server.securePort, ['ruok, if you please\n']).catch(() => '');
+    expect(text).not.toContain('imok');
+    expect(await exchange(server.port, ['mntr'])).toMatch(/^zk_unsuccessful_handshake\t1$/m);
+    await server.waitFor(/ INFO {2}TLS connection from 127\.0\.0\.1 refused: the TLS handshake failed/);
+  });
+
+  test('the unified port speaks both; a session moves between them', async () => {
+    const plain = await Client.open(server.port);
+    expect((await plain.call(create('/both', { data: 'x' }))).err).toBe(0);
+    const secure = await Client.open(server.port, plain, clientTls);
+    expect(secure.sessionId).toBe(plain.sessionId);
+    await plain.closed;
+    expect((await secure.call(getData('/both'))).err).toBe(0);
+    await secure.end();
+    expect(await exchange(server.port, ['r', 'uok'])).toBe('imok');
+  });
+});
