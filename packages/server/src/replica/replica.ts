@@ -25,6 +25,7 @@ import type { WriteAudit } from './audit.ts';
 import { ClientConnection, PauseReason } from './client-connection.ts';
 import type { ConnectionThrottle } from './connection-throttle.ts';
 import { Handshake } from './handshake.ts';
+import { Inbound, type ProbeAnswer } from './inbound.ts';
 import { Instruments } from './instruments.ts';
 import type { ReplicaOptions } from './options.ts';
 import { Outputs } from './output.ts';
@@ -59,9 +60,6 @@ export interface ReplicaSeams {
   probe(word: Uint8Array, argument: Uint8Array): ProbeAnswer | null;
 }
 
-/** `needs`: bytes that must follow the word before it can be answered. */
-export type ProbeAnswer = { readonly text: string } | { readonly needs: number };
-
 /** The log is tried again this long after it found no space. */
 const FULL_DISK_RETRY_MS = 1000;
 const QUOTA_WARNING_INTERVAL_MS = 10_000;
@@ -80,6 +78,7 @@ export class Replica {
   readonly #writes: Writes;
   readonly #requests: Requests;
   readonly #handshake: Handshake;
+  readonly #inbound: Inbound;
   readonly #outputs = new Outputs();
   readonly #events: WatchEvents;
   readonly #sessions: SessionLife;
@@ -163,6 +162,14 @@ export class Replica {
       attach: (client, session, timeoutMs) => this.#sessions.attach(client, session, timeoutMs),
       close: (client) => this.#close(client),
     });
+    this.#inbound = new Inbound({
+      requests: this.#requests,
+      handshake: this.#handshake,
+      outputs: this.#outputs,
+      instruments,
+      probe: (word, argument) => seams.probe(word, argument),
+      close: (client) => this.#close(client),
+    });
     if (recovered.snapshotWanted) {
       this.snapshots.start();
     }
@@ -231,8 +238,7 @@ export class Replica {
       case 'client-data': {
         const client = this.connections.get(input.connection);
         if (client !== undefined) {
-          this.#instruments.bytesReceived.value += input.bytes.length;
-          this.#read(client, input.bytes);
+          this.#inbound.receive(client, input.bytes);
         }
         return;
       }
@@ -363,7 +369,7 @@ export class Replica {
     }
     client.pauses &= ~reason;
     if (client.pauses === 0) {
-      this.#frames(client, NOTHING);
+      this.#inbound.goOn(client);
     }
     if (client.pauses === 0) {
       client.heldSinceMs = -1; // what was held has been taken in
@@ -372,80 +378,6 @@ export class Replica {
       client.connection.resumeReading();
     }
   }
-
-  #read(client: ClientConnection, bytes: Uint8Array): void {
-    if (client.phase === 'closing') {
-      return;
-    }
-    if (client.phase === 'new' && client.probe !== 'no') {
-      const rest = this.#tryProbe(client, bytes);
-      if (rest === null) {
-        return;
-      }
-      this.#frames(client, rest);
-      return;
-    }
-    this.#frames(client, bytes);
-  }
-
-  /**
-   * The first four bytes are a frame's length or a four-letter word (client-protocol.md §2.1). Returns the bytes to go on
-   * with as frames, null when the connection is a probe or more bytes are needed.
-   */
-  #tryProbe(client: ClientConnection, chunk: Uint8Array): Uint8Array | null {
-    const bytes = client.probeBytes.length === 0 ? chunk : Buffer.concat([client.probeBytes, chunk]);
-    if (bytes.length >= 4) {
-      const answer = this.#seams.probe(bytes.subarray(0, 4), bytes.subarray(4));
-      if (answer === null) {
-        client.probe = 'no';
-        client.probeBytes = NOTHING;
-        return bytes;
-      }
-      if ('text' in answer) {
-        this.#outputs.of(client).raw(Buffer.from(answer.text));
-        this.#close(client);
-        return null;
-      }
-    }
-    client.probeBytes = Buffer.from(bytes);
-    return null;
-  }
-
-  #frames(client: ClientConnection, bytes: Uint8Array): void {
-    if (client.ending) {
-      return;
-    }
-    if (client.pauses !== 0) {
-      client.frames.keep(bytes); // they were on their way when reading was paused
-      return;
-    }
-    this.#reading = client;
-    try {
-      client.frames.push(bytes, this.#onFrame);
-    } catch (error) {
-      if (!(error instanceof Error) || error.name !== 'FrameLengthError') {
-        throw error;
-      }
-      this.#close(client); // the stream cannot be followed any further
-    }
-  }
-
-  /** Whose frames are being read; a field, so that no closure is made for each chunk. */
-  #reading: ClientConnection | null = null;
-
-  readonly #onFrame = (bytes: Uint8Array, start: number, end: number): boolean => {
-    const client = this.#reading as ClientConnection;
-    if (client.phase === 'open') {
-      return this.#requests.accept(client, bytes, start, end);
-    }
-    if (client.phase === 'new') {
-      client.statistics.packetsReceived++;
-      this.statistics.packetsReceived++;
-      this.#handshake.accept(client, bytes, start, end);
-      return (client.phase as string) === 'open';
-    }
-    return false;
-  };
 
   // Transactions
 
@@ -539,5 +471,3 @@ export class Replica {
     return this.#stopping && (this.#txnLog.idle || this.#txnLog.full || this.#txnLog.failure !== null);
   }
 }
-
-const NOTHING = new Uint8Array(0);
