@@ -162,6 +162,15 @@ export class TestClient {
     return answer;
   }
 
+  /** The answers to requests sent before, in order, each decoded by its request. */
+  answers(requests: readonly Request[]): Answer<unknown>[] {
+    const replies = this.wire.receive().filter((message) => message.kind === 'reply');
+    expect(replies.length).toBe(requests.length);
+    return replies.map(({ xid, zxid, err, body }, i) => {
+      return { xid, zxid: Number(zxid), err, value: valueOf(requests[i], err, body) };
+    });
+  }
+
   /** What the server answers when all is well; an error fails the test. */
   get<T>(request: Request<T>): T {
     const { err, value } = this.ask(request);
