@@ -94,7 +94,8 @@ export class QuotaTracker {
   check(path: string, countDelta: number, bytesDelta: number): QuotaVerdict {
     this.violations.length = 0;
     const quota = this.#quotas.size === 0 ? undefined : this.#deepest(path);
-    if (quota === undefined) {
+    // ZooKeeper reads the totals from the statistics node: without it nothing is enforced.
+    if (quota === undefined || this.#tree.find(QUOTA_ROOT + quota.prefix + STATS_SUFFIX) === 0) {
       return 'ok';
     }
     const limits = this.#limitsOf(quota);
@@ -173,9 +174,8 @@ export class QuotaTracker {
     }
   }
 
-  /** For the tree, when all of a snapshot is loaded: finds the limits and counts anew. */
+  /** For the tree, when all of a snapshot is loaded: finds the limits there and counts. */
   reload(): void {
-    this.#quotas.clear();
     for (const path of this.#tree.pathsBelow(this.#tree.find(QUOTA_ROOT))) {
       const limited = prefixOf(path, LIMITS_SUFFIX);
       if (limited !== null) {
@@ -227,16 +227,14 @@ function prefixOf(path: string, suffix: string): string | null {
 }
 
 /**
- * Reads the text of limits: pairs `key=value` between runs of commas or semicolons, an empty value meaning −1; other
- * keys are passed over, and what follows a second `=` is ignored (old writers put one). null when it does not parse.
+ * Reads the text of limits: pairs `key=value` between runs of commas or semicolons; other keys are passed over, and what
+ * follows a second `=` is ignored (old writers put one). An empty value means −1 where a second `=` stands behind it; the
+ * bare `key=` does not parse, as Java's split drops what is empty at the end. null when the text does not parse.
  */
 export function parseLimits(text: string): QuotaLimits | null {
   const values = new Map<string, number>();
-  for (const pair of text.split(/[,;]+/)) {
-    if (pair === '') {
-      continue;
-    }
-    const [key, value] = pair.split('=');
+  for (const pair of javaSplit(text, /[,;]+/)) {
+    const [key, value] = javaSplit(pair, '=');
     if (value === undefined) {
       return null;
     }
@@ -252,6 +250,15 @@ export function parseLimits(text: string): QuotaLimits | null {
     countHard: values.get('countHardLimit') ?? -1,
     bytesHard: values.get('byteHardLimit') ?? -1,
   };
+}
+
+/** As Java's String.split: empty parts at the end are dropped. */
+function javaSplit(text: string, separator: string | RegExp): string[] {
+  const parts = text.split(separator);
+  while (parts.length > 1 && parts.at(-1) === '') {
+    parts.pop();
+  }
+  return parts;
 }
 
 function parseInt64(text: string): number | null {
