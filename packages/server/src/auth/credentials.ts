@@ -1,5 +1,15 @@
 /** Auth and sasl packets of connections: what they add to a connection, and what is answered (client-protocol.md §8.5, §8.6). */
-import { AuthPacket, ErrorNumber, GetSaslRequest, type Id, JuteError, type JuteReader, JuteWriter, OpCode, SetSaslResponse } from '@treekeeper/protocol';
+import {
+  AuthPacket,
+  ErrorNumber,
+  GetSaslRequest,
+  type Id,
+  JuteError,
+  type JuteReader,
+  JuteWriter,
+  OpCode,
+  SetSaslResponse,
+} from '@treekeeper/protocol';
 import { checkAuthPacket, initialIdentities, mayRequest } from './authentication.ts';
 import type { AuthRegistry } from './registry.ts';
 import { type Peer, withIdentities } from './scheme.ts';
