@@ -17,7 +17,7 @@ import { ACL, Stat } from './data.ts';
  * ACL lists come from clients with nulls in every place; which of them is an error, and which error, is for the ACL
  * rules to say (client-protocol.md §8.3), not for the decoder.
  */
-export const RequestId = record('Id', { scheme: nullable(ustring), id: ustring });
+export const RequestId = record('Id', { scheme: nullable(ustring), id: nullable(ustring) });
 export type RequestId = Infer<typeof RequestId>;
 export const RequestAcl = record('ACL', { perms: int, id: RequestId });
 export type RequestAcl = Infer<typeof RequestAcl>;
@@ -62,14 +62,14 @@ export const SetSaslResponse = record('SetSASLResponse', { token: nullable(buffe
 export type SetSaslResponse = Infer<typeof SetSaslResponse>;
 
 export const CreateRequest = record('CreateRequest', {
-  path: ustring,
+  path: nullable(ustring),
   data: nullable(buffer),
   acl: nullable(vector(RequestAcl)),
   flags: int,
 });
 export type CreateRequest = Infer<typeof CreateRequest>;
 export const CreateTtlRequest = record('CreateTTLRequest', {
-  path: ustring,
+  path: nullable(ustring),
   data: nullable(buffer),
   acl: nullable(vector(RequestAcl)),
   flags: int,

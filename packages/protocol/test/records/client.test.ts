@@ -113,13 +113,14 @@ describe('null (§3.4, §8.3)', () => {
     });
     expect(AuthPacket.decode(readerOf('00000000 ffffffff ffffffff'))).toEqual({ type: 0, scheme: null, auth: null });
     const withNullScheme = '00000002 2f61 00000000 00000001 0000001f ffffffff 00000000 00000000';
+    expect(CreateRequest.decode(readerOf('ffffffff 00000000 00000000 00000000')).path).toBeNull();
+    const withNullId = '00000002 2f61 00000000 00000001 0000001f 00000000 ffffffff 00000000';
+    expect(CreateRequest.decode(readerOf(withNullId)).acl).toEqual([{ perms: 31, id: { scheme: '', id: null } }]);
     expect(CreateRequest.decode(readerOf(withNullScheme)).acl).toEqual([{ perms: 31, id: { scheme: null, id: '' } }]);
   });
 
   test('does not decode where it is an error of the request', () => {
     for (const action of [
-      () => CreateRequest.decode(readerOf('ffffffff 00000000 00000000 00000000')),
-      () => CreateRequest.decode(readerOf('00000002 2f61 00000000 00000001 0000001f 00000000 ffffffff 00000000')),
       () => WatchedPathRequest.decode(readerOf('ffffffff 01')),
       () => SetWatches.decode(readerOf('0000000000000000 ffffffff 00000000 00000000')),
     ]) {

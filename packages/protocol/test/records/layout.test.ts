@@ -27,6 +27,7 @@ const stat =
   'long czxid, long mzxid, long ctime, long mtime, int version, int cversion, int aversion, long ephemeralOwner';
 const watches = 'long relativeZxid, ustring[] dataWatches, ustring[] existWatches, ustring[] childWatches';
 const create = 'ustring path, buffer? data, ACL[]? acl';
+const createRequest = 'ustring? path, buffer? data, ACL[]? acl';
 const notification = 'int state, long leader, long zxid, long round';
 
 const layouts: Record<string, string> = {
@@ -45,10 +46,10 @@ const layouts: Record<string, string> = {
   ClientInfo: 'ustring authScheme, ustring user',
   EmptyRecord: '',
   // client-protocol.md §3.3
-  RequestId: 'ustring? scheme, ustring id',
+  RequestId: 'ustring? scheme, ustring? id',
   RequestAcl: 'int perms, Id id',
-  CreateRequest: `${create}, int flags`,
-  CreateTtlRequest: `${create}, int flags, long ttl`,
+  CreateRequest: `${createRequest}, int flags`,
+  CreateTtlRequest: `${createRequest}, int flags, long ttl`,
   CreateResponse: 'ustring path',
   Create2Response: 'ustring path, Stat stat',
   DeleteRequest: 'ustring path, int version',

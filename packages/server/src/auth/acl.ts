@@ -58,7 +58,9 @@ export class AccessControl {
         for (const identity of proven) {
           fixed.push({ perms, id: identity });
         }
-      } else if (scheme !== null && (isAnyone(id) || this.#registry.scheme(scheme)?.isValid(id.id))) {
+      } else if (scheme !== null && id.id === null) {
+        return ErrorNumber.MARSHALLING_ERROR;
+      } else if (scheme !== null && id.id !== null && (isAnyone(id) || this.#registry.scheme(scheme)?.isValid(id.id))) {
         fixed.push({ perms, id: { scheme, id: id.id } });
       } else {
         return ErrorNumber.INVALID_ACL;

@@ -29,7 +29,7 @@ export const getEphemerals: ReadOperation<{ prefixPath: string | null }> = {
   request: GetEphemeralsRequest,
   answer({ tree }, { sessionId }, { prefixPath }, reply) {
     const all = tree.ephemeralsOf(sessionId);
-    const everything = prefixPath === null || prefixPath.trim() === '' || prefixPath === '/';
+    const everything = prefixPath === null || prefixPath.trim() === '' || javaTrim(prefixPath) === '/';
     // A plain string prefix, not whole components: /ab matches /abc too.
     GetEphemeralsResponse.encode(reply, {
       ephemerals: everything ? all : all.filter((path) => path.startsWith(prefixPath)),
@@ -37,3 +37,16 @@ export const getEphemerals: ReadOperation<{ prefixPath: string | null }> = {
     return 0;
   },
 };
+
+/** As Java trims: everything up to the blank, control characters among it. */
+function javaTrim(text: string): string {
+  let start = 0;
+  let end = text.length;
+  while (start < end && text.charCodeAt(start) <= 0x20) {
+    start++;
+  }
+  while (end > start && text.charCodeAt(end - 1) <= 0x20) {
+    end--;
+  }
+  return text.slice(start, end);
+}

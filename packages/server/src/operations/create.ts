@@ -122,6 +122,9 @@ export function prepareCreate(
   if (ephemeral && ephemeralError(preparation) !== 0) {
     return ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION;
   }
+  if (request.path === null) {
+    return ErrorNumber.MARSHALLING_ERROR; // but only after the flags
+  }
   if (!hasParent(request.path)) {
     return ErrorNumber.BAD_ARGUMENTS;
   }

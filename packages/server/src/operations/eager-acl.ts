@@ -8,8 +8,8 @@ import {
   ErrorNumber,
   type Id,
   isValidPath,
-  parentPath,
   Perms,
+  parentPath,
   type RequestAcl,
   type SetAclRequest,
   type SetDataRequest,
@@ -30,7 +30,7 @@ function listError({ access }: World, identities: readonly Id[], acl: readonly R
 
 /** Paths that are wrong are left to the check in order. */
 export function eagerCreate(world: World, identities: readonly Id[], { path, acl }: CreateRequest): number {
-  if (!hasParent(path)) {
+  if (path === null || !hasParent(path)) {
     return 0;
   }
   return listError(world, identities, acl) || permissionError(world, identities, parentPath(path), Perms.create);

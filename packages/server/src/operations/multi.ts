@@ -12,6 +12,7 @@ import {
   ErrorNumber,
   ErrorResult,
   isEphemeralMode,
+  isTtlMode,
   JuteError,
   JuteReader,
   JuteWriter,
@@ -47,7 +48,8 @@ function decodePart(opcode: number, reader: JuteReader): MultiPart {
     case OpCode.createTTL: {
       const request =
         opcode === OpCode.createTTL ? CreateTtlRequest.decode(reader) : { ...CreateRequest.decode(reader), ttl: 0n };
-      if (request.flags < 0 || request.flags > CREATE_MODE_MAX) {
+      const ttlMissing = isTtlMode(request.flags) && opcode !== OpCode.createTTL;
+      if (request.flags < 0 || request.flags > CREATE_MODE_MAX || ttlMissing) {
         throw new JuteError('OUT_OF_RANGE', `create flags ${request.flags} in a multi`);
       }
       const effective = opcodeInMulti(opcode, request.flags);

@@ -80,7 +80,9 @@ describe('what it may hold', () => {
     const client = new TestServer().client();
     expect(client.err(multi(create('/a'), create('/b', { flags: 7 })))).toBe(-5);
     expect(client.err(multi(create('/a'), create('/b', { flags: -1 })))).toBe(-5);
-    expect(client.get(multi(create('/a'), create('/b', { flags: 5 })))[1].err).toBe(-8);
+    expect(client.err(multi(create('/a'), create('/b', { flags: 5 })))).toBe(-5); // no ttl to read behind it
+    expect(client.err(multi(create('/a'), createContainer('/b', { flags: 6 })))).toBe(-5);
+    expect(client.get(multi(create('/a'), createTTL('/b', 0n)))[1].err).toBe(-8);
     expect(client.err(exists('/a'))).toBe(-101);
   });
 
@@ -102,7 +104,9 @@ describe('what it may hold', () => {
 describe('all or nothing', () => {
   test('trap 8: after a failure the header says 0, every result is an error, and nothing is done', () => {
     const client = new TestServer().client();
-    const answer = client.ask(multi(create('/a'), create('/b'), remove('/nosuch'), create('/c'), setData('/nosuch', '')));
+    const answer = client.ask(
+      multi(create('/a'), create('/b'), remove('/nosuch'), create('/c'), setData('/nosuch', '')),
+    );
     expect(answer).toMatchObject({ zxid: 2, err: 0 });
     expect(answer.value).toEqual([
       { type: -1, err: 0 },
@@ -211,6 +215,8 @@ describe('all or nothing', () => {
     client.get(create('/q'));
     client.get(create('/zookeeper/quota/q'));
     client.get(create('/zookeeper/quota/q/zookeeper_limits', { data: 'count=-1,bytes=-1=;countHardLimit=2' }));
+    client.get(create('/zookeeper/quota/q/zookeeper_stats'));
+    client.get(create('/zookeeper/quota/q/zookeeper_stats'));
     const results = client.get(multi(create('/q/a'), create('/q/b'), create('/q/c')));
     expect(results.map(({ err }) => err)).toEqual([0, 0, 0]);
     expect(client.err(create('/q/d'))).toBe(-125);

@@ -3,6 +3,7 @@ import { OpCode } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import { simulatedOptions } from '../../../simulator/src/standalone-world.ts';
 import {
+  addWatch,
   check,
   create,
   create2,
@@ -15,10 +16,9 @@ import {
   getChildren2,
   getData,
   getEphemerals,
-  addWatch,
   multi,
-  raw,
   type Request,
+  raw,
   reconfig,
   remove,
   removeWatches,
@@ -47,6 +47,8 @@ function scene(): TestClient {
     create('/full', { data: '12345' }),
     create('/zookeeper/quota/full'),
     create('/zookeeper/quota/full/zookeeper_limits', { data: 'count=1,bytes=5=;byteHardLimit=5;countHardLimit=1' }),
+    create('/zookeeper/quota/full/zookeeper_stats'),
+    create('/zookeeper/quota/full/zookeeper_stats'),
     create('/p'),
     create('/p/full'),
     create('/p/full/x'),
@@ -73,10 +75,19 @@ function inOrder(rows: Rows): void {
 }
 
 describe('create family', () => {
-  const badBody = raw(OpCode.create, bytesOf((writer) => writer.ustring('/x')));
+  const nullPath = (flags: number) =>
+    raw(
+      OpCode.create,
+      bytesOf((writer) => [-1, -1, -1, flags].forEach((word) => writer.int(word))),
+    );
+  const badBody = raw(
+    OpCode.create,
+    bytesOf((writer) => writer.ustring('/x')),
+  );
   inOrder([
     ['the body', badBody, -5],
-    ['null path', raw(OpCode.create, bytesOf((writer) => [-1, -1, -1, 99].forEach((word) => writer.int(word)))), -5],
+    ['flags before a null path', nullPath(99), -8],
+    ['a null path before the ACL', nullPath(0), -5],
     ['flags before the path', create('nopath', { flags: 7, acl: null }), -8],
     ['flags before the missing parent', create('/nosuch/x', { flags: -1 }), -8],
     ['ttl before the ACL', createTTL('/x', 0n, { acl: null }), -8],
@@ -102,7 +113,14 @@ describe('create family', () => {
 
 describe('delete', () => {
   inOrder([
-    ['null path', raw(OpCode.delete, bytesOf((writer) => [-1, -1].forEach((word) => writer.int(word)))), -5],
+    [
+      'null path',
+      raw(
+        OpCode.delete,
+        bytesOf((writer) => [-1, -1].forEach((word) => writer.int(word))),
+      ),
+      -5,
+    ],
     ['no slash', remove('p'), -8],
     ['NUL', remove('/nosuch/\0'), -8],
     ['reserved before version and children', remove('/zookeeper', 7), -8],
@@ -206,7 +224,13 @@ describe('the consequences named in §3.4', () => {
     expect(client.get(addWatch(null, 0))).toEqual({ err: 0 });
     expect(client.get(getEphemerals(null)).ephemerals.length).toBe(2);
     expect(client.err(removeWatches(null, 3))).toBe(-121);
-    for (const opcode of [OpCode.exists, OpCode.getData, OpCode.getACL, OpCode.getChildren, OpCode.getAllChildrenNumber]) {
+    for (const opcode of [
+      OpCode.exists,
+      OpCode.getData,
+      OpCode.getACL,
+      OpCode.getChildren,
+      OpCode.getAllChildrenNumber,
+    ]) {
       expect(client.err(raw(opcode, Buffer.from('ffffffff00', 'hex')))).toBe(-5);
     }
   });
@@ -227,7 +251,14 @@ describe('the zxid of an answer (§3.2)', () => {
     const client = new TestServer().client();
     client.get(create('/a'));
     client.get(create('/b'));
-    for (const read of [exists('/a'), getData('/a'), getChildren('/a'), sync('/a'), addWatch('/a', 0), getData('/no')]) {
+    for (const read of [
+      exists('/a'),
+      getData('/a'),
+      getChildren('/a'),
+      sync('/a'),
+      addWatch('/a', 0),
+      getData('/no'),
+    ]) {
       expect(client.ask(read).zxid).toBe(3);
     }
     expect(client.get(exists('/a')).stat.mzxid).toBe(2n);
