@@ -127,7 +127,10 @@ describe('identities', () => {
 
   test('ip: the peer’s address, by prefix', () => {
     const server = new TestServer();
-    const [inside, outside] = [server.client({ remoteAddress: '10.1.2.3' }), server.client({ remoteAddress: '10.2.0.1' })];
+    const [inside, outside] = [
+      server.client({ remoteAddress: '10.1.2.3' }),
+      server.client({ remoteAddress: '10.2.0.1' }),
+    ];
     inside.get(create('/n', { acl: [entry('ip', '10.1.0.0/16')] }));
     expect(inside.err(getData('/n'))).toBe(0);
     expect(outside.err(getData('/n'))).toBe(-102);

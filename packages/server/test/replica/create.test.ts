@@ -2,7 +2,7 @@
 import { CONTAINER_OWNER, StatPersisted, TTL_MS_MAX, ttlOwner } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import { SimulatedDisk } from '../../../simulator/src/disk.ts';
-import { simulatedOptions, StandaloneWorld } from '../../../simulator/src/standalone-world.ts';
+import { StandaloneWorld, simulatedOptions } from '../../../simulator/src/standalone-world.ts';
 import { writeSnapshot } from '../storage/writers.ts';
 import {
   create,
@@ -87,7 +87,12 @@ describe('create modes (§5.1)', () => {
     ['opcode 15, container flag: a plain node', create2('/n', { flags: 4 }), '/n', 0n],
     ['opcode 19, flags 0: a container', createContainer('/n', { flags: 0 }), '/n', CONTAINER_OWNER],
     ['opcode 19, flags 1: a container, not an ephemeral', createContainer('/n', { flags: 1 }), '/n', CONTAINER_OWNER],
-    ['opcode 19, flags 2: a sequential container', createContainer('/n', { flags: 2 }), '/n0000000000', CONTAINER_OWNER],
+    [
+      'opcode 19, flags 2: a sequential container',
+      createContainer('/n', { flags: 2 }),
+      '/n0000000000',
+      CONTAINER_OWNER,
+    ],
     ['opcode 19, flags 3: the same', createContainer('/n', { flags: 3 }), '/n0000000000', CONTAINER_OWNER],
   ])('opcode and flags disagreeing: %s', (_, request, path, owner) => {
     const server = new TestServer();
@@ -124,14 +129,17 @@ describe('create modes (§5.1)', () => {
     expect(new TestServer(noExtendedTypes).client().err(request)).toBe(plain);
   });
 
-  test.each([0, 1, 2, 3, 4])('trap 43: createTTL with flags %i and a negative ttl is refused, and does no harm', (flags) => {
-    const server = new TestServer();
-    const client = server.client();
-    expect(client.err(createTTL('/n', -1n, { flags }))).toBe(-8);
-    expect(client.err(exists('/n'))).toBe(-101);
-    server.restart();
-    expect(server.client().err(exists('/n'))).toBe(-101);
-  });
+  test.each([0, 1, 2, 3, 4])(
+    'trap 43: createTTL with flags %i and a negative ttl is refused, and does no harm',
+    (flags) => {
+      const server = new TestServer();
+      const client = server.client();
+      expect(client.err(createTTL('/n', -1n, { flags }))).toBe(-8);
+      expect(client.err(exists('/n'))).toBe(-101);
+      server.restart();
+      expect(server.client().err(exists('/n'))).toBe(-101);
+    },
+  );
 
   test('trap 43: limits for the root are refused', () => {
     const client = new TestServer().client();
@@ -276,16 +284,31 @@ describe('reserved nodes (§5.6)', () => {
 });
 
 describe('path rules (§5.7)', () => {
-  const bad = ['/a/', '/.', '/..', '/a/.', '/a/..', '/\u0001', '/\u001f', '/\u007f', '/\u009f', '/\ud7ff\ue000', '/\uf8ff'];
+  const bad = [
+    '/a/',
+    '/.',
+    '/..',
+    '/a/.',
+    '/a/..',
+    '/\u0001',
+    '/\u001f',
+    '/\u007f',
+    '/\u009f',
+    '/\ud7ff\ue000',
+    '/\uf8ff',
+  ];
   const good = ['/...', '/.a', '/a.', '/..a', '/ ', '/\u00a0', '/\ud7ff', '/\uf900', '/\uffef', '/zookeeper2'];
 
-  test.each([...bad, '/\ufff0', '/\uffff', '/x\u0000', '//', '/\u{1f600}', '/\ufffd', 'a'])('no node can be %j', (path) => {
-    const client = new TestServer().client();
-    client.get(create('/a'));
-    expect(client.err(create(path))).toBe(-8);
-    expect(client.err(setData(path, ''))).toBe(-8);
-    expect(client.err(setACL(path, [worldAcl(31)]))).toBe(-8);
-  });
+  test.each([...bad, '/\ufff0', '/\uffff', '/x\u0000', '//', '/\u{1f600}', '/\ufffd', 'a'])(
+    'no node can be %j',
+    (path) => {
+      const client = new TestServer().client();
+      client.get(create('/a'));
+      expect(client.err(create(path))).toBe(-8);
+      expect(client.err(setData(path, ''))).toBe(-8);
+      expect(client.err(setACL(path, [worldAcl(31)]))).toBe(-8);
+    },
+  );
 
   test.each(good)('%j is a good path', (path) => {
     const client = new TestServer().client();

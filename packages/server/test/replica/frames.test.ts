@@ -1,7 +1,19 @@
 /** Encoding and framing at the server's end of the wire (client-protocol.md §1). */
 import { MultiHeader, OpCode } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
-import { create, create2, exists, getChildren, getData, multi, ping, raw, remove, setData, withJunk } from './requests.ts';
+import {
+  create,
+  create2,
+  exists,
+  getChildren,
+  getData,
+  multi,
+  ping,
+  raw,
+  remove,
+  setData,
+  withJunk,
+} from './requests.ts';
 import { bytesOf, frame, TestServer } from './support.ts';
 
 const FRAME_BYTES_MAX = 1_048_575;
@@ -132,15 +144,18 @@ describe('frames (§1.2, §1.3)', () => {
     expect(client.resume().sessionId).toBe(client.sessionId); // the session survives
   });
 
-  test.each([-1, -(2 ** 31), FRAME_BYTES_MAX + 1, 0x72756f6b])('a frame length of %i closes the connection', (length) => {
-    const server = new TestServer();
-    const client = server.client();
-    const prefix = Buffer.alloc(4);
-    prefix.writeInt32BE(length);
-    client.wire.sendBytes(prefix);
-    server.settle();
-    expect(client.closed).toBe(true);
-  });
+  test.each([-1, -(2 ** 31), FRAME_BYTES_MAX + 1, 0x72756f6b])(
+    'a frame length of %i closes the connection',
+    (length) => {
+      const server = new TestServer();
+      const client = server.client();
+      const prefix = Buffer.alloc(4);
+      prefix.writeInt32BE(length);
+      client.wire.sendBytes(prefix);
+      server.settle();
+      expect(client.closed).toBe(true);
+    },
+  );
 
   test('trap 41: replies are of any size', () => {
     const client = new TestServer().client();
@@ -174,7 +189,9 @@ describe('frames (§1.2, §1.3)', () => {
     const server = new TestServer();
     const client = server.connect();
     const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
-    client.wire.sendBytes(hex(`0000002d 00000000 0000000000000000 00002710 0000000000000000 00000010 ${'00'.repeat(17)}`));
+    client.wire.sendBytes(
+      hex(`0000002d 00000000 0000000000000000 00002710 0000000000000000 00000010 ${'00'.repeat(17)}`),
+    );
     server.settle();
     const answer = client.wire.connection.take();
     expect(answer.subarray(0, 12).toString('hex')).toBe('000000250000000000002710');

@@ -35,8 +35,7 @@ export interface Outcome {
 }
 
 const RESERVED = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'];
-/** What the client sees of a node; the model keeps more. */
-const EPHEMERAL = [1, 3];
+const EPHEMERAL_FLAGS = [1, 3];
 
 function parentOf(path: string): string {
   return path.slice(0, path.lastIndexOf('/')) || '/';
@@ -102,7 +101,7 @@ export class Model {
       case 'setData':
         return this.#setData(request.path, request.data, request.version, zxid, timeMs);
       case 'check':
-        return this.#check(request.path, request.version);
+        return { err: this.#fault(request.path, request.version, 'version', true) };
       case 'setACL': {
         const fault = this.#fault(request.path, request.version, 'aversion');
         if (fault === 0) {
@@ -120,7 +119,7 @@ export class Model {
     }
   }
 
-  #fault(path: string, version: number, of: 'version' | 'aversion'): number {
+  #fault(path: string, version: number, of: 'version' | 'aversion', reads = false): number {
     const node = this.nodes.get(path);
     if (!isLegal(path)) {
       return -8;
@@ -128,8 +127,8 @@ export class Model {
     if (node === undefined) {
       return -101;
     }
-    if (path === '/zookeeper/config') {
-      return -102;
+    if (path === '/zookeeper/config' && !reads) {
+      return -102; // anyone may read it, and nothing else
     }
     return version === -1 || version === node[of] ? 0 : -103;
   }
@@ -159,7 +158,7 @@ export class Model {
     if (parent.owner !== 0n) {
       return { err: -108 };
     }
-    const isEphemeral = EPHEMERAL.includes(flags) && opcode !== OpCode.createContainer;
+    const isEphemeral = EPHEMERAL_FLAGS.includes(flags) && opcode !== OpCode.createContainer;
     parent.creations++;
     parent.pzxid = zxid;
     this.nodes.set(path, freshNode(data, zxid, timeMs, isEphemeral ? session : 0n));
@@ -205,12 +204,10 @@ export class Model {
     return { err: 0, stat: this.stat(path) };
   }
 
-  #check(path: string, version: number): Outcome {
-    const fault = path === '/zookeeper/config' ? 0 : this.#fault(path, version, 'version');
-    return { err: fault };
-  }
-
   #multi(parts: ModelWrite[], session: bigint, zxid: number, timeMs: number): Outcome {
+    if (parts.some((part) => part.op === 'create' && isTtlMode(part.flags) && part.opcode !== OpCode.createTTL)) {
+      return { err: -5 };
+    }
     const trial = this.copy();
     const results: Outcome[] = [];
     for (const part of parts) {

@@ -216,7 +216,6 @@ describe('all or nothing', () => {
     client.get(create('/zookeeper/quota/q'));
     client.get(create('/zookeeper/quota/q/zookeeper_limits', { data: 'count=-1,bytes=-1=;countHardLimit=2' }));
     client.get(create('/zookeeper/quota/q/zookeeper_stats'));
-    client.get(create('/zookeeper/quota/q/zookeeper_stats'));
     const results = client.get(multi(create('/q/a'), create('/q/b'), create('/q/c')));
     expect(results.map(({ err }) => err)).toEqual([0, 0, 0]);
     expect(client.err(create('/q/d'))).toBe(-125);

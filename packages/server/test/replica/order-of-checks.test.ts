@@ -48,7 +48,6 @@ function scene(): TestClient {
     create('/zookeeper/quota/full'),
     create('/zookeeper/quota/full/zookeeper_limits', { data: 'count=1,bytes=5=;byteHardLimit=5;countHardLimit=1' }),
     create('/zookeeper/quota/full/zookeeper_stats'),
-    create('/zookeeper/quota/full/zookeeper_stats'),
     create('/p'),
     create('/p/full'),
     create('/p/full/x'),

@@ -100,7 +100,14 @@ describe('order (§3.7)', () => {
 
   test('writes are pipelined in send order; one that fails does not stop the others', () => {
     const client = new TestServer().client();
-    const lines = client.pipeline(create('/a'), create('/nosuch/x'), create('/a/b'), remove('/a'), remove('/a/b'), remove('/a'));
+    const lines = client.pipeline(
+      create('/a'),
+      create('/nosuch/x'),
+      create('/a/b'),
+      remove('/a'),
+      remove('/a/b'),
+      remove('/a'),
+    );
     expect(errs(lines)).toEqual([0, -101, 0, -111, 0, 0]);
   });
 

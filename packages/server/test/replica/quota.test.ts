@@ -90,7 +90,9 @@ describe('the statistics', () => {
 
 describe('the limits', () => {
   test('off by default: nothing is refused', () => {
-    const client = withQuota('count=1,bytes=1=;byteHardLimit=1;countHardLimit=1', { replica: { rules: simulatedOptions.rules } });
+    const client = withQuota('count=1,bytes=1=;byteHardLimit=1;countHardLimit=1', {
+      replica: { rules: simulatedOptions.rules },
+    });
     expect(client.err(create('/q/x', { data: 'more' }))).toBe(0);
     expect(client.err(setData('/q', 'much more'))).toBe(0);
   });
@@ -150,6 +152,14 @@ describe('the limits', () => {
     expect(client.err(create('/q/x'))).toBe(-125);
     client.get(remove(LIMITS));
     expect(client.err(create('/q/x'))).toBe(0);
+  });
+
+  test('without its statistics nothing is enforced', () => {
+    const client = withQuota('count=-1,bytes=-1=;countHardLimit=2');
+    client.get(remove(STATS));
+    expect(client.err(create('/q/x'))).toBe(0);
+    client.get(create(STATS));
+    expect(client.err(create('/q/y'))).toBe(-125);
   });
 
   test('trap 43: no quota for the root', () => {

@@ -160,7 +160,14 @@ describe('TTL nodes', () => {
 test('trap 47: deleteContainer is the server’s own: a client gets -6, and nothing is deleted', () => {
   const client = keptAlive(new TestServer());
   client.get(createContainer('/c'));
-  expect(client.ask(raw(OpCode.deleteContainer, bytesOf((writer) => writer.ustring('/c'))))).toMatchObject({ err: -6 });
+  expect(
+    client.ask(
+      raw(
+        OpCode.deleteContainer,
+        bytesOf((writer) => writer.ustring('/c')),
+      ),
+    ),
+  ).toMatchObject({ err: -6 });
   expect(client.closed).toBe(true);
   expect(client.resume().err(exists('/c'))).toBe(0);
 });

@@ -38,17 +38,20 @@ function lifeAfter(action: (client: TestClient) => void, timeoutMs = 4000): numb
 }
 
 describe('expiry', () => {
-  test.each([4000, 5000, 5999, 6000, 7001, 39_999])('trap 42: %i ms: never earlier, at most a tick later', (timeoutMs) => {
-    for (const offsetMs of [0, 1, 999, 1999]) {
-      const server = new TestServer();
-      server.world.clock.advance(offsetMs);
-      const client = server.client({ timeoutMs });
-      server.advance(timeoutMs, 250);
-      expect(client.closed).toBe(false);
-      server.advance(TICK_MS, 250);
-      expect(client.closed).toBe(true);
-    }
-  });
+  test.each([4000, 5000, 5999, 6000, 7001, 39_999])(
+    'trap 42: %i ms: never earlier, at most a tick later',
+    (timeoutMs) => {
+      for (const offsetMs of [0, 1, 999, 1999]) {
+        const server = new TestServer();
+        server.world.clock.advance(offsetMs);
+        const client = server.client({ timeoutMs });
+        server.advance(timeoutMs, 250);
+        expect(client.closed).toBe(false);
+        server.advance(TICK_MS, 250);
+        expect(client.closed).toBe(true);
+      }
+    },
+  );
 
   test.each<[string, (client: TestClient) => void, boolean]>([
     ['ping', (client) => client.get(ping()), true],

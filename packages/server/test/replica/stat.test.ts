@@ -2,6 +2,7 @@
 import type { Stat } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import {
+  auth,
   create,
   create2,
   exists,
@@ -15,9 +16,8 @@ import {
   remove,
   setACL,
   setData,
-  whoAmI,
-  auth,
   sync,
+  whoAmI,
 } from './requests.ts';
 import { type TestClient, TestServer, worldAcl } from './support.ts';
 
@@ -32,7 +32,9 @@ function changes(client: TestClient, path: string, step: () => void): Partial<St
   step();
   const after = statOf(client, path);
   const fields = Object.keys(before) as (keyof Stat)[];
-  return Object.fromEntries(fields.filter((field) => before[field] !== after[field]).map((field) => [field, after[field]]));
+  return Object.fromEntries(
+    fields.filter((field) => before[field] !== after[field]).map((field) => [field, after[field]]),
+  );
 }
 
 describe('stat fields', () => {
@@ -128,7 +130,16 @@ describe('stat fields', () => {
 describe('the fresh tree', () => {
   test('trap 38: cversion of the root is -1, of /zookeeper -2; aversion of /zookeeper/config is -1', () => {
     const client = new TestServer().client();
-    const zero = { czxid: 0n, mzxid: 0n, ctime: 0n, mtime: 0n, version: 0, ephemeralOwner: 0n, dataLength: 0, pzxid: 0n };
+    const zero = {
+      czxid: 0n,
+      mzxid: 0n,
+      ctime: 0n,
+      mtime: 0n,
+      version: 0,
+      ephemeralOwner: 0n,
+      dataLength: 0,
+      pzxid: 0n,
+    };
     expect(statOf(client, '/')).toEqual({ ...zero, cversion: -1, aversion: 0, numChildren: 1 });
     expect(statOf(client, '/zookeeper')).toEqual({ ...zero, cversion: -2, aversion: 0, numChildren: 2 });
     expect(statOf(client, '/zookeeper/quota')).toEqual({ ...zero, cversion: 0, aversion: 0, numChildren: 0 });

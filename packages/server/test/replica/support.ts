@@ -4,7 +4,7 @@
  */
 import { type ACL, JuteReader, JuteWriter } from '@treekeeper/protocol';
 import { expect } from 'vitest';
-import { SimulatedClient } from '../../../simulator/src/client.ts';
+import type { SimulatedClient } from '../../../simulator/src/client.ts';
 import { StandaloneWorld, type StandaloneWorldOptions } from '../../../simulator/src/standalone-world.ts';
 import type { Replica } from '../../src/replica/replica.ts';
 import { closeSession, type Request } from './requests.ts';
@@ -153,7 +153,7 @@ export class TestClient {
       } else {
         expect(answer, 'one reply to one request').toBeUndefined();
         expect(message.xid).toBe(expected);
-        answer = { ...message, zxid: Number(message.zxid), value: valueOf(request, message.err, message.body) };
+        answer = { ...message, zxid: Number(message.zxid), value: decoded(request, message.err, message.body) };
       }
     }
     if (answer === undefined) {
@@ -167,7 +167,7 @@ export class TestClient {
     const replies = this.wire.receive().filter((message) => message.kind === 'reply');
     expect(replies.length).toBe(requests.length);
     return replies.map(({ xid, zxid, err, body }, i) => {
-      return { xid, zxid: Number(zxid), err, value: valueOf(requests[i], err, body) };
+      return { xid, zxid: Number(zxid), err, value: decoded(requests[i], err, body) };
     });
   }
 
@@ -246,7 +246,7 @@ export class TestClient {
   }
 }
 
-function valueOf<T>(request: Request<T>, err: number, body: Buffer): T | undefined {
+function decoded<T>(request: Request<T>, err: number, body: Buffer): T | undefined {
   if (err !== 0) {
     expect(body.length, 'a reply with an error has no body').toBe(0);
     return undefined;

@@ -180,7 +180,12 @@ describe('kinds (§7.1)', () => {
 
   test('a call that fails sets no watch; only exists of a missing node does', () => {
     const { writer, watcher } = pair(create('/closed', { acl: [digestAcl('nobody:x')] }));
-    for (const read of [getData('/n', true), getChildren('/n', true), getChildren2('/n', true), exists('/closed', true)]) {
+    for (const read of [
+      getData('/n', true),
+      getChildren('/n', true),
+      getChildren2('/n', true),
+      exists('/closed', true),
+    ]) {
       expect(watcher.err(read)).toBeLessThan(0);
     }
     expect(watcher.err(getData('/closed', true))).toBe(-102);
