@@ -62,6 +62,7 @@ export const simulatedOptions: ReplicaOptions = {
     localSessionWeight: 1,
   },
   namespaceMetrics: true,
+  pathStatistics: null,
   purgeRetainCount: 3,
   purgeIntervalMs: 0,
 };

@@ -3,21 +3,20 @@
  * stands still within a turn, so what ZooKeeper measures inside one (preparing, applying) is not measured.
  */
 import { ErrorNumber, OpCode } from '@treekeeper/protocol';
+import type { Random } from '../io/random.ts';
 import type { Counter, PercentileSummary, SummarySet } from '../metrics/primitives.ts';
 import { type Metrics, OperationCounters } from '../metrics/registry.ts';
 import type { Statistics } from '../metrics/statistics.ts';
 import type { Change } from '../tree/data-tree.ts';
+import type { ReplicaOptions } from './options.ts';
+import { PathStatistics } from './path-statistics.ts';
 
 /** What ZooKeeper adds to path and data for a node's stat when it counts bytes per namespace. */
 const STAT_BYTES = 68;
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
-export interface InstrumentOptions {
-  /** A slower sync of the log is counted as too slow. */
-  readonly fsyncWarningThresholdMs: number;
-  /** Count bytes by top-level node: not free, so only when somebody collects metrics. */
-  readonly namespaceMetrics: boolean;
-}
+/** What the instruments need to know of the replica's options. */
+type InstrumentOptions = Pick<ReplicaOptions, 'namespaceMetrics' | 'pathStatistics' | 'storage'>;
 
 export class Instruments {
   readonly metrics: Metrics;
@@ -42,10 +41,13 @@ export class Instruments {
   readonly #readNamespaces: SummarySet | null;
   readonly #writeNamespaces: SummarySet | null;
   readonly #slowSyncMs: number;
+  /** Null: pathStats.enabled is not set. */
+  readonly #paths: PathStatistics | null;
   /** Of the batch that made the transactions durable that are applied now. */
   #lastSyncMs = 0;
 
-  constructor(metrics: Metrics, statistics: Statistics, options: InstrumentOptions) {
+  constructor(options: InstrumentOptions, metrics: Metrics, statistics: Statistics, random: Random, nowMs: number) {
+    const { pathStatistics } = options;
     this.metrics = metrics;
     this.statistics = statistics;
     this.operations = new OperationCounters(metrics);
@@ -71,7 +73,21 @@ export class Instruments {
     };
     this.#readNamespaces = options.namespaceMetrics ? metrics.read_per_namespace : null;
     this.#writeNamespaces = options.namespaceMetrics ? metrics.write_per_namespace : null;
-    this.#slowSyncMs = options.fsyncWarningThresholdMs;
+    this.#slowSyncMs = options.storage.fsyncWarningThresholdMs;
+    this.#paths = pathStatistics === null ? null : new PathStatistics(pathStatistics, random, nowMs);
+  }
+
+  /** What the operator is to be told, now and then. */
+  tick(nowMs: number): string | null {
+    return this.#paths === null ? null : this.#paths.tick(nowMs);
+  }
+
+  /** A container or TTL node is to be removed. */
+  reaped(isTtl: boolean): void {
+    this.operations.record(OpCode.deleteContainer);
+    if (isTtl) {
+      this.metrics.ttl_node_deleted_count.add(1);
+    }
   }
 
   /** A connection was accepted. */
@@ -125,10 +141,11 @@ export class Instruments {
 
   read(latencyMs: number, request: unknown, bodyBytes: number): void {
     this.#readLatency.add(latencyMs);
-    if (this.#readNamespaces !== null) {
+    if (this.#readNamespaces !== null || this.#paths !== null) {
       const { path } = request as { readonly path?: unknown };
       if (typeof path === 'string') {
-        this.#readNamespaces.addPath(path, path.length + bodyBytes);
+        this.#readNamespaces?.addPath(path, path.length + bodyBytes);
+        this.#paths?.record('reads', path);
       }
     }
   }
@@ -141,10 +158,11 @@ export class Instruments {
       if (opcode === OpCode.createTTL) {
         this.metrics.ttl_node_created_count.add(1);
       }
-      if (this.#writeNamespaces !== null) {
+      if (this.#writeNamespaces !== null || this.#paths !== null) {
         const { path, data } = request as { readonly path?: unknown; readonly data?: Uint8Array | null };
         if (typeof path === 'string') {
-          this.#writeNamespaces.addPath(path, path.length + (data?.length ?? 0) + STAT_BYTES);
+          this.#writeNamespaces?.addPath(path, path.length + (data?.length ?? 0) + STAT_BYTES);
+          this.#paths?.record('writes', path);
         }
       }
     } else if (err === ErrorNumber.QUOTA_EXCEEDED) {

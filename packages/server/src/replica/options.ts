@@ -3,6 +3,7 @@ import type { OwnerRules } from '@treekeeper/protocol';
 import type { OperationRules } from '../operations/operation.ts';
 import type { StorageOptions } from '../storage/options.ts';
 import type { ConnectionThrottleOptions } from './connection-throttle.ts';
+import type { PathStatisticsOptions } from './path-statistics.ts';
 import type { ReaperOptions } from './reaper.ts';
 import type { RequestLimits } from './requests.ts';
 
@@ -30,6 +31,8 @@ export interface ReplicaOptions {
   readonly connectionThrottle: ConnectionThrottleOptions;
   /** Count bytes read and written by top-level node; costs some time with each request. */
   readonly namespaceMetrics: boolean;
+  /** Null: hot paths are not looked for. */
+  readonly pathStatistics: PathStatisticsOptions | null;
   /** Whole snapshots that purging keeps. */
   readonly purgeRetainCount: number;
   /** 0: no purging. */

@@ -96,9 +96,7 @@ export class Replica {
     this.options = options;
     this.#seams = seams;
     const { clock, disk, log, random, metrics } = seams;
-    const { fsyncWarningThresholdMs } = options.storage;
-    const { namespaceMetrics } = options;
-    const instruments = new Instruments(metrics, this.statistics, { fsyncWarningThresholdMs, namespaceMetrics });
+    const instruments = new Instruments(options, metrics, this.statistics, random, clock.nowMs);
     this.#instruments = instruments;
     const recovered = recoverWorld(options, seams);
     const { world } = recovered;
@@ -115,10 +113,7 @@ export class Replica {
     this.snapshots = new Snapshots(world, disk, options.storage, log, recovered.isNew, clock, metrics.snapshottime);
     this.#nextPurgeMs = options.purgeIntervalMs > 0 ? clock.nowMs : Number.POSITIVE_INFINITY;
     this.#reaper = new Reaper(world.tree, options.reaper, clock.nowMs, (path, isTtl) => {
-      instruments.operations.record(OpCode.deleteContainer);
-      if (isTtl) {
-        metrics.ttl_node_deleted_count.add(1);
-      }
+      instruments.reaped(isTtl);
       this.#writes.submit(deleteContainer, { path }, 0n, [], null, 0);
     });
     this.#sessions = new SessionLife(options, {
@@ -291,6 +286,10 @@ export class Replica {
       this.snapshots.start();
     }
     this.#sessions.expireConnections(nowMs);
+    const report = this.#instruments.tick(nowMs);
+    if (report !== null) {
+      this.#seams.log.info(report);
+    }
     if (nowMs >= this.#nextPurgeMs && !this.snapshots.writing) {
       this.#nextPurgeMs = nowMs + this.options.purgeIntervalMs;
       this.#purge();

@@ -50,6 +50,7 @@ export function replicaOptions(config: ServerConfig): ReplicaOptions {
     unsentBytesMax: limits.connectionOutputBytesMax,
     connectionThrottle: config.connectionThrottle,
     namespaceMetrics: config.metrics.prometheusEnabled,
+    pathStatistics: config.pathStats.enabled ? config.pathStats : null,
     purgeRetainCount: storage.purgeRetainCount,
     purgeIntervalMs: storage.purgeIntervalMs,
   };
