@@ -94,13 +94,16 @@ export class QuotaTracker {
   check(path: string, countDelta: number, bytesDelta: number): QuotaVerdict {
     this.violations.length = 0;
     const quota = this.#quotas.size === 0 ? undefined : this.#deepest(path);
-    // ZooKeeper reads the totals from the statistics node: without it nothing is enforced.
-    if (quota === undefined || this.#tree.find(QUOTA_ROOT + quota.prefix + STATS_SUFFIX) === 0) {
+    if (quota === undefined) {
       return 'ok';
     }
     const limits = this.#limitsOf(quota);
     if (limits === null) {
       return 'unparsable';
+    }
+    // ZooKeeper reads the totals from the statistics node: without it nothing is enforced.
+    if (this.#tree.find(QUOTA_ROOT + quota.prefix + STATS_SUFFIX) === 0) {
+      return 'ok';
     }
     this.#checkOne(quota, 'count', countDelta, quota.count, limits.countHard, limits.count);
     this.#checkOne(quota, 'bytes', bytesDelta, quota.bytes, limits.bytesHard, limits.bytes);
