@@ -1,8 +1,7 @@
 /**
- * Every metric that something in the server feeds: ZooKeeper's name, its type, what it means. Gauges, which are read
- * from the server when asked, are in gauges.ts. Families of parts that do not run (ensembles, stages of ZooKeeper's
- * thread pipeline that have no counterpart here) stay at 0, as they do in ZooKeeper when it runs standalone: dashboards
- * and alert rules find every name they know. Times are milliseconds.
+ * ZooKeeper's metrics that are recorded as things happen: name, type, what it means. Gauges, which are read from the
+ * server when asked, are in gauges.ts. Times are milliseconds. Every name is exported, so that dashboards and alert rules
+ * find what they know; those of `idleMetrics`, at the end, stay at 0 for the reason given there.
  */
 export type MetricType =
   | 'counter'
@@ -205,3 +204,81 @@ export const metricTable = {
 } as const satisfies Record<string, MetricRow>;
 
 export type MetricName = keyof typeof metricTable;
+
+/**
+ * What nothing feeds, by the reason. The replica's clock stands still within a turn, so no time is measured between its
+ * steps; and the steps are function calls, with no queue between them in which anything could wait.
+ */
+export const idleMetrics: Readonly<Record<string, readonly MetricName[]>> = {
+  'there is one server, so no other one to wait for, to bring up to date or to elect': [
+    'commit_propagation_latency',
+    'proposal_latency',
+    'proposal_ack_creation_latency',
+    'ack_latency',
+    'looking_count',
+    'diff_count',
+    'snap_count',
+    'quit_leading_due_to_disloyal_voter',
+    'election_time',
+    'follower_sync_time',
+    'observer_sync_time',
+    'inflight_diff_count',
+    'inflight_snap_count',
+    'leader_unavailable_time',
+    'unavailable_time',
+    'socket_closing_time',
+    'learner_commit_received_count',
+    'learner_proposal_received_count',
+    'skip_learner_request_to_next_processor_count',
+    'learner_request_processor_queue_size',
+    'om_commit_process_time_ms',
+    'om_proposal_process_time_ms',
+    'learner_handler_qp_size',
+    'learner_handler_qp_time_ms',
+    'connection_revalidate_count',
+    'revalidate_count',
+  ],
+  'it is a time within a turn': [
+    'prep_process_time',
+    'proposal_process_time',
+    'close_session_prep_time',
+    'commit_process_time',
+    'read_final_proc_time_ms',
+    'write_final_proc_time_ms',
+    'write_batch_time_in_commit_processor',
+    'server_write_committed_time_ms',
+  ],
+  'there is no queue or thread there': [
+    'prep_processor_queue_size',
+    'prep_processor_queue_time_ms',
+    'request_commit_queued',
+    'requests_not_forwarded_to_commit_processor',
+    'commit_commit_proc_req_queued',
+    'concurrent_request_processing_in_commit_processor',
+    'pending_session_queue_size',
+    'read_commit_proc_issued',
+    'read_commit_proc_req_queued',
+    'reads_after_write_in_session_queue',
+    'session_queues_drained',
+    'time_waiting_empty_pool_in_commit_processor_read_ms',
+    'write_commit_proc_issued',
+    'write_commit_proc_req_queued',
+    'netty_queued_buffer_capacity',
+  ],
+  'the watches of a closed connection are removed at once': [
+    'dead_watchers_queued',
+    'dead_watchers_cleared',
+    'dead_watchers_cleaner_latency',
+    'add_dead_watcher_stall_time',
+  ],
+  'replies are made straight from the tree, without a cache': [
+    'response_packet_cache_hits',
+    'response_packet_cache_misses',
+    'response_packet_get_children_cache_hits',
+    'response_packet_get_children_cache_misses',
+  ],
+  'the ports are open only while the server serves, and an error that stops it leaves nobody to be asked': [
+    'cnxn_closed_without_zk_server_running',
+    'unrecoverable_error_count',
+  ],
+};

@@ -33,6 +33,10 @@ export class Instruments {
   readonly #logTotal: PercentileSummary;
   readonly #logFlush: PercentileSummary;
   readonly #logWait: PercentileSummary;
+  readonly #writeWait: PercentileSummary;
+  readonly #readWait: PercentileSummary;
+  readonly #queued: PercentileSummary;
+  readonly #letThrough: PercentileSummary;
   readonly #proposals: Counter;
   readonly #prepared: Counter;
   readonly #logged: Counter;
@@ -62,6 +66,10 @@ export class Instruments {
     this.#logTotal = metrics.sync_processor_queue_and_flush_time_ms;
     this.#logFlush = metrics.sync_processor_queue_flush_time_ms;
     this.#logWait = metrics.sync_processor_queue_time_ms;
+    this.#writeWait = metrics.write_commitproc_time_ms;
+    this.#readWait = metrics.read_commitproc_time_ms;
+    this.#queued = metrics.requests_in_session_queue;
+    this.#letThrough = metrics.reads_issued_from_session_queue;
     this.#proposals = metrics.proposal_count;
     this.#prepared = metrics.prep_processor_request_queued;
     this.#logged = metrics.sync_processor_request_queued;
@@ -126,9 +134,21 @@ export class Instruments {
     this.#commits.value++;
     this.#propagation.add(propagationMs);
     this.#quorumAck.add(ageMs);
+    this.#writeWait.add(ageMs);
     this.#logTotal.add(ageMs);
     this.#logFlush.add(this.#lastSyncMs);
     this.#logWait.add(Math.max(0, ageMs - this.#lastSyncMs));
+  }
+
+  /** A write of a session was answered: what had queued up behind it, and how many of those were answered as well. */
+  drained(queued: number, answered: number): void {
+    this.#queued.add(queued);
+    this.#letThrough.add(answered);
+  }
+
+  /** A read had to wait for its session's earlier writes. */
+  readWaited(waitedMs: number): void {
+    this.#readWait.add(waitedMs);
   }
 
   /** A reply was put into an output: `bodyBytes` of it after the header. */

@@ -18,6 +18,12 @@ interface JournalEntry {
   readonly digestBefore: bigint;
 }
 
+/** Counts changes as they come and go, for the metrics. */
+export interface PendingTallies {
+  readonly queued: { value: number };
+  readonly removed: { value: number };
+}
+
 export class PendingChanges implements Preparation {
   readonly world: World;
   sessionId = 0n;
@@ -27,6 +33,7 @@ export class PendingChanges implements Preparation {
   /** Digest of the tree as it will be; kept only when digests are on. */
   digest: bigint;
   readonly #digestEnabled: boolean;
+  readonly #tallies: PendingTallies;
   readonly #overlay = new Map<string, Overlaid>();
   /** Paths in the order in which they were changed, to be dropped from the overlay in that order. */
   #changed: { path: string; zxid: number }[] = [];
@@ -34,7 +41,8 @@ export class PendingChanges implements Preparation {
   /** Changes of the preparation under way, for rollback. */
   readonly #journal: JournalEntry[] = [];
 
-  constructor(world: World, digestEnabled: boolean) {
+  constructor(world: World, digestEnabled: boolean, tallies: PendingTallies) {
+    this.#tallies = tallies;
     this.world = world;
     this.#digestEnabled = digestEnabled;
     this.digest = world.tree.digest;
@@ -102,6 +110,7 @@ export class PendingChanges implements Preparation {
     }
     this.#overlay.set(path, { node, zxid: this.zxid });
     this.#changed.push({ path, zxid: this.zxid });
+    this.#tallies.queued.value++;
   }
 
   contentCrc(path: string, data: Uint8Array | null): number {
@@ -147,6 +156,7 @@ export class PendingChanges implements Preparation {
     const changed = this.#changed;
     while (this.#changedHead < changed.length && changed[this.#changedHead].zxid <= zxid) {
       const { path } = changed[this.#changedHead++];
+      this.#tallies.removed.value++;
       const overlaid = this.#overlay.get(path);
       if (overlaid !== undefined && overlaid.zxid <= zxid) {
         this.#overlay.delete(path);

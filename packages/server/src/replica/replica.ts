@@ -108,7 +108,10 @@ export class Replica {
     this.#leader = new Leader(options.serverId, new MajorityQuorum([options.serverId]), world.tree.lastZxid, {
       append: (zxid, payload) => this.#txnLog.append(zxid, payload),
     });
-    this.#pending = new PendingChanges(world, options.digestEnabled);
+    this.#pending = new PendingChanges(world, options.digestEnabled, {
+      queued: metrics.outstanding_changes_queued,
+      removed: metrics.outstanding_changes_removed,
+    });
     this.#writes = new Writes(world, this.#pending, this.#leader, clock, options.digestEnabled, instruments);
     this.snapshots = new Snapshots(world, disk, options.storage, log, recovered.isNew, clock, metrics.snapshottime);
     this.#nextPurgeMs = options.purgeIntervalMs > 0 ? clock.nowMs : Number.POSITIVE_INFINITY;

@@ -322,7 +322,11 @@ export class Requests {
       this.#ports.close(client);
       return;
     }
-    this.#drain(client);
+    const queued = client.waitingCount;
+    if (queued > 0) {
+      this.#drain(client);
+      this.#instruments.drained(queued, queued - client.waitingCount);
+    }
   }
 
   /** Answers what is at the head of the queue up to the next write that is still on its way. */
@@ -344,6 +348,7 @@ export class Requests {
           return;
         }
       } else {
+        this.#instruments.readWaited(this.#ports.clock.nowMs - entry.receivedMs);
         this.#answerRead(client, entry.xid, entry.operation, entry.request, entry.identities, entry.receivedMs);
       }
     }

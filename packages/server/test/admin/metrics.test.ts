@@ -1,9 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { OpCode } from '@treekeeper/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { gauges, quotaGauges } from '../../src/admin/metrics/gauges.ts';
 import { monitorEntries } from '../../src/admin/metrics/monitor.ts';
+import { prometheusText } from '../../src/admin/metrics/prometheus.ts';
+import { runtimeMetrics } from '../../src/admin/metrics/runtime.ts';
 import {
   Counter,
   LABELS_MAX,
@@ -12,10 +14,8 @@ import {
   Summary,
   SummarySet,
 } from '../../src/metrics/primitives.ts';
-import { prometheusText } from '../../src/admin/metrics/prometheus.ts';
 import { createMetrics, OperationCounters, resetMetrics, rotateMetrics } from '../../src/metrics/registry.ts';
-import { runtimeMetrics } from '../../src/admin/metrics/runtime.ts';
-import { metricTable } from '../../src/metrics/table.ts';
+import { idleMetrics, metricTable } from '../../src/metrics/table.ts';
 import { fakeView } from './fake-view.ts';
 
 const samples = fc.array(fc.nat({ max: 100_000 }), { minLength: 1, maxLength: 200 });
@@ -266,5 +266,23 @@ describe('the exposition', () => {
     const metrics = runtimeMetrics(view.host);
     const resident = metrics.find(({ name }) => name === 'process_resident_memory_bytes');
     expect(resident?.samples[0][1]).toBeGreaterThan(1e6);
+  });
+});
+
+describe('every metric', () => {
+  const sources = readdirSync(new URL('../../src/', import.meta.url), { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile() && entry.name !== 'table.ts')
+    .map((entry) => readFileSync(`${entry.parentPath}/${entry.name}`, 'utf8'))
+    .join('\n');
+  const idle = new Set(Object.values(idleMetrics).flat());
+
+  test('is fed by something, or said to be idle and why', () => {
+    const names = Object.keys(metricTable) as (keyof typeof metricTable)[];
+    const fed = names.filter((name) => new RegExp(`\\b${name}\\b`).test(sources));
+    expect(names.filter((name) => !fed.includes(name))).toEqual(names.filter((name) => idle.has(name)));
+  });
+
+  test('is idle for one reason', () => {
+    expect(Object.values(idleMetrics).flat()).toHaveLength(idle.size);
   });
 });
