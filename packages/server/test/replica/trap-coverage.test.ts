@@ -10,7 +10,7 @@ const tests = join(import.meta.dirname, '..');
 
 /** Numbers in titles: "trap 3: …", "traps 4 and 5: …", "… (trap 29)". */
 function trapsNamedIn(text: string): number[] {
-  return [...text.matchAll(/\btraps? (\d+(?:(?:, | and )\d+)*)/g)].flatMap(([, numbers]) =>
+  return [...text.matchAll(/(?<!disk-format )\btraps? (\d+(?:(?:, | and )\d+)*)/g)].flatMap(([, numbers]) =>
     numbers.split(/, | and /).map(Number),
   );
 }
