@@ -8,10 +8,11 @@ import { differential } from './differential/suite.ts';
 import { fuzz } from './fuzz.ts';
 import { sameFiles } from './same-files.ts';
 import { installPrerequisites } from './prerequisites.ts';
+import { programs } from './programs.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
 import { Checks, type Options, type Suite } from './suite.ts';
 
-const suites: readonly Suite[] = [differential, sameFiles, crash, fuzz];
+const suites: readonly Suite[] = [programs, differential, sameFiles, crash, fuzz];
 
 const usage = `npm run interop -- [suite ...] [options]
 

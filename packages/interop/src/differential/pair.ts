@@ -234,7 +234,7 @@ export class Pair {
       const [replyA, replyB] = [partA.reply, partB.reply];
       const a: Item = replyA === null ? { kind: 'closed' } : this.sideA.reply(opcode, replyA);
       const b: Item = replyB === null ? { kind: 'closed' } : this.sideB.reply(opcode, replyB);
-      const times = [this.sideA.metTimes, this.sideB.metTimes];
+      const times = replyA === null || replyB === null ? [[], []] : [this.sideA.metTimes, this.sideB.metTimes];
       this.#compareEvents(slot, request, partA.events, partB.events, sortEvents);
       if (this.#agree(slot, request, a, b) === 'same') {
         this.#compareTimes(times[0], times[1]);

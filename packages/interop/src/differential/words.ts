@@ -35,9 +35,11 @@ const blocks: Normalise = (text, side) => {
     .join('\n');
 };
 
-/** The ephemerals in `dump`: the rest of it is about time. */
-const ephemerals: Normalise = (text, side) =>
-  blocks(/Sessions with Ephemerals \(\d+\):\n((?:0x.*\n(?:\t.*\n)*)*)/.exec(text)?.[1] ?? 'no ephemerals', side);
+/** The ephemerals in `dump`: the rest of it is about time. Apache also names sessions that had some once. */
+const ephemerals: Normalise = (text, side) => {
+  const listed = /Sessions with Ephemerals \(\d+\):\n((?:0x.*\n(?:\t.*\n)*)*)/.exec(text)?.[1];
+  return listed === undefined ? 'no ephemerals' : blocks(listed.replaceAll(/0x[0-9a-f]+:\n(?!\t)/g, ''), side);
+};
 
 const compared: readonly (readonly [word: string, normalise: Normalise])[] = [
   ['ruok', exactly],
