@@ -74,6 +74,8 @@ export interface StandaloneWorldOptions {
   readonly replica?: Partial<ReplicaOptions>;
   readonly auth?: Partial<AuthOptions>;
   readonly log?: Log;
+  /** Told of every write. */
+  readonly audit?: ConstructorParameters<typeof Replica>[1]['audit'];
   /** Answers four-letter words; without it there are none. */
   readonly probe?: ConstructorParameters<typeof Replica>[1]['probe'];
 }
@@ -82,20 +84,24 @@ export class StandaloneWorld {
   readonly clock = new SimulatedClock();
   readonly options: ReplicaOptions;
   readonly random: SeededRandom;
+  /** Of all replicas, one after the other. */
+  readonly metrics = createMetrics();
   disk: SimulatedDisk;
   replica: Replica;
   readonly #auth: AuthRegistry;
   readonly #log: Log;
+  readonly #audit: NonNullable<StandaloneWorldOptions['audit']> | null;
   readonly #probe: NonNullable<StandaloneWorldOptions['probe']>;
   #inbox: Input[] = [];
   #nextPort = 40_000;
 
-  constructor({ seed = 1, replica = {}, auth = {}, log = QUIET, probe }: StandaloneWorldOptions = {}) {
+  constructor({ seed = 1, replica = {}, auth = {}, log = QUIET, audit = null, probe }: StandaloneWorldOptions = {}) {
     this.options = { ...simulatedOptions, ...replica };
     this.random = new SeededRandom(seed);
     this.disk = new SimulatedDisk();
     this.#auth = new AuthRegistry({ ...AUTH_DEFAULTS, ...auth });
     this.#log = log;
+    this.#audit = audit;
     this.#probe = probe ?? (() => null);
     this.replica = this.#start();
   }
@@ -108,8 +114,8 @@ export class StandaloneWorld {
       log: this.#log,
       access: new AccessControl(this.#auth),
       credentials: new Credentials(this.#auth, null),
-      metrics: createMetrics(),
-      audit: null,
+      metrics: this.metrics,
+      audit: this.#audit,
       elapsedMs: () => this.clock.nowMs,
       probe: this.#probe,
     });
