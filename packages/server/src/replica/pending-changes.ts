@@ -35,6 +35,8 @@ export class PendingChanges implements Preparation {
   readonly #digestEnabled: boolean;
   readonly #tallies: PendingTallies;
   readonly #overlay = new Map<string, Overlaid>();
+  /** Paths in the overlay by owner, for the end of a session: thousands may end in one turn. */
+  readonly #owned = new Map<bigint, Set<string>>();
   /** Paths in the order in which they were changed, to be dropped from the overlay in that order. */
   #changed: { path: string; zxid: number }[] = [];
   #changedHead = 0;
@@ -108,7 +110,7 @@ export class PendingChanges implements Preparation {
       const difference = digestOf(node) - (before === null ? 0 : digestOf(before));
       this.digest = BigInt.asIntN(64, this.digest + BigInt(difference));
     }
-    this.#overlay.set(path, { node, zxid: this.zxid });
+    this.#overlayWith(path, previous, { node, zxid: this.zxid });
     this.#changed.push({ path, zxid: this.zxid });
     this.#tallies.queued.value++;
   }
@@ -117,22 +119,39 @@ export class PendingChanges implements Preparation {
     return this.#digestEnabled ? contentCrc(path, data) : 0;
   }
 
-  ephemeralsOf(sessionId: bigint): string[] {
-    const paths = this.world.tree.ephemeralsOf(sessionId);
-    if (this.#overlay.size === 0) {
-      return paths;
-    }
-    const result = new Set(paths);
-    for (const { node } of this.#overlay.values()) {
-      if (node.owner === sessionId) {
-        if (node.exists) {
-          result.add(node.path);
+  #overlayWith(path: string, previous: Overlaid | undefined, next: Overlaid | undefined): void {
+    const before = ownerOf(previous);
+    const after = ownerOf(next);
+    if (before !== after) {
+      this.#disown(before, path);
+      if (after !== 0n) {
+        const paths = this.#owned.get(after);
+        if (paths === undefined) {
+          this.#owned.set(after, new Set([path]));
         } else {
-          result.delete(node.path);
+          paths.add(path);
         }
       }
     }
-    return [...result];
+    if (next === undefined) {
+      this.#overlay.delete(path);
+    } else {
+      this.#overlay.set(path, next);
+    }
+  }
+
+  #disown(owner: bigint, path: string): void {
+    const paths = owner === 0n ? undefined : this.#owned.get(owner);
+    if (paths?.delete(path) === true && paths.size === 0) {
+      this.#owned.delete(owner);
+    }
+  }
+
+  /** Those in the tree that will still be there and still be the session's, and those on their way. */
+  ephemeralsOf(sessionId: bigint): string[] {
+    const paths = this.world.tree.ephemeralsOf(sessionId).filter((path) => !this.#overlay.has(path));
+    const owned = this.#owned.get(sessionId);
+    return owned === undefined ? paths : [...paths, ...owned];
   }
 
   mark(): number {
@@ -142,11 +161,7 @@ export class PendingChanges implements Preparation {
   rollback(mark: number): void {
     while (this.#journal.length > mark) {
       const { path, previous, digestBefore } = this.#journal.pop() as JournalEntry;
-      if (previous === undefined) {
-        this.#overlay.delete(path);
-      } else {
-        this.#overlay.set(path, previous);
-      }
+      this.#overlayWith(path, this.#overlay.get(path), previous);
       this.digest = digestBefore;
     }
   }
@@ -159,7 +174,7 @@ export class PendingChanges implements Preparation {
       this.#tallies.removed.value++;
       const overlaid = this.#overlay.get(path);
       if (overlaid !== undefined && overlaid.zxid <= zxid) {
-        this.#overlay.delete(path);
+        this.#overlayWith(path, overlaid, undefined);
       }
     }
     if (this.#changedHead === changed.length) {
@@ -167,6 +182,10 @@ export class PendingChanges implements Preparation {
       this.#changedHead = 0;
     }
   }
+}
+
+function ownerOf(overlaid: Overlaid | undefined): bigint {
+  return overlaid?.node.exists === true ? overlaid.node.owner : 0n;
 }
 
 function digestOf(node: PendingNode): number {

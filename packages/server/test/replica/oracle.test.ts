@@ -58,7 +58,7 @@ const single: fc.Arbitrary<ModelWrite> = fc.oneof(
       opcode: fc.constantFrom(OpCode.create, OpCode.create2, OpCode.createContainer, OpCode.createTTL),
       path,
       data,
-      flags: fc.constantFrom(0, 0, 0, 1, 2, 3, 5, 6),
+      flags: fc.constantFrom(0, 0, 1, 1, 1, 2, 3, 5, 6),
       ttl: fc.constantFrom(0n, 1_000_000n),
     }),
   },

@@ -166,6 +166,38 @@ describe('closeSession', () => {
     expect(other.get(exists('/n')).stat.ephemeralOwner).toBe(0n);
   });
 
+  test('nor does one go that another has deleted and made anew a moment before, all in flight', () => {
+    for (const flags of [0, 1]) {
+      const server = new TestServer();
+      const [client, other] = [server.client(), server.client()];
+      client.get(create('/n', { flags: 1 }));
+      other.send(remove('/n'));
+      other.send(create('/n', { flags }));
+      client.send(closeSession());
+      server.settle();
+      expect(other.lines().map(([, , err]) => err)).toEqual([0, 0]);
+      expect(other.err(exists('/n'))).toBe(0);
+    }
+  });
+
+  test('ephemerals made and given up in flight, by turns of two sessions', () => {
+    const server = new TestServer();
+    const [a, b] = [server.client(), server.client()];
+    a.send(create('/n', { flags: 1 }));
+    b.send(remove('/n'));
+    b.send(create('/n', { flags: 1 }));
+    a.send(remove('/n'));
+    a.send(create('/n', { flags: 1 }));
+    b.send(multi(remove('/n'), create('/n', { flags: 1 }), remove('/nosuch')));
+    b.send(create('/m', { flags: 1 }));
+    b.send(closeSession());
+    server.settle();
+    expect(a.get(exists('/n')).stat.ephemeralOwner).toBe(a.sessionId);
+    expect(a.err(exists('/m'))).toBe(-101);
+    a.close();
+    expect(server.client().get(getChildren('/')).children).toEqual(['zookeeper']);
+  });
+
   test('an ephemeral that another deletes at the same time: no harm', () => {
     const server = new TestServer();
     const [client, other] = [server.client(), server.client()];
