@@ -160,12 +160,17 @@ function statAfter({ tree }: World, type: number, value: unknown): EncodableStat
   return node === 0 ? undefined : { ...tree.stat(node) };
 }
 
-function prepareMulti(preparation: Preparation, parts: MultiPart[]): Txn {
+function prepareMulti(preparation: Preparation, parts: MultiPart[]): Txn | number {
   const mark = preparation.mark();
   const txns: MultiTxn['txns'] = [];
   let failed = false;
   for (const part of parts) {
     const result = failed ? ErrorNumber.RUNTIME_INCONSISTENCY : part.prepare(preparation);
+    if (result === ErrorNumber.MARSHALLING_ERROR) {
+      // What cannot be read, of a part or of the limits that it meets, refuses the whole request.
+      preparation.rollback(mark);
+      return result;
+    }
     if (typeof result === 'number') {
       failed = true;
       txns.push(encodeSubTxn({ kind: errorTxn, value: { err: result } }));

@@ -37,11 +37,9 @@ export function prepareSetData(preparation: Preparation, { path, data, version }
   const dataLength = data === null ? 0 : data.length;
   // Totals are those applied, as in ZooKeeper, so the difference is taken against the data applied.
   const appliedLength = world.tree.dataLength(world.tree.find(path));
-  if (dataLength !== appliedLength) {
-    const overQuota = world.tree.quota.refusal(path, 0, dataLength - appliedLength, world.rules.enforceQuota);
-    if (overQuota !== 0) {
-      return overQuota;
-    }
+  const overQuota = world.tree.quota.refusal(path, 0, dataLength - appliedLength, world.rules.enforceQuota);
+  if (overQuota !== 0) {
+    return overQuota;
   }
   if (!versionMatches(node.version, version)) {
     return ErrorNumber.BAD_VERSION;
