@@ -5,14 +5,15 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crash } from './crash.ts';
 import { differential } from './differential/suite.ts';
+import { examples } from './examples.ts';
 import { fuzz } from './fuzz.ts';
-import { sameFiles } from './same-files.ts';
 import { installPrerequisites } from './prerequisites.ts';
 import { programs } from './programs.ts';
+import { sameFiles } from './same-files.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
 import { Checks, type Options, type Suite } from './suite.ts';
 
-const suites: readonly Suite[] = [programs, differential, sameFiles, crash, fuzz];
+const suites: readonly Suite[] = [programs, examples, differential, sameFiles, crash, fuzz];
 
 const usage = `npm run interop -- [suite ...] [options]
 
