@@ -8,6 +8,7 @@ export type StartServer = (loaded: LoadedConfig) => Promise<void>;
 
 async function startServer(loaded: LoadedConfig): Promise<void> {
   const { createLogger, runServer } = await import('@treekeeper/server/main');
+  process.stdout.on('error', () => {}); // whoever reads the log may go away; the server stays
   const log = createLogger(loaded.config.log, process.stdout);
   for (const note of loaded.notes) {
     log.info(formatNotice(note));

@@ -209,6 +209,17 @@ test('each message is a line that begins with time and level; a file takes them 
   expect(readdirSync(directory)).toContain('server.log');
 });
 
+test('a server outlives the reader of its log', async () => {
+  const server = await ServerProcess.start({ 'fsync.warningthresholdms': 0 });
+  server.closeOutput();
+  const client = await Client.open(server.port);
+  for (const path of ['/a', '/b', '/c']) {
+    expect((await client.call(create(path))).err).toBe(0); // each is worth a warning in the log
+  }
+  await client.end();
+  expect(await server.stop()).toBe(0);
+});
+
 test('shed connections go, and their sessions live on', async () => {
   const server = await ServerProcess.start(ADMIN);
   const client = await Client.open(server.port);

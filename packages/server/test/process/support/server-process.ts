@@ -172,6 +172,11 @@ export class ServerProcess {
     this.#child.kill(signal);
   }
 
+  /** Whoever reads the output goes away. */
+  closeOutput(): void {
+    this.#child.stdout?.destroy();
+  }
+
   /** Its exit code, or the signal that ended it. */
   get ended(): Promise<number | NodeJS.Signals | null> {
     return this.#exit;
