@@ -137,6 +137,18 @@ export class NodeDisk implements Disk {
     fsyncSync(this.#directoryDescriptors[area]);
   }
 
+  makeDurable(area: Area, name: string | null): void {
+    if (name !== null) {
+      const descriptor = openSync(this.#path(area, name), 'r+');
+      try {
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    }
+    fsyncSync(this.#directoryDescriptors[area]);
+  }
+
   takeInitializeMarker(): boolean {
     const present = existsSync(this.#markerPath);
     rmSync(this.#markerPath, { force: true });

@@ -69,6 +69,11 @@ export interface Disk {
   read(area: Area, name: string, position: number, length: number): Uint8Array;
   /** Removes a file for good: the directory is synced before this returns. Recovery only. */
   remove(area: Area, name: string): void;
+  /**
+   * Makes a file and the directory's names durable as they are now. What a killed process had written last can be read
+   * back and still be lost with the power. Recovery only.
+   */
+  makeDurable(area: Area, name: string | null): void;
   /** Removes the `initialize` marker beside the log directory, and says whether it was there. Recovery only. */
   takeInitializeMarker(): boolean;
 }

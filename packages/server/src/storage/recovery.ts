@@ -85,8 +85,20 @@ class Recovery {
     for (const file of logsFrom(logs, this.#replayFrom)) {
       this.#replay(file, file === logs.at(-1));
     }
+    this.#makeDurable(logs.at(-1));
     this.#log.info(`recovered through zxid 0x${zxidHex(this.#lastZxid)}: ${this.#txns} transactions from logs`);
     return { lastZxid: this.#lastZxid, snapshotZxid, sinceSnapshotTxns: this.#txns, tornTail: this.#tornTail };
+  }
+
+  /**
+   * What was read is told to clients from now on, so it must outlive a loss of power; but the process before this one may
+   * have been killed between writing and syncing. That can be so only in the newest log, and of the names of files.
+   */
+  #makeDurable(newestLog: DataFile | undefined): void {
+    this.#disk.makeDurable('log', newestLog?.name ?? null);
+    if (!this.#disk.sharedDirectory) {
+      this.#disk.makeDurable('data', null);
+    }
   }
 
   /** All logs but the newest if nothing was ever in it; that one is removed, since Java's older releases stop at it. */
