@@ -99,6 +99,13 @@ export class SimulatedDisk implements Disk {
     syncDirectory(directory);
   }
 
+  makeDurable(area: Area, name: string | null): void {
+    if (name !== null) {
+      sync(this.#file(area, name));
+    }
+    syncDirectory(this.#directories[area]);
+  }
+
   takeInitializeMarker(): boolean {
     const present = this.#initializeMarker;
     this.#initializeMarker = false;

@@ -16,6 +16,8 @@ export class Link implements Network {
   client: ClientConnection | null = null;
   sentBytes = 0;
   deliveredBytes = 0;
+  /** The network between the two is gone; the server may not have heard of it. */
+  isCut = false;
   /** The server has been told that the connection is gone, or is gone itself. */
   serverKnowsEnd = false;
   #opened = false;
@@ -28,8 +30,10 @@ export class Link implements Network {
     this.view = view;
   }
 
-  get hasUp(): boolean {
-    return !this.#opened || this.#up.length > 0;
+  /** There is something for the server, and nothing in the way. */
+  get canDeliver(): boolean {
+    const { paused, closed } = this.connection;
+    return !this.isCut && !closed && (!this.#opened || (this.#up.length > 0 && !paused));
   }
 
   get hasDown(): boolean {
@@ -43,15 +47,12 @@ export class Link implements Network {
     }
   }
 
-  /** What the server is given next: the connection itself first, then a part of the bytes, or all of them. */
-  takeUp(dice: Dice | null): Input | null {
+  /** What the server is given next, if it `canDeliver`: the connection itself first, then a part of the bytes, or all of them. */
+  takeUp(dice: Dice | null): Input {
     const { connection } = this;
     if (!this.#opened) {
       this.#opened = true;
       return { kind: 'client-open', connection };
-    }
-    if (this.#up.length === 0 || connection.paused) {
-      return null;
     }
     const count = partOf(this.#up.length, dice);
     const bytes = Buffer.from(this.#up.subarray(0, count));

@@ -2,15 +2,12 @@
 import type { Area, Disk, DiskStep, FileEntry } from '@treekeeper/server/internal';
 import type { SimulatedDisk } from './disk.ts';
 
-/** Thrown out of recovery when power fails there. */
-export class PowerLoss extends Error {
-  override readonly name = 'PowerLoss';
-}
-
 export class ObservedDisk implements Disk {
   readonly sharedDirectory: boolean;
   /** Synchronous calls, those of recovery, that are still answered; then power fails. */
   callsLeft = Number.POSITIVE_INFINITY;
+  /** It has: from then on every call throws, and whatever comes out of recovery is of no account. */
+  powerFailed = false;
   readonly #disk: SimulatedDisk;
   readonly #onSubmit: (steps: readonly DiskStep[]) => void;
 
@@ -45,13 +42,19 @@ export class ObservedDisk implements Disk {
     this.#call();
   }
 
+  makeDurable(area: Area, name: string | null): void {
+    this.#call();
+    this.#disk.makeDurable(area, name);
+  }
+
   takeInitializeMarker(): boolean {
     return this.#disk.takeInitializeMarker();
   }
 
   #call(): void {
     if (this.callsLeft-- <= 0) {
-      throw new PowerLoss('power failed during recovery');
+      this.powerFailed = true;
+      throw new Error('power failed during recovery');
     }
   }
 }

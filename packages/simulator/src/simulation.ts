@@ -222,7 +222,7 @@ class Simulation {
       act(client);
     }
     for (const link of [...world.links]) {
-      while (link.hasUp && !link.connection.paused && !link.connection.closed) {
+      while (link.canDeliver) {
         world.deliverUp(link, null);
       }
       world.tellEnd(link);

@@ -8,6 +8,7 @@ import {
   AuthRegistry,
   type Clock,
   Credentials,
+  createMetrics,
   type DiskStep,
   type Input,
   type Log,
@@ -23,7 +24,7 @@ import type { Plan } from './faults.ts';
 import { damageNewestSnapshot } from './snapshot-damage.ts';
 import { describeTxn } from './history.ts';
 import { Link } from './link.ts';
-import { ObservedDisk, PowerLoss } from './observed-disk.ts';
+import { ObservedDisk } from './observed-disk.ts';
 import { Referee } from './referee.ts';
 import type { Trace } from './trace.ts';
 import type { ClientConnection, ClientWorld, WorkloadClient } from './workload-client.ts';
@@ -79,7 +80,7 @@ export class World implements ClientWorld {
       },
     };
     this.referee.wallClockIs(this.clock.wallMs - this.clock.nowMs, this.clock.nowMs);
-    this.replica = this.#start(Number.POSITIVE_INFINITY);
+    this.replica = this.#start();
     this.referee.restarted(this.replica, this.clock.nowMs);
   }
 
@@ -91,28 +92,31 @@ export class World implements ClientWorld {
     return this.#inbox.length > 0;
   }
 
-  #start(recoveryCalls: number): Replica {
-    const { clock, disk } = this;
-    const observed = new ObservedDisk(disk, (steps) => {
-      for (const logged of this.referee.submitted(steps, clock.nowMs)) {
+  #newObservedDisk(): ObservedDisk {
+    return new ObservedDisk(this.disk, (steps) => {
+      for (const logged of this.referee.submitted(steps, this.nowMs)) {
         if (this.#trace.isTold) {
           this.#trace.tell(`  logs ${describeTxn(logged)}`);
         }
       }
     });
-    observed.callsLeft = recoveryCalls;
+  }
+
+  #start(disk = this.#newObservedDisk()): Replica {
+    const { clock } = this;
     const access = new AccessControl(this.#registry);
-    const replica = new Replica(this.settings, {
+    return new Replica(this.settings, {
       clock: this.#doubles.clock?.(clock) ?? clock,
       random: this.#replicaDice,
-      disk: observed,
+      disk,
       log: this.#log,
       access: this.#doubles.access?.(access) ?? access,
       credentials: new Credentials(this.#registry, null),
+      metrics: createMetrics(),
+      audit: null,
+      elapsedMs: () => clock.nowMs,
       probe: () => null,
     });
-    observed.callsLeft = Number.POSITIVE_INFINITY;
-    return replica;
   }
 
   // Clients and the network
@@ -127,12 +131,8 @@ export class World implements ClientWorld {
 
   /** Some bytes of the client reach the server. */
   deliverUp(link: Link, dice: Dice | null): void {
-    if (link.connection.closed) {
-      return;
-    }
-    const input = link.takeUp(dice);
-    if (input !== null) {
-      this.#inbox.push(input);
+    if (link.canDeliver) {
+      this.#inbox.push(link.takeUp(dice));
       link.view.deliveredThrough(link.deliveredBytes, this.nowMs);
     }
   }
@@ -143,25 +143,26 @@ export class World implements ClientWorld {
     if (!connection.blocked && link.hasDown) {
       owner.receive(link.client as ClientConnection, link.takeDown(dice));
     }
-    if (connection.closed && !link.hasDown && link.serverKnowsEnd) {
+    if ((connection.closed || link.isCut) && !link.hasDown) {
       owner.disconnected(link.client as ClientConnection);
-      this.links.delete(link);
+      if (link.serverKnowsEnd) {
+        this.links.delete(link);
+      }
     }
   }
 
   /** The connection breaks. What the client had sent may have reached the server, which hears of it later. */
   cut(link: Link, dice: Dice): void {
     const { connection } = link;
-    if (connection.closed) {
+    if (connection.closed || link.isCut) {
       return;
     }
     this.#trace.tell(`connection ${connection.remotePort} is cut`);
     if (dice.chance(0.5)) {
       this.deliverUp(link, dice);
     }
-    connection.closed = true;
+    link.isCut = true;
     connection.blocked = false;
-    this.referee.ended(link.view);
     if (dice.chance(0.5)) {
       link.dropDown();
     }
@@ -169,16 +170,17 @@ export class World implements ClientWorld {
 
   /** The server hears of an end that it has not heard of. */
   tellEnd(link: Link): void {
-    if (link.connection.closed && !link.serverKnowsEnd) {
+    const { connection } = link;
+    if ((connection.closed || link.isCut) && !link.serverKnowsEnd) {
       link.serverKnowsEnd = true;
-      this.#inbox.push({ kind: 'client-gone', connection: link.connection });
+      this.#inbox.push({ kind: 'client-gone', connection });
     }
   }
 
   /** The client stops reading, or goes on. */
   setBlocked(link: Link, blocked: boolean): void {
     const { connection } = link;
-    if (connection.closed || connection.blocked === blocked) {
+    if (connection.closed || link.isCut || connection.blocked === blocked) {
       return;
     }
     if (blocked) {
@@ -205,16 +207,20 @@ export class World implements ClientWorld {
     for (const input of inputs) {
       if (input.kind === 'client-data') {
         input.bytes.fill(0xdb); // they were the replica's for the turn only
+      } else if (input.kind === 'client-gone') {
+        (input.connection as SimulatedConnection).closed = true;
       }
     }
     this.referee.turned(this.replica, this.#takeOutputs(), nowMs);
     for (const link of this.links) {
       if (link.connection.closed && !link.view.ended) {
-        this.#trace.tell(`connection ${link.connection.remotePort} is closed by the server`);
+        this.#trace.tell(`connection ${link.connection.remotePort} is closed`);
         this.referee.ended(link.view);
       }
     }
     this.referee.checkNothingOverdue();
+    const complaint = this.#errors.find((message) => message.includes('digest'));
+    check(complaint === undefined, 'digest', () => `${complaint}`);
     if (this.replica.failure !== null) {
       this.restart('failed disk', this.#diskDice);
     }
@@ -226,7 +232,9 @@ export class World implements ClientWorld {
       const bytes = link.connection.take();
       if (bytes.length > 0) {
         this.#trace.record('write', link.connection.remotePort, 0, bytes);
-        link.written(bytes);
+        if (!link.isCut) {
+          link.written(bytes);
+        }
         outputs.push({ view: link.view, bytes });
       }
     }
@@ -283,7 +291,7 @@ export class World implements ClientWorld {
       this.#loseDuringRecovery(dice);
     }
     this.#errors = [];
-    this.replica = this.#start(Number.POSITIVE_INFINITY);
+    this.replica = this.#start();
     const [error] = this.#errors;
     check(error === undefined || expectsDamage, 'recovery', () => `it complained: ${error}`);
     this.#trace.tell(`recovered through zxid ${this.replica.world.tree.lastZxid}`);
@@ -291,10 +299,12 @@ export class World implements ClientWorld {
   }
 
   #loseDuringRecovery(dice: Dice): void {
+    const disk = this.#newObservedDisk();
+    disk.callsLeft = dice.below(40); // perhaps it is done before that
     try {
-      this.#start(dice.below(40)); // perhaps it is done before that
+      this.#start(disk);
     } catch (error) {
-      if (!(error instanceof PowerLoss)) {
+      if (!disk.powerFailed) {
         throw error;
       }
     }

@@ -17,9 +17,8 @@ class SessionLife {
 
 export class ExpiryChecker {
   readonly #sessions = new Map<bigint, SessionLife>();
-  /** wall − monotonic time, and since when. */
-  #wallOffsetMs = 0;
-  #wallOffsetSinceMs = 0;
+  /** wall − monotonic time, with the monotonic time from which it was so. */
+  readonly #wallOffsets: { readonly offsetMs: number; readonly sinceMs: number }[] = [];
 
   /** A session was opened, or resumed with another timeout, or loaded at a restart. */
   opened(sessionId: bigint, timeoutMs: number, nowMs: number): void {
@@ -45,41 +44,46 @@ export class ExpiryChecker {
     }
   }
 
-  wallClockIs(offsetMs: number, nowMs: number): void {
-    if (offsetMs !== this.#wallOffsetMs) {
-      this.#wallOffsetMs = offsetMs;
-      this.#wallOffsetSinceMs = nowMs;
-    }
+  wallClockIs(offsetMs: number, sinceMs: number): void {
+    this.#wallOffsets.push({ offsetMs, sinceMs });
   }
 
   /** The server has closed a session by itself. */
   expired({ sessionId, timeMs, loggedMs }: LoggedTxn): void {
-    const proposedMs = timeMs - this.#wallOffsetMs;
-    const isKnown = proposedMs >= this.#wallOffsetSinceMs && proposedMs <= loggedMs;
-    this.#checkDue(sessionId, isKnown ? proposedMs : loggedMs, 'was closed');
+    // The transaction says when it was proposed, by the wall clock. Where that has jumped back, there are two such times.
+    const proposedMs = this.#wallOffsets
+      .map(({ offsetMs, sinceMs }, i) => {
+        const untilMs = this.#wallOffsets[i + 1]?.sinceMs ?? loggedMs;
+        return { atMs: timeMs - offsetMs, sinceMs, untilMs };
+      })
+      .filter(({ atMs, sinceMs, untilMs }) => atMs >= sinceMs && atMs <= untilMs);
+    const due = proposedMs.find(({ atMs }) => this.#isDue(sessionId, atMs));
+    const describe = () =>
+      `session ${sessionHex(sessionId)} was closed at ${proposedMs.map(({ atMs }) => atMs).join(' or ')} ms, too early: ` +
+      `${JSON.stringify(this.#sessions.get(sessionId))}`;
+    check(due !== undefined, 'expiry', describe);
   }
 
-  /** A client was told that its session is gone. */
+  /** A client was told that its session is gone: its time must have been over at some moment, then or before. */
   refused(sessionId: bigint, nowMs: number): void {
-    if (this.#sessions.get(sessionId)?.isOver === false) {
-      this.#checkDue(sessionId, nowMs, 'was refused');
-    }
-  }
-
-  #checkDue(sessionId: bigint, atMs: number, what: string): void {
     const session = this.#sessions.get(sessionId);
-    if (session === undefined) {
+    if (session === undefined || session.isOver) {
       return;
     }
-    const { timeoutMs, signsMs } = session;
+    const { timeoutMs } = session;
+    const signsMs = [...session.signsMs, nowMs].sort((a, b) => a - b);
+    const wasOver = signsMs.some((signMs, i) => i > 0 && signMs - signsMs[i - 1] >= timeoutMs);
+    const name = sessionHex(sessionId);
+    check(wasOver, 'expiry', () => `session ${name} was refused at ${nowMs}; it was never silent for ${timeoutMs} ms`);
+  }
+
+  #isDue(sessionId: bigint, atMs: number): boolean {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined) {
+      return false;
+    }
     // Later signs of life came when its end had been decided.
-    const lastSignMs = Math.max(...signsMs.filter((signMs) => signMs < atMs));
-    check(
-      lastSignMs + timeoutMs <= atMs,
-      'expiry',
-      () =>
-        `session ${sessionHex(sessionId)} ${what} at ${atMs}, ${atMs - lastSignMs} ms after a sign of life; its timeout is ` +
-        `${timeoutMs} ms`,
-    );
+    const lastSignMs = Math.max(...session.signsMs.filter((signMs) => signMs < atMs));
+    return lastSignMs + session.timeoutMs <= atMs;
   }
 }

@@ -6,7 +6,7 @@ import { ErrorNumber, OpCode } from '@treekeeper/protocol';
 import { describeTxn, type History, type LoggedTxn, sameBytes } from '../history.ts';
 import { type ExpectedAnswer, readAnswer, withSortedNames, writeAnswer } from '../model/answers.ts';
 import type { ModelState } from '../model/state.ts';
-import { isWrite } from '../requests.ts';
+import { isWrite, opcodeOf } from '../requests.ts';
 import type { ConnectionView, Sent } from './connection-view.ts';
 import { check } from './violation.ts';
 
@@ -34,7 +34,8 @@ export function checkReply(sent: Sent, reply: ReplyFrame, state: ModelState, his
   }
   if (isLogged || request.kind === 'malformed') {
     sent.refused = true;
-    const err = isLogged ? ErrorNumber.NOT_READ_ONLY : ErrorNumber.MARSHALLING_ERROR;
+    const isFull = reply.err === ErrorNumber.NOT_READ_ONLY && opcodeOf(request) !== OpCode.getData;
+    const err = isFull ? ErrorNumber.NOT_READ_ONLY : ErrorNumber.MARSHALLING_ERROR;
     checkAnswer(reply, { err, body: new Uint8Array(0) }, problem);
   } else if (!isWrite(request)) {
     const reader = { sessionId: view.sessionId, identities: sent.identities, watches: view.watches };
