@@ -48,11 +48,12 @@ function isAdminTls({ admin }: ServerConfig): boolean {
 
 async function openAdmin(config: ServerConfig, dependencies: AdminDependencies): Promise<HttpListener> {
   const { admin, metrics, quorumTls, storage } = config;
+  const clientAuth = admin.needClientAuth ? 'need' : 'none'; // ssl.quorum.clientAuth is about servers
   return await startAdminHttp(
     {
       host: admin.address,
       port: admin.port,
-      tls: isAdminTls(config) ? createTlsServerOptions(loadTls(quorumTls, 'ssl.quorum')) : null,
+      tls: isAdminTls(config) ? createTlsServerOptions(loadTls({ ...quorumTls, clientAuth }, 'ssl.quorum')) : null,
       portUnification: admin.portUnification,
       idleTimeoutMs: admin.idleTimeoutMs,
       forceHttps: admin.forceHttps,

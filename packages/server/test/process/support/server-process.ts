@@ -157,7 +157,7 @@ export class ServerProcess {
   }
 
   get metricsUrl(): string {
-    return `http://127.0.0.1:${this.#portAfter('metrics http://\\S+?:')}/metrics`;
+    return `http://127.0.0.1:${this.#portAfter('metrics https?://\\S+?:')}/metrics`;
   }
 
   #portAfter(prefix: string): number {
