@@ -37,7 +37,7 @@ function run(name: string, args: readonly string[], checks: Checks): void {
 
 function runPage(page: string, port: number, { directory }: Options, checks: Checks): void {
   const text = readFileSync(join(repositoryRoot, page), 'utf8');
-  const blocks = [...text.matchAll(/^```python\n([^]*?)^```$/gm)].map((match) => match[1]);
+  const blocks = [...text.matchAll(/^```python\n([\s\S]*?)^```$/gm)].map((match) => match[1]);
   checks.that(`${page} shows Python`, blocks.length > 0, () => 'no block of it was found');
   for (const [i, block] of blocks.entries()) {
     const file = join(directory, `page-${pages.indexOf(page)}-${i}.py`);

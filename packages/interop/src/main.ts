@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crash } from './crash.ts';
 import { differential } from './differential/suite.ts';
+import { diskFaults } from './disk-faults.ts';
 import { examples } from './examples.ts';
 import { fuzz } from './fuzz.ts';
 import { installPrerequisites } from './prerequisites.ts';
@@ -13,7 +14,7 @@ import { sameFiles } from './same-files.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
 import { Checks, type Options, type Suite } from './suite.ts';
 
-const suites: readonly Suite[] = [programs, examples, differential, sameFiles, crash, fuzz];
+const suites: readonly Suite[] = [programs, examples, differential, sameFiles, crash, fuzz, diskFaults];
 
 const usage = `npm run interop -- [suite ...] [options]
 

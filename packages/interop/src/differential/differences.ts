@@ -163,6 +163,18 @@ export const differences: readonly Difference[] = [
     },
   },
   {
+    id: 'check-watches-of-empty-path',
+    what: 'checkWatches for the path "", an alias of the root, which this connection does watch',
+    apache: 'error −121 while anybody has a recursive watch: its walk over the parents of a path ends before it begins',
+    treekeeper: 'finds the watch',
+    reason: 'The watch is there, and other clients’ watches do not change that.',
+    allows: (disagreement) => {
+      const pair = replies(disagreement, OpCode.checkWatches);
+      const isEmptyPath = disagreement.request?.body.readInt32BE(0) === 0;
+      return isEmptyPath && pair?.[0].err === NO_WATCHER && pair[1].err === 0;
+    },
+  },
+  {
     id: 'multi-read-broken-off',
     what: 'A multiRead that fails as a whole (error −5) because of an operation that does not belong there',
     apache: 'an empty list of results behind the error',

@@ -103,7 +103,8 @@ function masked(text: string): string {
   const lines = text
     .split('\n')
     .filter((line) => line !== '' && line !== 'WATCHER::' && !line.startsWith('SLF4J') && !line.startsWith('Connecting to'))
-    .map((line) => line.replace(/^([cm]time = ).*/, '$1TIME'));
+    .map((line) => line.replace(/^([cm]time = ).*/, '$1TIME'))
+    .map((line) => line.replace(/^\[(.*)\]$/, (_all, list: string) => `[${list.split(', ').sort().join(', ')}]`));
   const isEvent = (line: string): boolean => line.startsWith('WatchedEvent');
   return `${[...lines.filter((line) => !isEvent(line)), 'events:', ...lines.filter(isEvent)].join('\n')}\n`;
 }
