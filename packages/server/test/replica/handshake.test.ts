@@ -1,9 +1,17 @@
 /** Handshakes and the ends of connections (client-protocol.md §2). */
-import { ConnectRequest, OpCode } from '@treekeeper/protocol';
+import { ConnectRequest, OpCode, RequestHeader } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import { sessionPassword } from '../../src/sessions/password.ts';
-import { auth, closeSession, create, exists, getData, ping, raw, setData } from './requests.ts';
+import { auth, closeSession, create, exists, getData, ping, type Request, raw, setData } from './requests.ts';
 import { bytesOf, frame, TestServer } from './support.ts';
+
+function requestFrame(xid: number, request: Request): Buffer {
+  const payload = bytesOf((writer) => {
+    RequestHeader.encode(writer, { xid, type: request.opcode });
+    request.encode(writer);
+  });
+  return frame(payload);
+}
 
 const GONE = { protocolVersion: 0, timeOut: 0, sessionId: 0n, passwd: new Uint8Array(16) };
 
@@ -188,6 +196,30 @@ describe('the order of decisions (§2.3)', () => {
     expect(client.wire.handshake).not.toBeNull();
   });
 
+  test('all of it in one segment, or byte by byte, for global and local sessions', () => {
+    for (const localSessionsEnabled of [false, true]) {
+      for (const bytewise of [false, true]) {
+        const server = new TestServer({ replica: { localSessionsEnabled } });
+        const client = server.connect();
+        const connect = { protocolVersion: 0, lastZxidSeen: 0n, timeOut: 5000, sessionId: 0n, passwd: null };
+        const stream = Buffer.concat([
+          frame(bytesOf((writer) => ConnectRequest.encode(writer, connect))),
+          requestFrame(1, create('/a')),
+          requestFrame(2, exists('/a')),
+        ]);
+        for (const piece of bytewise ? Array.from(stream, (byte) => Uint8Array.of(byte)) : [stream]) {
+          client.wire.sendBytes(piece);
+        }
+        server.settle();
+        const zxid = localSessionsEnabled ? 1 : 2;
+        expect(client.lines()).toEqual([
+          [1, zxid, 0],
+          [2, zxid, 0],
+        ]);
+      }
+    }
+  });
+
   test('what is pipelined behind a handshake that finds its session gone is dropped', () => {
     const server = new TestServer();
     const client = server.connect();
@@ -221,6 +253,26 @@ describe('the order of closing (§2.9)', () => {
     ]);
     expect(client.closed).toBe(true);
     expect(server.client().err(exists('/b'))).toBe(-101);
+  });
+
+  test('a refusal does not cost the events and answers that come before it, and the socket is read on', () => {
+    const server = new TestServer();
+    const client = server.client();
+    client.get(create('/a'));
+    client.get(getData('/a', true));
+    client.send(setData('/a', 'x'));
+    client.send(auth('nosuch', 'x'), -4);
+    server.turn();
+    client.send(create('/b')); // comes while the answers wait: read, and dropped
+    expect(client.wire.connection.paused).toBe(false);
+    server.settle();
+    expect(client.lines()).toEqual([
+      ['event', 3, '/a', 3],
+      [3, 3, 0],
+      [-4, 0, -115],
+    ]);
+    expect(client.closed).toBe(true);
+    expect(server.lastZxid).toBe(3);
   });
 
   test('an expired session: closed without a message', () => {

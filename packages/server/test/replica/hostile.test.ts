@@ -21,7 +21,6 @@ import {
   multi,
   multiRead,
   type Request,
-  raw,
   reconfig,
   remove,
   removeWatches,

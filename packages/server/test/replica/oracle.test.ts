@@ -147,18 +147,18 @@ function isRead(op: Op): op is Read {
 }
 
 function expectedRead(model: Model, { op, path: asked }: Read, session: bigint): Outcome {
-  if (op === 'ephemerals') {
-    const all = model.ephemeralsOf(session);
-    return { err: 0, children: all.filter((one) => ['', '/'].includes(asked) || one.startsWith(asked)).sort() };
-  }
   const path = asked === '' ? '/' : asked;
   const node = model.nodes.get(path);
-  if (node === undefined) {
+  if (node === undefined && op !== 'ephemerals') {
     return { err: -101 };
   }
   switch (op) {
+    case 'ephemerals': {
+      const all = model.ephemeralsOf(session);
+      return { err: 0, children: all.filter((one) => path === '/' || one.startsWith(path)).sort() };
+    }
     case 'getData':
-      return { err: 0, data: node.data, stat: model.stat(path) };
+      return { err: 0, data: node?.data ?? null, stat: model.stat(path) };
     case 'exists':
       return { err: 0, stat: model.stat(path) };
     case 'children':

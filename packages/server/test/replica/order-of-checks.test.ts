@@ -39,7 +39,7 @@ const BAD_ACL = [{ perms: 31, id: { scheme: 'nosuch', id: 'x' } }];
 function scene(): TestClient {
   const server = new TestServer({ replica: { rules: { ...RULES, enforceQuota: true } } });
   const client = server.client();
-  for (const request of [
+  const steps: Request[] = [
     create('/closed'),
     create('/closed/child'),
     setACL('/closed', CLOSED),
@@ -53,8 +53,9 @@ function scene(): TestClient {
     create('/p/full/x'),
     create('/p/e', { flags: 1 }),
     setData('/p/full', 'x'),
-  ]) {
-    client.get(request);
+  ];
+  for (const step of steps) {
+    client.get(step);
   }
   return client;
 }
@@ -250,14 +251,15 @@ describe('the zxid of an answer (§3.2)', () => {
     const client = new TestServer().client();
     client.get(create('/a'));
     client.get(create('/b'));
-    for (const read of [
+    const reads: Request[] = [
       exists('/a'),
       getData('/a'),
       getChildren('/a'),
       sync('/a'),
       addWatch('/a', 0),
       getData('/no'),
-    ]) {
+    ];
+    for (const read of reads) {
       expect(client.ask(read).zxid).toBe(3);
     }
     expect(client.get(exists('/a')).stat.mzxid).toBe(2n);
