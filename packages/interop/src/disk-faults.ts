@@ -53,7 +53,12 @@ async function fullDisk(disk: string, options: Options, checks: Checks): Promise
   writeFileSync(ballast, Buffer.alloc(BALLAST_MB << 20, 1));
   const directory = join(options.directory, 'full-disk');
   const dataDirectory = join(disk, 'data');
-  const server = await Server.start({ flavour: 'treekeeper', directory, dataDirectory, settings: { preAllocSize: 64 } });
+  const server = await Server.start({
+    flavour: 'treekeeper',
+    directory,
+    dataDirectory,
+    settings: { preAllocSize: 64 },
+  });
   const writer = await Session.open(server.port, { timeoutMs: 4000 });
   const other = await Session.open(server.port, { timeoutMs: 4000 });
   await other.create('/before', Buffer.from('b'));
@@ -86,7 +91,9 @@ async function fullDisk(disk: string, options: Options, checks: Checks): Promise
 /** Writes until no answer comes for a while: that write is on its way and has no space. */
 async function fill(session: Session): Promise<{ acknowledged: number; waiting: Promise<number> }> {
   for (let i = 0; ; i++) {
-    const waiting = session.call(OpCode.create, createBody(`/fill-${i}`, Buffer.alloc(100_000, i))).then(({ err }) => err);
+    const waiting = session
+      .call(OpCode.create, createBody(`/fill-${i}`, Buffer.alloc(100_000, i)))
+      .then(({ err }) => err);
     const err = await Promise.race([waiting, sleep(1500, null, { ref: false })]);
     if (err === null) {
       return { acknowledged: i - 1, waiting };
@@ -130,7 +137,9 @@ async function makeData(options: Options): Promise<{ data: string; tree: TreeDum
   const session = await Session.open(server.port);
   await session.create('/d', null);
   for (let round = 0; round < 10; round++) {
-    await Promise.all(Array.from({ length: 100 }, (_, i) => session.create(`/d/${round}-${i}`, Buffer.alloc(50, round))));
+    await Promise.all(
+      Array.from({ length: 100 }, (_, i) => session.create(`/d/${round}-${i}`, Buffer.alloc(50, round))),
+    );
   }
   await session.close();
   const tree = await dumpTree(server.port);

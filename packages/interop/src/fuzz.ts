@@ -25,7 +25,11 @@ export const fuzz: Suite = {
   summary: 'malformed frames, handshakes, records and words neither end nor swell the server, nor disturb others',
   async run(options, checks) {
     const settings = { tickTime: 1000, minSessionTimeout: 1000, globalOutstandingLimit: 100_000, snapCount: 50_000 };
-    const server = await Server.start({ flavour: options.server, directory: join(options.directory, 'fuzz'), settings });
+    const server = await Server.start({
+      flavour: options.server,
+      directory: join(options.directory, 'fuzz'),
+      settings,
+    });
     const control = await Control.start(server);
     const run = new Fuzzer(server, options.seed, options.cases);
     await Promise.all(Array.from({ length: WORKERS }, (_, i) => run.work(i)));
@@ -39,7 +43,11 @@ export const fuzz: Suite = {
       checks.fail('fuzz', fault);
     }
     const { maxLatencyMs, answers, memoryMbMax } = control;
-    checks.that('the control session is answered soon', maxLatencyMs < CONTROL_LATENCY_MS_MAX, () => `${maxLatencyMs} ms`);
+    checks.that(
+      'the control session is answered soon',
+      maxLatencyMs < CONTROL_LATENCY_MS_MAX,
+      () => `${maxLatencyMs} ms`,
+    );
     checks.that('memory stays bounded', memoryMbMax < MEMORY_MB_MAX, () => `${memoryMbMax} MB`);
     await checks.part('all connections are let go', () => connectionsGo(server));
     checks.note(`${run.cases} cases, ${run.refused} of them closed the connection`);
@@ -83,7 +91,9 @@ class Control {
         const tookMs = Math.round(performance.now() - began);
         this.maxLatencyMs = Math.max(this.maxLatencyMs, tookMs);
         if (stat.version !== i + 1 || Buffer.from(data ?? []).toString() !== String(i)) {
-          this.faults.push(`control: version ${stat.version} and data ${Buffer.from(data ?? []).toString()} after set ${i}`);
+          this.faults.push(
+            `control: version ${stat.version} and data ${Buffer.from(data ?? []).toString()} after set ${i}`,
+          );
         }
         this.answers += 2;
         this.memoryMbMax = Math.max(this.memoryMbMax, Math.round(this.#server.memoryBytes() / 1048576));
@@ -126,7 +136,8 @@ class Control {
 }
 
 const interesting = [-1, -2, 0, 1, 7, 0x7fffffff, -0x80000000, 0xfffff, 0x100000, 5_000_000, 0x00ffffff];
-const wordList = 'ruok isro srvr stat conf cons crst srst dump envi wchs wchc wchp mntr dirs hash gtmk stmk lead zzzz'.split(' ');
+const wordList =
+  'ruok isro srvr stat conf cons crst srst dump envi wchs wchc wchp mntr dirs hash gtmk stmk lead zzzz'.split(' ');
 
 class Fuzzer {
   cases = 0;
@@ -320,7 +331,11 @@ async function javaKillers(server: Server, checks: Checks): Promise<void> {
   const session = await Session.open(server.port);
   const { createTTL, create, deleteContainer, createSession, check } = OpCode;
   const err = async (opcode: number, body: Uint8Array): Promise<number> => (await session.call(opcode, body)).err;
-  checks.equal('createTTL, plain flags, ttl -1', await err(createTTL, createBody('/killer', null, openAcl, 0, -1n)), -8);
+  checks.equal(
+    'createTTL, plain flags, ttl -1',
+    await err(createTTL, createBody('/killer', null, openAcl, 0, -1n)),
+    -8,
+  );
   const limits = createBody('/zookeeper/quota/zookeeper_limits', Buffer.from('count=1,bytes=1'));
   checks.equal('limits for the root', await err(create, limits), -8);
   await session.create('/k', null);

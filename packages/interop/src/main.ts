@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { crash } from './crash.ts';
+import { writePage } from './differential/page.ts';
 import { differential } from './differential/suite.ts';
 import { diskFaults } from './disk-faults.ts';
 import { examples } from './examples.ts';
@@ -29,6 +30,7 @@ options
   --differences N      differential: stop after so many differences (default 10)
   --server FLAVOUR     treekeeper (default), or apache to test the tests
   --treekeeper FILE    the treekeeper.js to test (default: this repository's)
+  --write-docs         make docs/reference/differences.md anew, and nothing else
   --keep               keep the working directory
 `;
 
@@ -43,6 +45,7 @@ async function main(): Promise<number> {
       differences: { type: 'string', default: '10' },
       server: { type: 'string', default: 'treekeeper' },
       treekeeper: { type: 'string' },
+      'write-docs': { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
@@ -51,6 +54,10 @@ async function main(): Promise<number> {
   if (values.help || unknown.length > 0 || !['apache', 'treekeeper'].includes(values.server)) {
     process.stdout.write(usage);
     return values.help ? 0 : 2;
+  }
+  if (values['write-docs']) {
+    writePage();
+    return 0;
   }
   installPrerequisites();
   if (values.treekeeper !== undefined) {

@@ -2,9 +2,9 @@
 import { spawn } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
-import { shellScript, shellText } from './programs/java-shell.ts';
 import { cScript, cShellText } from './programs/c-shell.ts';
-import { repositoryRoot, Server, type Flavour } from './servers.ts';
+import { shellScript, shellText } from './programs/java-shell.ts';
+import { type Flavour, repositoryRoot, Server } from './servers.ts';
 import type { Checks, Options, Suite } from './suite.ts';
 
 const scripts = ['client_calls', 'watchers', 'recipes', 'reconnect'] as const;
@@ -61,7 +61,10 @@ async function kazoo(script: string, options: Options, checks: Checks): Promise<
   const server = await fresh(options.server, options);
   const file = join(repositoryRoot, 'packages/interop/python', `${script}.py`);
   // The distribution's Python, for the distribution's kazoo.
-  const child = spawn('/usr/bin/python3', ['-B', file, `127.0.0.1:${server.port}`], { stdio: 'pipe', timeout: SCRIPT_MS_MAX });
+  const child = spawn('/usr/bin/python3', ['-B', file, `127.0.0.1:${server.port}`], {
+    stdio: 'pipe',
+    timeout: SCRIPT_MS_MAX,
+  });
   let text = '';
   let restarts = Promise.resolve();
   child.stdout.on('data', (chunk: Buffer) => {

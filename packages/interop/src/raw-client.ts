@@ -278,7 +278,9 @@ export async function fourLetterWord(port: number, word: string | Uint8Array, ti
   const socket = connect(port, '127.0.0.1');
   const chunks: Buffer[] = [];
   return new Promise((done, failed) => {
-    socket.setTimeout(timeoutMs, () => socket.destroy(new NoAnswerError(`no end of ${String(word)} in ${timeoutMs} ms`)));
+    socket.setTimeout(timeoutMs, () =>
+      socket.destroy(new NoAnswerError(`no end of ${String(word)} in ${timeoutMs} ms`)),
+    );
     socket.on('connect', () => socket.write(word));
     socket.on('data', (chunk) => chunks.push(chunk));
     socket.on('error', failed);

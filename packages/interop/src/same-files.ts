@@ -26,7 +26,10 @@ export const sameFiles: Suite = {
   summary: "each server starts on the other's data directory, with the same tree, sessions and zxid",
   async run(options, checks) {
     const ours = options.server;
-    for (const [from, to] of [['apache', ours], [ours, 'apache']] as const) {
+    for (const [from, to] of [
+      ['apache', ours],
+      [ours, 'apache'],
+    ] as const) {
       for (const end of ['stop', 'kill'] as const) {
         await handOver({ from, to, end, compression: '' }, options, checks);
       }
@@ -66,7 +69,12 @@ async function handOver(testCase: Case, options: Options, checks: Checks): Promi
     }
     const copy = join(directory, 'copy');
     cpSync(dataDirectory, copy, { recursive: true });
-    const same = await Server.start({ flavour: from, directory: join(directory, 'same'), dataDirectory: copy, settings });
+    const same = await Server.start({
+      flavour: from,
+      directory: join(directory, 'same'),
+      dataDirectory: copy,
+      settings,
+    });
     const expected = await look(same, sessions, checks, `${name}, the writer's own restart`);
     await same.stop();
     const other = await Server.start({ flavour: to, directory: join(directory, 'other'), dataDirectory, settings });
@@ -176,9 +184,13 @@ class Load {
   }
 
   async start(): Promise<void> {
-    const sessions = await Promise.all([1, 2, 3, 4].map(() => Session.open(this.#port, { timeoutMs: SESSION_TIMEOUT_MS })));
+    const sessions = await Promise.all(
+      [1, 2, 3, 4].map(() => Session.open(this.#port, { timeoutMs: SESSION_TIMEOUT_MS })),
+    );
     await sessions[0].create('/load', null);
-    this.#running = sessions.flatMap((session, i) => [1, 2, 3, 4].map((lane) => this.#lane(session, `/load/${i}-${lane}`)));
+    this.#running = sessions.flatMap((session, i) =>
+      [1, 2, 3, 4].map((lane) => this.#lane(session, `/load/${i}-${lane}`)),
+    );
   }
 
   async #lane(session: Session, root: string): Promise<void> {
@@ -216,7 +228,11 @@ function javaToolsAccept(dataDirectory: string, name: string, checks: Checks): v
   const directory = join(dataDirectory, 'version-2');
   const run = (tool: string, file: string): string => {
     const args = ['-cp', javaClassPath, '-Dzookeeper.extendedTypesEnabled=true', `org.apache.zookeeper.server.${tool}`];
-    return execFileSync('java', [...args, file], { encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'pipe'] });
+    return execFileSync('java', [...args, file], {
+      encoding: 'utf8',
+      maxBuffer: 1 << 28,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
   };
   const files = readdirSync(directory).sort((x, y) => x.length - y.length || (x < y ? -1 : 1));
   // Each costs the start of a Java machine: the first and the newest of each kind stand for the others.
@@ -253,7 +269,9 @@ async function thereAndBack(options: Options, checks: Checks): Promise<void> {
     }
     const session = await Session.open(server.port);
     await Promise.all(
-      Array.from({ length: 800 }, (_, i) => session.create(`/r${round}-`, Buffer.from(String(i)), CreateMode.persistentSequential)),
+      Array.from({ length: 800 }, (_, i) =>
+        session.create(`/r${round}-`, Buffer.from(String(i)), CreateMode.persistentSequential),
+      ),
     );
     await session.setData('/', Buffer.from(`round ${round}`));
     await session.close();

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdirSync, openSync, closeSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -170,7 +170,9 @@ export class Server {
         throw new Error(`the ${this.flavour} server ended while starting:\n${this.log.slice(-2000)}`);
       }
       if (Date.now() > deadline) {
-        throw new Error(`the ${this.flavour} server does not serve after ${START_MS_MAX} ms:\n${this.log.slice(-2000)}`);
+        throw new Error(
+          `the ${this.flavour} server does not serve after ${START_MS_MAX} ms:\n${this.log.slice(-2000)}`,
+        );
       }
       await sleep(20);
     }

@@ -14,7 +14,14 @@ import {
   StatResponse,
 } from '@treekeeper/protocol';
 import * as bodies from './bodies.ts';
-import { type Event, type HandshakeOptions, parseMessage, RawConnection, type Reply, requestFrame } from './raw-client.ts';
+import {
+  type Event,
+  type HandshakeOptions,
+  parseMessage,
+  RawConnection,
+  type Reply,
+  requestFrame,
+} from './raw-client.ts';
 
 /** The server closed the connection, or refused the session, before it answered. */
 export class ConnectionLost extends Error {
@@ -51,7 +58,10 @@ export class Session {
   #xid = 0;
   #lost = false;
 
-  private constructor(connection: RawConnection, answer: { sessionId: bigint; password: Uint8Array; timeoutMs: number }) {
+  private constructor(
+    connection: RawConnection,
+    answer: { sessionId: bigint; password: Uint8Array; timeoutMs: number },
+  ) {
     this.connection = connection;
     this.id = answer.sessionId;
     this.password = answer.password;

@@ -19,8 +19,8 @@ import {
   SyncResponse,
   WhoAmIResponse,
 } from '@treekeeper/protocol';
-import type { Event, Reply } from '../raw-client.ts';
 import { plain } from '../plain.ts';
+import type { Event, Reply } from '../raw-client.ts';
 
 /** Answered by records without a body are all others. */
 const replyRecords = new Map<number, RecordType>([

@@ -3,8 +3,8 @@
  * pass. docs/reference/differences.md is made from this table.
  */
 import { CREATE_MODE_MAX, ErrorNumber, OpCode, type WatchesRequest } from '@treekeeper/protocol';
-import type { Item, ReplyItem, Side } from './answers.ts';
 import { plain } from '../plain.ts';
+import type { Item, ReplyItem, Side } from './answers.ts';
 import { decodeRequest, type Request } from './requests.ts';
 
 /** Two answers that are not the same. */
@@ -116,7 +116,9 @@ export const differences: readonly Difference[] = [
     reason: 'As ZooKeeper 3.10; the older answer drops what was asked for.',
     allows: (disagreement) => {
       const pair = replies(disagreement, OpCode.multi);
-      return pair !== null && plain(pair[0]) === plain({ ...pair[1], body: withoutCreate2(pair[1].body, pair[0].body) });
+      return (
+        pair !== null && plain(pair[0]) === plain({ ...pair[1], body: withoutCreate2(pair[1].body, pair[0].body) })
+      );
     },
   },
   {
@@ -182,7 +184,11 @@ export const differences: readonly Difference[] = [
     reason: 'Clients read nothing behind an error.',
     allows: (disagreement) => {
       const pair = replies(disagreement, OpCode.multiRead);
-      return pair?.[0].err === MARSHALLING_ERROR && pair[1].body === null && plain({ ...pair[0], body: null }) === plain(pair[1]);
+      return (
+        pair?.[0].err === MARSHALLING_ERROR &&
+        pair[1].body === null &&
+        plain({ ...pair[0], body: null }) === plain(pair[1])
+      );
     },
   },
   {
@@ -193,7 +199,9 @@ export const differences: readonly Difference[] = [
     reason: 'Two names of one node have the same number of descendants.',
     allows: (disagreement) => {
       const pair = replies(disagreement, OpCode.getAllChildrenNumber);
-      const [a, b] = (pair ?? []).map(({ body }) => (body as { totalNumber?: number } | null)?.totalNumber ?? Number.NaN);
+      const [a, b] = (pair ?? []).map(
+        ({ body }) => (body as { totalNumber?: number } | null)?.totalNumber ?? Number.NaN,
+      );
       return a === b + 1 && disagreement.request?.body.equals(Buffer.alloc(4)) === true;
     },
   },
@@ -243,7 +251,8 @@ export const differences: readonly Difference[] = [
   {
     id: 'multi-mode-mismatch',
     what: 'A multi with a create whose type and flags do not belong together',
-    apache: 'the flags decide what is made: type 19 with flags 0 is a plain create; a TTL mode in a type without ttl is −5',
+    apache:
+      'the flags decide what is made: type 19 with flags 0 is a plain create; a TTL mode in a type without ttl is −5',
     treekeeper: 'the type decides, as outside a multi',
     reason: 'One request means one thing, in a multi and outside.',
     avoided: 'types and flags agree inside a multi, but for container flags in a plain create',

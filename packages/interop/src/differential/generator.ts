@@ -168,7 +168,17 @@ export class Generator {
   }
 
   #ttl(): bigint {
-    return this.#random.pick([1n, 1000n, 3600000n, 1099511627775n, 1099511627776n, 0n, -1n, -(2n ** 63n), 2n ** 63n - 1n]);
+    return this.#random.pick([
+      1n,
+      1000n,
+      3600000n,
+      1099511627775n,
+      1099511627776n,
+      0n,
+      -1n,
+      -(2n ** 63n),
+      2n ** 63n - 1n,
+    ]);
   }
 
   #acl(path: string | null): AclEntry[] | null {
@@ -195,7 +205,10 @@ export class Generator {
       () => ({ opcode: create, body: createBody(`${prefix}/zookeeper_limits`, Buffer.from(random.pick(limits))) }),
       () => quotaPair(prefix, (node) => ({ type: create, body: createBody(node, Buffer.from('count=5,bytes=50')) })),
       () => ({ opcode: OpCode.getData, body: watchedBody(`${prefix}/zookeeper_stats`, false) }),
-      () => ({ opcode: OpCode.setData, body: setDataBody(`${prefix}/zookeeper_limits`, Buffer.from(random.pick(limits))) }),
+      () => ({
+        opcode: OpCode.setData,
+        body: setDataBody(`${prefix}/zookeeper_limits`, Buffer.from(random.pick(limits))),
+      }),
       () => quotaPair(prefix, (node) => ({ type: OpCode.delete, body: versionBody(node, -1) })),
       () => ({ opcode: create, body: createBody(random.pick(words.quotaPrefixes), Buffer.from('xy')) }),
       () => ({ opcode: create, body: createBody('/q2', null) }),
@@ -349,7 +362,10 @@ export class Generator {
       [4, () => ({ type: OpCode.delete, body: versionBody(path, words.version(random)) })],
       [5, () => ({ type: OpCode.setData, body: setDataBody(path, bytes, words.version(random)) })],
       [3, () => ({ type: OpCode.check, body: versionBody(path, words.version(random)) })],
-      [0.2, () => ({ type: random.pick([OpCode.setACL, OpCode.exists, OpCode.getData, 99]), body: versionBody(path, 0) })],
+      [
+        0.2,
+        () => ({ type: random.pick([OpCode.setACL, OpCode.exists, OpCode.getData, 99]), body: versionBody(path, 0) }),
+      ],
     ])();
   }
 
@@ -383,7 +399,13 @@ export class Generator {
   #mangled(connection: number): Request {
     const random = this.#random;
     for (;;) {
-      const request = random.pick([() => this.#create(), () => this.#setAcl(), () => this.#read(connection), () => this.#watching(connection), () => this.#setData()])();
+      const request = random.pick([
+        () => this.#create(),
+        () => this.#setAcl(),
+        () => this.#read(connection),
+        () => this.#watching(connection),
+        () => this.#setData(),
+      ])();
       if ((request.bodyB !== undefined && !isSetWatches(request)) || request.body.length === 0) {
         continue;
       }
@@ -410,7 +432,10 @@ export class Generator {
       () => copy.subarray(0, at),
       () => random.bytes(random.below(30)),
       () => {
-        copy.writeInt32BE(random.pick([-1, -2, -2147483648, 2147483647, 1000, 5_000_000]), Math.min(at, copy.length - 4) & ~3);
+        copy.writeInt32BE(
+          random.pick([-1, -2, -2147483648, 2147483647, 1000, 5_000_000]),
+          Math.min(at, copy.length - 4) & ~3,
+        );
         return copy;
       },
     ])();

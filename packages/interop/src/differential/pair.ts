@@ -1,4 +1,5 @@
 import { OpCode, SpecialXid } from '@treekeeper/protocol';
+import { plain } from '../plain.ts';
 import {
   type Event,
   type HandshakeAnswer,
@@ -9,7 +10,6 @@ import {
 } from '../raw-client.ts';
 import { describeItem, type Item, Side } from './answers.ts';
 import { type Difference, type Disagreement, differences } from './differences.ts';
-import { plain } from '../plain.ts';
 import { describeRequest, type Request } from './requests.ts';
 
 /** A session that exists on both servers, and its connection to each, if it has one now. */
@@ -210,10 +210,12 @@ export class Pair {
     const overtaking = requests.filter(overtakes);
     const theirXids = new Set(xids.filter((_xid, i) => overtakes(requests[i])));
     const isOvertaking = (message: Reply | Event): boolean => message.kind === 'reply' && theirXids.has(message.xid);
-    const items = this.#compareStreams(slot, queued, [
-      fromA.filter((message) => !isOvertaking(message)),
-      fromB.filter((message) => !isOvertaking(message)),
-    ], sortEvents);
+    const items = this.#compareStreams(
+      slot,
+      queued,
+      [fromA.filter((message) => !isOvertaking(message)), fromB.filter((message) => !isOvertaking(message))],
+      sortEvents,
+    );
     this.#compareStreams(slot, overtaking, [fromA.filter(isOvertaking), fromB.filter(isOvertaking)], sortEvents);
     return items;
   }
@@ -347,5 +349,7 @@ function causeOf(request: Request | null, a: Item, b: Item): string {
     }
     return a.zxid !== b.zxid ? `${name}: zxid, err ${a.err}` : `${name}: body, err ${a.err}`;
   }
-  return a.kind === 'event' && b.kind === 'event' ? `event ${a.type} and ${b.type}` : `${name}: ${a.kind} and ${b.kind}`;
+  return a.kind === 'event' && b.kind === 'event'
+    ? `event ${a.type} and ${b.type}`
+    : `${name}: ${a.kind} and ${b.kind}`;
 }

@@ -134,7 +134,11 @@ function isKiller(opcode: number, decoded: unknown): boolean {
   if (typeof path !== 'string') {
     return false;
   }
-  if (data !== undefined && path.endsWith('/zookeeper_stats') && !/^count=\d+,bytes=\d+$/.test(Buffer.from(data ?? []).toString())) {
+  if (
+    data !== undefined &&
+    path.endsWith('/zookeeper_stats') &&
+    !/^count=\d+,bytes=\d+$/.test(Buffer.from(data ?? []).toString())
+  ) {
     return true;
   }
   return flags !== undefined && path === '/zookeeper/quota/zookeeper_limits';

@@ -5,6 +5,7 @@ import { type Flavour, Server } from '../servers.ts';
 import { type Checks, type Options, type Suite, shortStack } from '../suite.ts';
 import { differences } from './differences.ts';
 import { Driver } from './driver.ts';
+import { checkPage } from './page.ts';
 import { UnexpectedDifference } from './pair.ts';
 
 /** A sequence begins with empty servers; long runs are many sequences. */
@@ -26,6 +27,7 @@ export const differential: Suite = {
   name: 'differential',
   summary: 'the same random requests to Apache ZooKeeper and to the server under test give the same answers',
   async run(options, checks) {
+    checkPage(checks);
     let requests = 0;
     let compared = 0;
     const letThrough = new Map<string, number>();

@@ -31,7 +31,20 @@ export const badPaths: readonly (string | null)[] = [
   '/a/b/c/d/e/f',
 ];
 /** Odd, and right all the same. */
-const oddPaths = ['/...', '/.a', '/a.', '/..a', '/a b', '/\u00a0', '/\u00e9', '/\u4e2d\u6587', '/\ud7ff', '/\uf900', '/\uffef', `/${'n'.repeat(300)}`];
+const oddPaths = [
+  '/...',
+  '/.a',
+  '/a.',
+  '/..a',
+  '/a b',
+  '/\u00a0',
+  '/\u00e9',
+  '/\u4e2d\u6587',
+  '/\ud7ff',
+  '/\uf900',
+  '/\uffef',
+  `/${'n'.repeat(300)}`,
+];
 const systemPaths = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config', '/zookeeper/a', ''];
 export const quotaPrefixes = ['/q1', '/q2/a'];
 
@@ -55,7 +68,15 @@ export function openPath(random: Random): string {
 }
 
 export function secretPath(random: Random): string {
-  return below(random, secretRoot, random.weighted([[1, 0], [4, 1], [2, 2]]));
+  return below(
+    random,
+    secretRoot,
+    random.weighted([
+      [1, 0],
+      [4, 1],
+      [2, 2],
+    ]),
+  );
 }
 
 export function systemPath(random: Random): string {

@@ -54,7 +54,10 @@ const compared: readonly (readonly [word: string, normalise: Normalise])[] = [
   ['wchp', blocks],
   ['dump', ephemerals],
   ['srvr', linesOf('Zxid', 'Mode', 'Node count', 'Outstanding')],
-  ['conf', linesOf('tickTime', 'maxClient', 'minSession', 'maxSession', 'secureClientPort', 'clientPortListen', 'serverId')],
+  [
+    'conf',
+    linesOf('tickTime', 'maxClient', 'minSession', 'maxSession', 'secureClientPort', 'clientPortListen', 'serverId'),
+  ],
   ['mntr', linesOf('zk_server_state', 'zk_znode_count', 'zk_ephemerals_count')],
 ];
 const ATTEMPTS = 40;

@@ -102,7 +102,9 @@ async function seen(condition: () => boolean): Promise<void> {
 function masked(text: string): string {
   const lines = text
     .split('\n')
-    .filter((line) => line !== '' && line !== 'WATCHER::' && !line.startsWith('SLF4J') && !line.startsWith('Connecting to'))
+    .filter(
+      (line) => line !== '' && line !== 'WATCHER::' && !line.startsWith('SLF4J') && !line.startsWith('Connecting to'),
+    )
     .map((line) => line.replace(/^([cm]time = ).*/, '$1TIME'))
     .map((line) => line.replace(/^\[(.*)\]$/, (_all, list: string) => `[${list.split(', ').sort().join(', ')}]`));
   const isEvent = (line: string): boolean => line.startsWith('WatchedEvent');
