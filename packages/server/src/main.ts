@@ -67,18 +67,13 @@ function readiness(server: Server, config: ServerConfig): string {
 function welcome(server: Server, config: ServerConfig): string {
   const { nodeCount } = server.summary;
   const address = `${config.listeners.clientAddress ?? '127.0.0.1'}:${server.clientPort ?? server.secureClientPort}`;
-  const rows = [
-    ['Clients', `${address} (any ZooKeeper client, such as zkCli.sh -server ${address})`],
-    ...server.httpUrls.map((url) => {
-      const [kind, link] = url.split(' ', 2);
-      return [kind[0].toUpperCase() + kind.slice(1), link];
-    }),
-    ['Data', `${resolve(config.storage.dataDir)} (${nodeCount} nodes)`],
-    ['Stop', 'Ctrl-C; the data stay'],
-  ];
+  const urls = server.httpUrls.map((url) => url.replace(/^admin /, 'Admin    ').replace(/^metrics /, 'Metrics  '));
   return [
     'ready: a ZooKeeper server for trying things out',
-    ...rows.map(([name, text]) => `${name.padEnd(8)} ${text}`),
+    `Clients  ${address} (any ZooKeeper client, such as zkCli.sh -server ${address})`,
+    ...urls,
+    `Data     ${resolve(config.storage.dataDir)} (${nodeCount} nodes)`,
+    'Stop     Ctrl-C; the data stay',
   ].join('\n');
 }
 

@@ -1,6 +1,6 @@
 /**
- * The composition root: the only file in which host/ and replica/ meet. Constructors and wires, by hand, in the order in
- * which a server comes up.
+ * The composition root: the only file in which host/ and replica/ meet. Constructors and wires, by hand, in the order
+ * in which a server comes up.
  */
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
@@ -257,7 +257,8 @@ export class Server {
 
   /**
    * Restoring is a restart on other data: the snapshot is put on disk under the last zxid, so that it goes before all
-   * logs there are, and a new replica recovers from it. All connections are closed; the snapshot's sessions can be resumed.
+   * logs there are, and a new replica recovers from it. All connections are closed; the snapshot's sessions can be
+   * resumed.
    */
   async #restore(snapshot: AsyncIterable<Uint8Array>): Promise<number> {
     if (this.#restoring) {

@@ -1,6 +1,6 @@
 /**
- * The audit log (audit.enable): one line per write of a client of this server, done or refused, and per start and stop of
- * the server. Tab-separated `key=value` pairs in a fixed order; pairs that do not apply are left out.
+ * The audit log (audit.enable): one line per write of a client of this server, done or refused, and per start and stop
+ * of the server. Tab-separated `key=value` pairs in a fixed order; pairs that do not apply are left out.
  */
 import type { ACL } from '@treekeeper/protocol';
 import { Perms } from '@treekeeper/protocol';

@@ -1,7 +1,7 @@
 /**
  * ZooKeeper's metrics that are recorded as things happen: name, type, what it means. Gauges, which are read from the
- * server when asked, are in gauges.ts. Times are milliseconds. Every name is exported, so that dashboards and alert rules
- * find what they know; those of `idleMetrics`, at the end, stay at 0 for the reason given there.
+ * server when asked, are in gauges.ts. Times are milliseconds. Every name is exported, so that dashboards and alert
+ * rules find what they know; those of `idleMetrics`, at the end, stay at 0 for the reason given there.
  */
 export type MetricType =
   | 'counter'

@@ -47,8 +47,8 @@ export class Inbound {
   }
 
   /**
-   * The first four bytes are a frame's length or a four-letter word (client-protocol.md §2.1). Returns the bytes to go on
-   * with as frames, null when the connection is a probe or more bytes are needed.
+   * The first four bytes are a frame's length or a four-letter word (client-protocol.md §2.1). Returns the bytes to
+   * go on with as frames, null when the connection is a probe or more bytes are needed.
    */
   #tryProbe(client: ClientConnection, chunk: Uint8Array): Uint8Array | null {
     const bytes = client.probeBytes.length === 0 ? chunk : Buffer.concat([client.probeBytes, chunk]);

@@ -1,4 +1,4 @@
-/** Which paths are read and written most, from a sample of the requests (pathStats.*): a report in the log now and then. */
+/** Which paths are read and written most, from a sample of the requests (pathStats.*): reports in the log. */
 import type { Random } from '../io/random.ts';
 
 export interface PathStatisticsOptions {
@@ -80,8 +80,8 @@ export class PathStatistics {
       return null;
     }
     const minutes = Math.round((this.#slots.length * slotDurationMs) / 60_000);
-    const share = Math.round(this.#options.sampleRate * 100);
-    return `hot paths of the last ${minutes} min, from ${share} % of the requests: read ${reads || '-'}; written ${writes || '-'}`;
+    const sample = `from ${Math.round(this.#options.sampleRate * 100)} % of the requests`;
+    return `hot paths of the last ${minutes} min, ${sample}: read ${reads || '-'}; written ${writes || '-'}`;
   }
 
   #top(kind: 'reads' | 'writes'): string {

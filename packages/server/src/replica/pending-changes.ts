@@ -1,6 +1,6 @@
 /**
- * What the tree will be when everything proposed has been applied: an overlay of changed nodes over the tree. Writes are
- * prepared against it, so that a pipeline of writes needs no waiting. Single-threaded: one preparation at a time.
+ * What the tree will be when everything proposed has been applied: an overlay of changed nodes over the tree. Writes
+ * are prepared against it, so that a pipeline of writes needs no waiting. Single-threaded: one preparation at a time.
  */
 import type { Id } from '@treekeeper/protocol';
 import type { PendingNode, Preparation, World } from '../operations/operation.ts';

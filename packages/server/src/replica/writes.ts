@@ -73,7 +73,7 @@ export class Writes {
   }
 
   /**
-   * Prepares and proposes a write. A refused one is proposed too, as an error transaction: it has its place in the order.
+   * Prepares and proposes a write. A refused one is proposed too, as an error transaction: it has its place in order.
    * `client` is null for the server's own writes (session 0).
    */
   submit(

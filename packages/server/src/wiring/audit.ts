@@ -42,7 +42,7 @@ export function openAudit({ audit, log: logOptions }: ServerConfig, log: Log): R
   );
 }
 
-/** Collects lines and writes those of a turn at once: a write call for each would cost more than the write it tells of. */
+/** Collects lines and writes those of a turn at once: a call for each would cost more than the write it tells of. */
 export class ReplicaAudit implements WriteAudit {
   readonly #file: RollingFile;
   readonly #path: string;
