@@ -190,7 +190,7 @@ class Checker {
 
   /** The registry is the judge; it stops at its first fault, so the parts are shown to it one by one. */
   auth(): void {
-    const { auth } = this.#config;
+    const { auth, sasl } = this.#config;
     const plain: AuthOptions = { ...auth, authProviders: new Map(), requireSasl: false, enforceAuth: false };
     const known = new Map<string, string>();
     this.#tryAuth(plain);
@@ -202,6 +202,12 @@ class Checker {
     this.#tryAuth({ ...auth, tlsEnabled: auth.tlsEnabled && auth.sslAuthProvider === 'x509', authProviders: known });
     if (auth.skipAcl) {
       this.#warn(['skipACL'], 'skipACL=yes: every client may read and change everything');
+    }
+    if (sasl.jaasFile !== null && sasl.fipsMode) {
+      const message =
+        'SASL users are configured, but fips-mode is on, as it is by default since ZooKeeper 3.9.4: no login with ' +
+        'DIGEST-MD5 will work; set fips-mode=false to allow it';
+      this.#warn(['fips-mode', 'java.security.auth.login.config'], message);
     }
   }
 

@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 /**
  * A text file that is renamed to `path.1` when it has become too large, `path.1` to `path.2` and so on; the oldest one
@@ -11,11 +12,12 @@ export class RollingFile {
   #file: number;
   #sizeBytes: number;
 
-  /** Appends to the file when there is one. Throws the system's error when it cannot be opened. */
+  /** Appends to the file when there is one; makes its directory. Throws the system's error when it cannot be opened. */
   constructor(path: string, maxBytes: number, backups: number) {
     this.#path = path;
     this.#maxBytes = maxBytes;
     this.#backups = backups;
+    mkdirSync(dirname(path), { recursive: true });
     this.#file = openSync(path, 'a');
     this.#sizeBytes = fstatSync(this.#file).size;
   }

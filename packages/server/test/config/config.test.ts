@@ -165,6 +165,15 @@ describe('which of several counts', () => {
   });
 });
 
+test('SASL users whom fips-mode will turn away are warned of', () => {
+  const jaas = `java.security.auth.login.config=${write('jaas.conf', '')}`;
+  expect(shown(load(jaas).warnings)).toEqual([
+    'zoo.cfg:3: SASL users are configured, but fips-mode is on, as it is by default since ZooKeeper 3.9.4: no login with ' +
+      'DIGEST-MD5 will work; set fips-mode=false to allow it',
+  ]);
+  expect(load(`${jaas}\nfips-mode=false`).warnings).toEqual([]);
+});
+
 describe('names', () => {
   test('an unknown key is reported with the nearest right one and stops nothing', () => {
     const { warnings } = load('snapCuont=10\ncom.acme.thing=1');

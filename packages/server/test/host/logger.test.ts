@@ -64,7 +64,12 @@ describe('the log', () => {
   });
 
   test('a file that cannot be opened is an error', () => {
-    expect(() => lines({ file: 'no/server.log' })).toThrow('ENOENT');
+    expect(() => lines({ file: '.' })).toThrow('EISDIR');
+  });
+
+  test('a missing directory is made', () => {
+    lines({ file: 'logs/here/server.log' }).log.info('i');
+    expect(readFileSync(join(dir, 'logs/here/server.log'), 'utf8')).toBe('2026-11-21T09:30:00.123Z INFO  i\n');
   });
 });
 
