@@ -88,7 +88,12 @@ export const deleteContainer: WriteOperation<{ path: string }> = {
     if (node.childCount > 0) {
       return ErrorNumber.NOT_EMPTY;
     }
-    if (ownerKind(node.owner, preparation.world.tree.ownerRules) === 'ephemeral') {
+    // The reaper has judged the node that it saw: one that is only now being made or changed in its place is another.
+    const { tree } = preparation.world;
+    const seen = tree.find(path);
+    const kind = ownerKind(node.owner, tree.ownerRules);
+    const isReapable = kind === 'container' || kind === 'ttl';
+    if (!isReapable || seen === 0 || node.czxid !== tree.czxid(seen) || node.mzxid !== tree.mzxid(seen)) {
       return ErrorNumber.BAD_VERSION;
     }
     removePending(preparation, node);

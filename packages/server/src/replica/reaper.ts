@@ -46,7 +46,10 @@ export class Reaper {
     while (this.#due.length > 0 && nowMs >= this.#nextRemovalMs) {
       this.#nextRemovalMs += spacingMs;
       const { path, isTtl } = this.#due.pop() as Due;
-      this.#remove(path, isTtl); // checked again when it is prepared
+      // Much may have happened since it was found; what is on its way is looked at when the removal is prepared.
+      if (this.#isDue(path, wallMs)) {
+        this.#remove(path, isTtl);
+      }
     }
   }
 
@@ -54,20 +57,34 @@ export class Reaper {
     const tree = this.#tree;
     const due: Due[] = [];
     for (const path of tree.containers()) {
-      const node = tree.find(path);
-      const idleMs = wallMs - tree.mtimeMs(node);
-      const { maxNeverUsedIntervalMs } = this.#options;
-      const used = tree.cversion(node) > 0;
-      if (tree.childCount(node) === 0 && (used || (maxNeverUsedIntervalMs > 0 && idleMs > maxNeverUsedIntervalMs))) {
+      if (this.#isDue(path, wallMs)) {
         due.push({ path, isTtl: false });
       }
     }
     for (const path of tree.ttlNodes()) {
-      const node = tree.find(path);
-      if (tree.childCount(node) === 0 && wallMs - tree.mtimeMs(node) > ttlOfOwner(tree.owner(node))) {
+      if (this.#isDue(path, wallMs)) {
         due.push({ path, isTtl: true });
       }
     }
     return due;
+  }
+
+  #isDue(path: string, wallMs: number): boolean {
+    const tree = this.#tree;
+    const node = tree.find(path);
+    if (node === 0 || tree.childCount(node) > 0) {
+      return false;
+    }
+    const idleMs = wallMs - tree.mtimeMs(node);
+    switch (tree.ownerKind(node)) {
+      case 'container': {
+        const { maxNeverUsedIntervalMs } = this.#options;
+        return tree.cversion(node) > 0 || (maxNeverUsedIntervalMs > 0 && idleMs > maxNeverUsedIntervalMs);
+      }
+      case 'ttl':
+        return idleMs > ttlOfOwner(tree.owner(node));
+      default:
+        return false;
+    }
   }
 }
