@@ -289,9 +289,6 @@ export class Referee {
 
   /** The server has come up again. All connections are gone. */
   restarted(replica: Replica, nowMs: number): void {
-    for (const view of this.#views) {
-      this.ended(view);
-    }
     const { lastZxid } = replica.world.tree;
     checkRecoveredZxid(lastZxid, this.seenZxid, this.history.lastZxid);
     this.history.forgetAfter(lastZxid);

@@ -72,6 +72,18 @@ export class WorkloadClient {
     return this.current?.wire.handshake !== undefined && this.current?.wire.handshake !== null;
   }
 
+  /** Its situation in words. */
+  describe(): string {
+    if (this.current === null) {
+      return 'not connected';
+    }
+    const { link, waiting } = this.current;
+    const { connection } = link;
+    const handshake = this.isConnected ? 'connected' : 'waiting for its session';
+    const inTheWay = `${connection.paused ? ', not read by the server' : ''}${link.hasDown ? ', with bytes to read' : ''}`;
+    return `${handshake} on ${connection.remotePort}${inTheWay}, waiting for ${waiting.map(({ kind }) => kind).join()}`;
+  }
+
   get isIdle(): boolean {
     return this.current === null || this.current.waiting.length === 0;
   }

@@ -145,7 +145,7 @@ export class World implements ClientWorld {
     }
     if ((connection.closed || link.isCut) && !link.hasDown) {
       owner.disconnected(link.client as ClientConnection);
-      if (link.serverKnowsEnd) {
+      if (link.view.ended && link.serverKnowsEnd) {
         this.links.delete(link);
       }
     }
@@ -215,6 +215,7 @@ export class World implements ClientWorld {
     for (const link of this.links) {
       if (link.connection.closed && !link.view.ended) {
         this.#trace.tell(`connection ${link.connection.remotePort} is closed`);
+        link.connection.blocked = false;
         this.referee.ended(link.view);
       }
     }
@@ -326,6 +327,7 @@ export class World implements ClientWorld {
       link.connection.closed = true;
       link.connection.blocked = false;
       link.serverKnowsEnd = true;
+      this.referee.ended(link.view);
     }
     this.clock.advance(1 + this.#diskDice.below(3000));
   }

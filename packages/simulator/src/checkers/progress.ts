@@ -14,13 +14,12 @@ export interface ProgressClient {
 /** Every client has had its writes acknowledged, and waits for no answer. */
 export function checkProgress(clients: readonly ProgressClient[]): void {
   for (const { client, wanted } of clients) {
-    const { name, demandsMet, current } = client;
+    const { name, demandsMet } = client;
     check(
       demandsMet >= wanted && client.isIdle,
       'progress',
       () =>
-        `${name} got ${demandsMet} of ${wanted} writes done, ${client.isConnected ? 'connected' : 'not connected'}, ` +
-        `waits for ${current?.waiting.map(({ kind }) => kind).join() ?? 'nothing'}`,
+        `${name} got ${demandsMet} of ${wanted} writes done; it is ${client.describe()}`,
     );
   }
 }
