@@ -13,7 +13,7 @@ export interface ConnectionThrottleOptions {
   readonly freezeTimeMs: number;
   readonly dropIncrease: number;
   readonly dropDecrease: number;
-  /** The share of the bucket that must be full for the probability to fall. */
+  /** The share of the bucket that may be missing for the probability to fall. */
   readonly decreaseRatio: number;
   readonly weightEnabled: boolean;
   readonly globalSessionWeight: number;
@@ -101,7 +101,7 @@ export class ConnectionThrottle {
     this.#lastChangeMs = nowMs;
     if (this.#tokens < 1) {
       this.#dropProbability = Math.min(1, this.#dropProbability + dropIncrease);
-    } else if (this.#tokens >= this.#capacity * decreaseRatio) {
+    } else if (this.deficit <= this.#capacity * decreaseRatio) {
       this.#dropProbability = Math.max(0, this.#dropProbability - dropDecrease);
     }
   }
