@@ -62,7 +62,7 @@ export const LIMIT_KEYS: readonly KeyRow[] = [
     meaning: 'It shrinks by this while there are enough' },
   { key: 'connection_throttle_decrease_ratio', aliases: ['connectionDecreaseRatio'], kind: 'property',
     type: share, default: '0', effect: 'connectionThrottle.decreaseRatio', judgement: 'niche',
-    meaning: 'Part of the bucket that must be full for it to shrink' },
+    meaning: 'Part of the bucket that may be missing for it to shrink' },
   { key: 'connection_throttle_weight_enabled', kind: 'property', type: boolean, default: 'false',
     effect: 'connectionThrottle.weightEnabled', judgement: 'niche',
     meaning: 'Kinds of session cost different numbers of tokens' },
