@@ -1,6 +1,7 @@
 /**
  * What a durable write of 200 bytes costs: one write to a file opened with O_DSYNC, or a write and then fdatasync, each
- * a trip through Node's thread pool. In turns, in a file whose space is marked in advance. `node bench/micro/sync.js DIRECTORY`
+ * a trip through Node's thread pool. In turns, in files whose space is marked in advance.
+ * `node bench/micro/sync.js DIRECTORY`
  */
 import { closeSync, constants, fdatasync, mkdtempSync, openSync, rmSync, write, writeSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,5 +1,6 @@
 /**
- * A million nodes of 100 bytes in the tree's columns, and as objects in a Map: memory, and the cost of a full collection.
+ * A million nodes of 100 bytes in the tree's columns, and as objects in a Map: memory, and what a full collection
+ * takes.
  * After `npm run build`: node --expose-gc bench/micro/tree.js columns; node --expose-gc bench/micro/tree.js objects
  */
 import { DataTree } from '@treekeeper/server/internal';
