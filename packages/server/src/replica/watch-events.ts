@@ -59,7 +59,9 @@ export class WatchEvents {
 
   /** Puts an event into a connection's output. zxid −1: unknown. */
   readonly send = (client: ClientConnection, type: number, path: string, zxid: number): void => {
-    if (client.phase === 'closing' || client.gone) {
+    // One that is being closed still gets answers in this turn, so it gets the events that come before them: without, its
+    // client would come back having seen the zxid and not the change.
+    if (client.gone) {
       return;
     }
     const frame = this.#encoder.encode(type, path, zxid);
