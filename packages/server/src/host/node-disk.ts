@@ -317,9 +317,11 @@ export class NodeDisk implements Disk {
   }
 }
 
-/** No space, or no more of this user's share: both may pass. */
+const PASSING: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']);
+
+/** No space, no more of this user's share, or no number left for another file: all may pass. */
 function kindOf({ code }: NodeJS.ErrnoException): 'full' | 'failed' {
-  return code === 'ENOSPC' || code === 'EDQUOT' ? 'full' : 'failed';
+  return code !== undefined && PASSING.has(code) ? 'full' : 'failed';
 }
 
 /** The version-2 directory in `directory`, which exists and can be written. */

@@ -58,7 +58,7 @@ test('after SIGKILL everything acknowledged is there, again and again', async ()
 test('a new server of a newcomer says where it listens, where its data are and how to stop it', async () => {
   const directory = newDirectory();
   const args = ['server', '-DclientPort=0', '-Dadmin.serverPort=0'];
-  const server = await ServerProcess.startCommand(args, directory);
+  const server = await ServerProcess.startCommand(args, { directory });
   await server.waitFor(/Ctrl-C/);
   expect(server.output).toMatch(/Treekeeper \d+\.\d+\.\d+ \(speaks ZooKeeper 3\.10\.0\), Node v\d+/);
   expect(server.output).toMatch(/ {4}Clients {2}127\.0\.0\.1:\d+ \(any ZooKeeper client/);
@@ -89,7 +89,7 @@ describe('a port that is taken', () => {
 
   test('the admin port of a server without zoo.cfg, which nobody has asked for: a warning', async () => {
     const args = ['server', '-DclientPort=0', `-Dadmin.serverPort=${taken()}`];
-    const server = await ServerProcess.startCommand(args, newDirectory());
+    const server = await ServerProcess.startCommand(args);
     expect(server.output).toMatch(/ WARN {2}the admin server cannot start/);
     expect(await server.stop()).toBe(0);
   });
@@ -146,6 +146,39 @@ describe('data directories', () => {
     expect(result.status).not.toBe(0);
     expect(result.stdout).toMatch(/ERROR .*dataLogDir/);
   });
+});
+
+test('out of file numbers: clients are turned away, writes wait, and both work again when some are free', async () => {
+  const server = await ServerProcess.start({ maxClientCnxns: 0 }, { filesMax: 60 });
+  const flood = await Promise.all(Array.from({ length: 80 }, () => Client.connect(server.port).catch(() => null)));
+  const turnedAway = flood.filter((client) => client !== null).map((client) => client.closed);
+  await Promise.race(turnedAway);
+  // The log has no file yet, and gets none now.
+  const waiting = flood.map((client) => client?.handshake(null).catch(() => {}));
+  await server.waitFor(/ ERROR the disk of the transaction log is full: .*EMFILE/);
+  for (const client of flood) {
+    client?.socket.destroy();
+  }
+  await Promise.all(waiting);
+  await server.waitFor(/writes are accepted/);
+  const client = await Client.open(server.port);
+  expect((await client.call(create('/a'))).err).toBe(0);
+  await client.end();
+  expect(await server.stop()).toBe(0);
+});
+
+test('a pause of the whole process is told when somebody wants to know', async () => {
+  const server = await ServerProcess.start({
+    'jvm.pause.monitor': 'true',
+    'jvm.pause.sleep.time.ms': 20,
+    'jvm.pause.info-threshold.ms': 50,
+    'jvm.pause.warn-threshold.ms': 200,
+  });
+  server.kill('SIGSTOP');
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  server.kill('SIGCONT');
+  await server.waitFor(/ WARN {2}the event loop stood still for \d{3,} ms/);
+  expect(await server.stop()).toBe(0);
 });
 
 test('wrong arguments end with 2 and point to the help', () => {

@@ -39,6 +39,8 @@ export interface StartOptions {
   readonly directory?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Files and sockets that it may have open. */
+  readonly filesMax?: number;
 }
 
 function writeConfig(settings: Settings, directory: string): string {
@@ -83,9 +85,12 @@ export class ServerProcess {
   #wake: () => void = () => {};
   #ended = false;
 
-  private constructor(args: readonly string[], directory: string, env: Readonly<Record<string, string>> | undefined) {
+  private constructor(args: readonly string[], { directory, env, filesMax }: StartOptions & { directory: string }) {
     this.directory = directory;
-    this.#child = spawn(process.execPath, [COMMAND, ...args], { cwd: directory, env: environment(env) });
+    const command = [process.execPath, COMMAND, ...args];
+    const [program, ...rest] =
+      filesMax === undefined ? command : ['/bin/sh', '-c', `ulimit -n ${filesMax}; exec "$0" "$@"`, ...command];
+    this.#child = spawn(program, rest, { cwd: directory, env: environment(env) });
     running.add(this.#child);
     const onOutput = (chunk: Buffer): void => {
       this.output += chunk.toString();
@@ -105,16 +110,13 @@ export class ServerProcess {
 
   /** Starts a server and waits until it is ready. */
   static async start(settings: Settings = {}, options: StartOptions = {}): Promise<ServerProcess> {
-    const { directory = newDirectory(), args = [], env } = options;
-    return await ServerProcess.startCommand(['server', writeConfig(settings, directory), ...args], directory, env);
+    const { directory = newDirectory(), args = [] } = options;
+    const command = ['server', writeConfig(settings, directory), ...args];
+    return await ServerProcess.startCommand(command, { ...options, directory });
   }
 
-  static async startCommand(
-    args: readonly string[],
-    directory: string,
-    env?: Readonly<Record<string, string>>,
-  ): Promise<ServerProcess> {
-    const server = new ServerProcess(args, directory, env);
+  static async startCommand(args: readonly string[], options: StartOptions = {}): Promise<ServerProcess> {
+    const server = new ServerProcess(args, { directory: newDirectory(), ...options });
     await server.waitFor(/ ready: .*\n/);
     return server;
   }
