@@ -2,6 +2,7 @@
 import { OpCode } from '@treekeeper/protocol';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { simulatedOptions } from '../../../simulator/src/standalone-world.ts';
 import { Model, type ModelWrite, type Outcome } from './model.ts';
 import {
   check,
@@ -16,6 +17,7 @@ import {
   getData,
   getEphemerals,
   multi,
+  ping,
   type Request,
   type Result,
   remove,
@@ -29,6 +31,7 @@ type Op = ModelWrite | Read;
 type Step =
   | { kind: 'group'; requests: { client: number; op: Op }[] }
   | { kind: 'time'; ms: number }
+  | { kind: 'expire'; client: number }
   | { kind: 'restart' };
 
 const SESSIONS = 2;
@@ -104,6 +107,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('time' as const), ms: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('expire' as const), client: fc.nat(SESSIONS - 1) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const) }) },
 );
 
@@ -191,7 +195,8 @@ function outcomeOf(err: number, value: unknown): Outcome {
 }
 
 class Run {
-  readonly server = new TestServer();
+  /** Containers and TTL nodes stay: when they would go is not the model's business. */
+  readonly server = new TestServer({ replica: { reaper: { ...simulatedOptions.reaper, checkIntervalMs: 1e12 } } });
   model = new Model();
   clients: TestClient[] = [];
   zxid = 0;
@@ -212,6 +217,9 @@ class Run {
       case 'time':
         this.server.advance(of.ms);
         return;
+      case 'expire':
+        this.#expire(of.client);
+        return;
       case 'restart':
         this.server.restart();
         this.clients = this.clients.map((client) => client.resume());
@@ -220,6 +228,19 @@ class Run {
       case 'group':
         this.#group(of.requests);
     }
+  }
+
+  /** One client falls silent; the others go on. */
+  #expire(silent: number): void {
+    const { sessionId } = this.clients[silent];
+    for (let ms = 0; ms < 42_000; ms += 6000) {
+      this.server.advance(6000, 3000);
+      this.clients.filter((_, i) => i !== silent).forEach((client) => client.get(ping()));
+    }
+    expect(this.clients[silent].closed).toBe(true);
+    this.zxid++;
+    this.model.write({ op: 'closeSession' }, sessionId, this.zxid, this.server.world.clock.wallMs);
+    this.#newClient(silent);
   }
 
   /** Sends everything in one turn: writes are ordered as sent, reads see what their connection has written. */
@@ -279,7 +300,7 @@ class Run {
   }
 }
 
-test('any pipelines, closes and restarts: every answer is the model’s, and so is the tree', () => {
+test('any pipelines, closes, expiries and restarts: every answer is the model’s, and so is the tree', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 25, size: 'max' }), (steps) => {
       const run = new Run();
@@ -288,6 +309,6 @@ test('any pipelines, closes and restarts: every answer is the model’s, and so 
       }
       run.checkTree();
     }),
-    { numRuns: 200 },
+    { numRuns: 120 },
   );
 }, 60_000);
