@@ -1,4 +1,7 @@
-/** Four-letter words on the client ports: the first four bytes of a connection, if they are one (client-protocol.md §2.1). */
+/**
+ * Four-letter words on the client ports: the first four bytes of a connection, if they are one (client-protocol.md
+ * §2.1).
+ */
 import type { ProbeAnswer } from '../replica/inbound.ts';
 import { answerWord, argumentLength, type WordWhitelist, wordOf } from './four-letter.ts';
 import type { ServerControl, ServerView } from './view.ts';

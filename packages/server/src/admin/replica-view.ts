@@ -1,4 +1,6 @@
-/** A replica as the admin side reads it. Nothing is kept here: every question is answered from the tables when asked. */
+/**
+ * A replica as the admin side reads it. Nothing is kept here: every question is answered from the tables when asked.
+ */
 import type { Clock } from '../io/clock.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { Statistics } from '../metrics/statistics.ts';

@@ -1,4 +1,7 @@
-/** Auth and sasl packets of connections: what they add to a connection, and what is answered (client-protocol.md §8.5, §8.6). */
+/**
+ * Auth and sasl packets of connections: what they add to a connection, and what is answered (client-protocol.md §8.5,
+ * §8.6).
+ */
 import {
   AuthPacket,
   ErrorNumber,

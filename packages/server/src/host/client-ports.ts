@@ -69,7 +69,9 @@ export class ClientPorts {
     return this.#acceptor?.handshakes ?? 0;
   }
 
-  /** Reads the key stores and opens the ports. Rejects with TlsError, or the system's error when a port cannot be had. */
+  /**
+   * Reads the key stores and opens the ports. Rejects with TlsError, or the system's error when a port cannot be had.
+   */
   async open(): Promise<void> {
     const { listeners } = this.#options;
     if (listeners.secureClientPort !== null || listeners.portUnification) {

@@ -9,8 +9,8 @@ export const LOCK_NAME = 'treekeeper.lock';
 const lockedHere = new Set<string>();
 
 /**
- * A file that names its owner. It does not have to be removed: after a kill the next server sees that the owner is gone.
- * Servers on different machines with a shared file system do not see each other.
+ * A file that names its owner. It does not have to be removed: after a kill the next server sees that the owner is
+ * gone. Servers on different machines with a shared file system do not see each other.
  */
 export class DirectoryLock {
   readonly #directory: string;

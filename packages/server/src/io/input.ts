@@ -1,7 +1,9 @@
 import type { Connection } from './connection.ts';
 import type { DiskCompletion } from './disk.ts';
 
-/** Everything that can happen to a replica, as plain data. The host puts inputs into the inbox; a turn takes them out. */
+/**
+ * Everything that can happen to a replica, as plain data. The host puts inputs into the inbox; a turn takes them out.
+ */
 export type Input =
   | { readonly kind: 'client-open'; readonly connection: Connection }
   /** The bytes are the replica's for the turn only; what it keeps it copies. */

@@ -68,8 +68,8 @@ function middleOf(bucket: number): number {
 }
 
 /**
- * A Summary that also knows how its samples are distributed. Samples are whole numbers (milliseconds, counts) or are cut
- * to them for that.
+ * A Summary that also knows how its samples are distributed. Samples are whole numbers (milliseconds, counts) or are
+ * cut to them for that.
  */
 export class PercentileSummary extends Summary {
   /** Operators are shown the tail (p95 and beyond), not only the median. */

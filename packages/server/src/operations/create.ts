@@ -69,7 +69,8 @@ function modeError(preparation: Preparation, opcode: number, flags: number, ttl:
   if (isTtlMode(flags) && !preparation.world.rules.extendedTypesEnabled) {
     return ErrorNumber.UNIMPLEMENTED;
   }
-  // A TTL request whose flags are no TTL mode is refused whatever its ttl: one form of it kills a Java server (trap 43).
+  // A TTL request whose flags are no TTL mode is refused whatever its ttl: one form of it kills a Java server (trap
+  // 43).
   const withTtl = opcode === OpCode.createTTL;
   const bad = withTtl !== isTtlMode(flags) || (withTtl && (ttl <= 0n || ttl > TTL_MS_MAX));
   return bad ? ErrorNumber.BAD_ARGUMENTS : 0;
@@ -156,7 +157,8 @@ export function prepareCreate(
     return overQuota;
   }
   const { zxid, timeMs } = preparation;
-  // At its end the counter sticks, and with it the parent's pzxid, as in Java's tree: a transaction only ever raises it.
+  // At its end the counter sticks, and with it the parent's pzxid, as in Java's tree: a transaction only ever raises
+  // it.
   const cversion = Math.min(parent.cversion + 1, CVERSION_MAX);
   const pzxid = cversion > parent.cversion ? zxid : parent.pzxid;
   preparation.put({ ...parent, cversion, pzxid, childCount: parent.childCount + 1 });

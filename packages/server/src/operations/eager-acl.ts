@@ -1,6 +1,7 @@
 /**
- * The check that refuses writes before they are ordered (client-protocol.md §8.8): permissions and lists are held against
- * the tree as it is applied, so a refusal costs no transaction. What it lets through is checked again in its order.
+ * The check that refuses writes before they are ordered (client-protocol.md §8.8): permissions and lists are held
+ * against the tree as it is applied, so a refusal costs no transaction. What it lets through is checked again in its
+ * order.
  */
 import {
   type CreateRequest,

@@ -7,8 +7,8 @@ import type { Expiring } from '../sessions/expiry.ts';
 import type { Session } from '../sessions/session-table.ts';
 
 /**
- * new → (probe: closed after the answer) | handshake → opening (createSession on its way) → open → closing (nothing more
- * is read; closed when the output has left).
+ * new → (probe: closed after the answer) | handshake → opening (createSession on its way) → open → closing (nothing
+ * more is read; closed when the output has left).
  */
 export type Phase = 'new' | 'opening' | 'open' | 'closing';
 

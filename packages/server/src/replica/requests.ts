@@ -203,8 +203,8 @@ export class Requests {
 
   #write(client: ClientConnection, xid: number, operation: WriteOperation, sizeBytes: number): void {
     const { writes, world } = this.#ports;
-    // Refusals that are no transactions carry the last zxid applied when they leave: one from before could be behind that
-    // of the answer in front of it, and one that is only proposed could be lost.
+    // Refusals that are no transactions carry the last zxid applied when they leave: one from before could be behind
+    // that of the answer in front of it, and one that is only proposed could be lost.
     if (this.#ports.writesRefused()) {
       this.#answer(client, xid, null, ErrorNumber.NOT_READ_ONLY, null, false);
       return;

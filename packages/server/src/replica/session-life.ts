@@ -1,4 +1,6 @@
-/** Sessions from the handshake to the end: begun, resumed, kept alive, upgraded, expired (client-protocol.md §2, §10). */
+/**
+ * Sessions from the handshake to the end: begun, resumed, kept alive, upgraded, expired (client-protocol.md §2, §10).
+ */
 import { OpCode } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
 import type { Clock } from '../io/clock.ts';

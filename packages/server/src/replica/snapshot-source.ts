@@ -1,4 +1,6 @@
-/** The replica's tables as a snapshot reads them: sessions and ACLs at once, the nodes bit by bit while writes go on. */
+/**
+ * The replica's tables as a snapshot reads them: sessions and ACLs at once, the nodes bit by bit while writes go on.
+ */
 import {
   type ACL,
   buffer,

@@ -59,8 +59,8 @@ export class WatchEvents {
 
   /** Puts an event into a connection's output. zxid −1: unknown. */
   readonly send = (client: ClientConnection, type: number, path: string, zxid: number): void => {
-    // One that is being closed still gets answers in this turn, so it gets the events that come before them: without, its
-    // client would come back having seen the zxid and not the change.
+    // One that is being closed still gets answers in this turn, so it gets the events that come before them: without,
+    // its client would come back having seen the zxid and not the change.
     if (client.gone) {
       return;
     }

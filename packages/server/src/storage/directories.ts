@@ -5,8 +5,8 @@ import { StorageError } from '../io/storage-error.ts';
 import { UNFINISHED_PREFIX } from './snapshot.ts';
 
 /**
- * With separate directories each kind of file must be in its own: logs left behind by splitting a common directory would
- * not be replayed. Throws StorageError.
+ * With separate directories each kind of file must be in its own: logs left behind by splitting a common directory
+ * would not be replayed. Throws StorageError.
  */
 export function checkDirectories(disk: Disk): void {
   if (disk.sharedDirectory) {

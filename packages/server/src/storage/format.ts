@@ -45,8 +45,8 @@ export function snapshotName(zxid: number, compression: SnapshotCompression = 'n
 const LONG_MAX = 2n ** 63n - 1n;
 
 /**
- * The zxid in a file's name, null if it names no data file of this kind. Parts after the zxid are ignored, as Java does:
- * `log.1.fixed` is a log. Throws RangeError for a zxid beyond the server's range (zxidNumber).
+ * The zxid in a file's name, null if it names no data file of this kind. Parts after the zxid are ignored, as Java
+ * does: `log.1.fixed` is a log. Throws RangeError for a zxid beyond the server's range (zxidNumber).
  */
 export function zxidOfName(prefix: DataFilePrefix, name: string): number | null {
   const [first, digits] = name.split('.');

@@ -17,8 +17,8 @@ export interface LogEnd {
 const CLEAN_END: LogEnd = { torn: null, recordFollows: false };
 
 /**
- * Goes through a file record by record: after `next()` is true the body lies in bytes[bodyStart, bodyEnd) until the next
- * call. Damage that no crash can explain throws a StorageError: to skip it would be to lose transactions silently.
+ * Goes through a file record by record: after `next()` is true the body lies in bytes[bodyStart, bodyEnd) until the
+ * next call. Damage that no crash can explain throws a StorageError: to skip it would be to lose transactions silently.
  */
 export class LogReader {
   bodyStart = 0;
@@ -89,8 +89,8 @@ export class LogReader {
   }
 
   /**
-   * The end of a batch that a crash cut off. An unreasonable length is no such thing; one above the limit is accepted if
-   * the record is whole, for a limit may be lowered after the record was written.
+   * The end of a batch that a crash cut off. An unreasonable length is no such thing; one above the limit is accepted
+   * if the record is whole, for a limit may be lowered after the record was written.
    */
   #breaksOff(length: number, reason: string, size?: number): boolean {
     if (length > this.#bodyBytesMax) {

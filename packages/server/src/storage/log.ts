@@ -1,6 +1,6 @@
 /**
- * Writes the transaction log (disk-format.md §2.3). Transactions are collected; one batch is on its way to the disk at a
- * time, and everything appended meanwhile goes with the next one: group commit, whose batches grow with the load.
+ * Writes the transaction log (disk-format.md §2.3). Transactions are collected; one batch is on its way to the disk at
+ * a time, and everything appended meanwhile goes with the next one: group commit, whose batches grow with the load.
  */
 import { zxidHex } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
@@ -166,7 +166,9 @@ export class TxnLog {
     return this.#txnsSinceRoll > this.#txnsUntilRoll || bytes > this.#bytesUntilRoll;
   }
 
-  /** Half of the limit plus a random part of the other half, so that the servers of an ensemble do not roll together. */
+  /**
+   * Half of the limit plus a random part of the other half, so that the servers of an ensemble do not roll together.
+   */
   #drawRollPoint(): void {
     const half = Math.floor(this.#options.snapCount / 2);
     this.#txnsUntilRoll = half + Math.floor(this.#random.next() * half);

@@ -19,7 +19,8 @@ export interface RecoverySink extends SnapshotSink {
   snapshotLoaded(zxid: number, digest: SnapshotDigest | null): void;
   /**
    * The next transaction, in file order; not always with a higher zxid than the last (§2.2). `txn` is valid during the
-   * call and decodes with the record of `header.type`, whatever release wrote it. `digest`: the tree's after it, if known.
+   * call and decodes with the record of `header.type`, whatever release wrote it. `digest`: the tree's after it, if
+   * known.
    */
   txn(header: LoggedTxnHeader, txn: JuteReader, digest: bigint | null): void;
 }
@@ -38,8 +39,8 @@ export interface Recovered {
 const SNAPSHOT_CANDIDATES_MAX = 100;
 
 /**
- * Loads the database. Synchronous, before the first turn. Throws StorageError where a person has to decide: nothing that
- * was acknowledged is ever left out without a word.
+ * Loads the database. Synchronous, before the first turn. Throws StorageError where a person has to decide: nothing
+ * that was acknowledged is ever left out without a word.
  */
 export function recover(disk: Disk, options: StorageOptions, sink: RecoverySink, log: Log): Recovered {
   checkDirectories(disk);
@@ -91,8 +92,8 @@ class Recovery {
   }
 
   /**
-   * What was read is told to clients from now on, so it must outlive a loss of power; but the process before this one may
-   * have been killed between writing and syncing. That can be so only in the newest log, and of the names of files.
+   * What was read is told to clients from now on, so it must outlive a loss of power; but the process before this one
+   * may have been killed between writing and syncing. That can be so only in the newest log, and of the names of files.
    */
   #makeDurable(newestLog: DataFile | undefined): void {
     this.#disk.makeDurable('log', newestLog?.name ?? null);

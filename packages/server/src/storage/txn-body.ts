@@ -29,8 +29,8 @@ export class UnknownTxnTypeError extends Error {
 }
 
 /**
- * Splits record bodies. One splitter serves many records: it reuses its readers, so what it hands out is valid until the
- * next call. Records have no field that says how long the txn is, so it is walked to find the digest behind it.
+ * Splits record bodies. One splitter serves many records: it reuses its readers, so what it hands out is valid until
+ * the next call. Records have no field that says how long the txn is, so it is walked to find the digest behind it.
  */
 export class TxnSplitter {
   /** Spans the txn of the last record and nothing behind it. */
@@ -44,8 +44,8 @@ export class TxnSplitter {
   }
 
   /**
-   * Reads bytes[start, end) and points `txn` at the txn in it. What old releases left out is put in, so that a txn always
-   * decodes with the record of its type. Throws JuteError TRUNCATED (the body is too short for its txn),
+   * Reads bytes[start, end) and points `txn` at the txn in it. What old releases left out is put in, so that a txn
+   * always decodes with the record of its type. Throws JuteError TRUNCATED (the body is too short for its txn),
    * UnknownTxnTypeError, or RangeError for a zxid beyond the server's range.
    */
   split(bytes: Uint8Array, start: number, end: number): SplitTxn {
@@ -84,8 +84,8 @@ const EMPTY_VECTOR = Uint8Array.of(0, 0, 0, 0);
 const PARENT_CVERSION_UNKNOWN = Uint8Array.of(0xff, 0xff, 0xff, 0xff);
 
 /**
- * A closed session's ephemerals are not always listed (3.5 and older, or closeSessionTxn.enabled=false); with digests on
- * the digest then stands where the list would be. Its version 2 would read as two paths, but those take 14 bytes.
+ * A closed session's ephemerals are not always listed (3.5 and older, or closeSessionTxn.enabled=false); with digests
+ * on the digest then stands where the list would be. Its version 2 would read as two paths, but those take 14 bytes.
  */
 function lacksPathList(bytes: Uint8Array, start: number, end: number): boolean {
   if (end === start) {

@@ -1,6 +1,6 @@
 /**
- * Finds nodes by path, without a string or an object per node. The hash is the CRC-32 of the path, which the digest needs
- * anyway; a match is confirmed byte by byte.
+ * Finds nodes by path, without a string or an object per node. The hash is the CRC-32 of the path, which the digest
+ * needs anyway; a match is confirmed byte by byte.
  */
 import { HashTable } from './hash-table.ts';
 import type { NodeContent } from './node-content.ts';

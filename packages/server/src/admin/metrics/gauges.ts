@@ -15,7 +15,9 @@ export interface QuotaGauge {
   readonly read: (quota: QuotaView) => number;
 }
 
-/** One quota per top-level node, the last of several below it: a name that is printed twice is an error to its readers. */
+/**
+ * One quota per top-level node, the last of several below it: a name that is printed twice is an error to its readers.
+ */
 export function quotasByNamespace(view: ServerView): QuotaView[] {
   const quotas = new Map<string, QuotaView>();
   for (const quota of view.quotas()) {

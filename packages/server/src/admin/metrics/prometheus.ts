@@ -1,8 +1,8 @@
 /**
  * The text exposition format 0.0.4 with ZooKeeper's names: metric names as they stand, summaries with quantiles and
  * `_sum` and `_count`, sets with the label `key` (without quantiles where the label is a top-level node: a
- * distribution for each would cost more than it tells). Written here because a library's summaries neither record as cheaply
- * nor reset and rotate as ZooKeeper's (docs/decisions/0011-admin-http.md).
+ * distribution for each would cost more than it tells). Written here because a library's summaries neither record as
+ * cheaply nor reset and rotate as ZooKeeper's (docs/decisions/0011-admin-http.md).
  */
 
 import { Counter, CounterSet, PercentileSummary, Summary } from '../../metrics/primitives.ts';
