@@ -28,6 +28,30 @@ test('every decision is in the index', () => {
   expect(missing).toEqual([]);
 });
 
+test('every file of ours that a page names is there', () => {
+  const foreign = /zkCli\.sh$|^\.\/x\.ts$|^vitest\.config\.ts$/;
+  const named = pages.flatMap(({ path, inlineCode }) =>
+    inlineCode.filter((code) => /^[\w./-]+\.(ts|js|py|sh)$/.test(code)).map((file) => ({ path, file })),
+  );
+  expect(named.length).toBeGreaterThan(40);
+  const files = ['packages', 'scripts', 'bench', 'examples'].flatMap((folder) => filesBelow(folder));
+  // `protocol/frame.ts` stands for packages/protocol/src/frame.ts.
+  const ends = [...files, ...files.map((file) => file.replace('/src/', '/'))];
+  const isThere = (file: string): boolean => foreign.test(file) || ends.some((end) => end.endsWith(`/${file}`));
+  expect(named.filter(({ file }) => !isThere(file))).toEqual([]);
+});
+
+/** From the repository's root, with a slash before. */
+function filesBelow(folder: string): string[] {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) {
+      return entry.name === 'dist' || entry.name === 'node_modules' ? [] : filesBelow(path);
+    }
+    return [`/${path}`];
+  });
+}
+
 describe('commands', () => {
   test('of npm are scripts of package.json', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
@@ -90,7 +114,7 @@ describe('settings', () => {
     }
   }
 
-  const pagesForOperators = pages.filter(({ path }) => /^(README|docs)/.test(path));
+  const pagesForOperators = pages.filter(({ path }) => /^(README|docs\/(getting|operating))/.test(path));
   /** Names in camel case that are not ours. */
   const foreign = new Set(['getAcl']);
   const families = new Set(KEYS.filter(({ key }) => key.includes('.')).map(({ key }) => key.split('.')[0]));

@@ -1,4 +1,4 @@
-/** The pages for users, cut into what can be checked. */
+/** The pages, cut into what can be checked. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -25,6 +25,8 @@ const paths = [
   'CONTRIBUTING.md',
   'docs/getting-started.md',
   'docs/operating',
+  'docs/internals',
+  'docs/decisions',
   'examples/README.md',
   'packages/cli/README.md',
   'packages/server/README.md',
