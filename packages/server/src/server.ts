@@ -62,6 +62,7 @@ export class Server {
   /** Null: audit.enable is not set. */
   readonly #audit: ReplicaAudit | null;
   readonly #timers: NodeJS.Timeout[] = [];
+  #logTimer: NodeJS.Timeout | null = null;
   #http: HttpPorts = { listeners: [], urls: [] };
   #disk: NodeDisk;
   #replica: Replica;
@@ -198,8 +199,12 @@ export class Server {
   /** Transactions that wait for more of them (flushDelay) must not wait for the next tick. */
   #wakeForTheLog(): void {
     const dueMs = this.#replica.flushDueMs;
-    if (dueMs !== null) {
-      setTimeout(() => this.#loop.wake(), Math.max(1, dueMs - this.#clock.nowMs)).unref();
+    if (dueMs !== null && this.#logTimer === null) {
+      const delayMs = Math.max(1, dueMs - this.#clock.nowMs);
+      this.#logTimer = setTimeout(() => {
+        this.#logTimer = null;
+        this.#loop.wake();
+      }, delayMs).unref();
     }
   }
 
