@@ -7,27 +7,25 @@ import type { JuteReader } from './reader.ts';
 import type { Fields, FieldType } from './schema.ts';
 import type { JuteWriter } from './writer.ts';
 
-export interface Codec {
-  readonly encode: (writer: JuteWriter, value: never) => void;
-  readonly decode: (reader: JuteReader) => unknown;
+export type Encode = (writer: JuteWriter, value: never) => void;
+export type Decode = (reader: JuteReader) => unknown;
+
+export function compileEncode(name: string, fields: Fields): Encode {
+  const source = `// ${name}\n${encodeSource(fields, 'value', { next: 0 })}`;
+  return generated(['writer', 'value'], source) ?? ((writer, value) => encodeFields(writer, fields, value));
 }
 
-export function compileRecord(name: string, fields: Fields): Codec {
+export function compileDecode(name: string, fields: Fields): Decode {
+  return generated(['reader'], `// ${name}\n${decodeSource(fields)}`) ?? ((reader) => decodeFields(reader, fields));
+}
+
+/** Null where code generation is forbidden. */
+function generated<F extends Encode | Decode>(parameters: string[], source: string): F | null {
   try {
-    return {
-      encode: new Function(
-        'writer',
-        'value',
-        `// ${name}\n${encodeSource(fields, 'value', { next: 0 })}`,
-      ) as Codec['encode'],
-      decode: new Function('reader', `// ${name}\n${decodeSource(fields)}`) as Codec['decode'],
-    };
+    return new Function(...parameters, source) as F;
   } catch (error) {
     if (error instanceof EvalError) {
-      return {
-        encode: (writer, value) => encodeFields(writer, fields, value),
-        decode: (reader) => decodeFields(reader, fields),
-      };
+      return null;
     }
     throw error;
   }

@@ -9,7 +9,7 @@
  *
  * Wire types: client-protocol.md §1.1.
  */
-import { compileRecord } from './compile.ts';
+import { compileDecode, compileEncode } from './compile.ts';
 import { bytesMin } from './interpret.ts';
 import type { JuteReader } from './reader.ts';
 import type { JuteWriter } from './writer.ts';
@@ -74,8 +74,20 @@ export function nullable<Out extends string | Uint8Array | unknown[], In>(
   return { ...type, nullable: true } as FieldType<Out | null, In | null>;
 }
 
-/** Declares a record. */
+/** Declares a record. Its codec is compiled when it is first used: most programs use few of all records. */
 export function record<const F extends Fields>(name: string, fields: F): RecordType<OutOf<F>, InOf<F>> {
-  const codec = compileRecord(name, fields);
-  return { kind: 'record', name, fields, ...codec } as unknown as RecordType<OutOf<F>, InOf<F>>;
+  const type = {
+    kind: 'record',
+    name,
+    fields,
+    encode(writer: JuteWriter, value: never): void {
+      type.encode = compileEncode(name, fields);
+      type.encode(writer, value);
+    },
+    decode(reader: JuteReader): unknown {
+      type.decode = compileDecode(name, fields);
+      return type.decode(reader);
+    },
+  };
+  return type as unknown as RecordType<OutOf<F>, InOf<F>>;
 }
