@@ -6,6 +6,9 @@ import { digestUser } from './schemes/digest.ts';
 import { hasSuper } from './schemes/super.ts';
 import { isAnyone } from './schemes/world.ts';
 
+/** More than a request of the usual limit can hold; many identities times many `auth` entries could fill the memory. */
+const EXPANDED_ENTRIES_MAX = 65_536;
+
 export class AccessControl {
   readonly #registry: AuthRegistry;
   readonly #skipAcl: boolean;
@@ -54,6 +57,9 @@ export class AccessControl {
         const proven = identities.filter((one) => this.#registry.scheme(one.scheme)?.provesIdentity);
         if (proven.length === 0) {
           return ErrorNumber.INVALID_ACL;
+        }
+        if (fixed.length + proven.length > EXPANDED_ENTRIES_MAX) {
+          return ErrorNumber.MARSHALLING_ERROR;
         }
         for (const identity of proven) {
           fixed.push({ perms, id: identity });

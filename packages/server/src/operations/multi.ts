@@ -164,18 +164,21 @@ function prepareMulti(preparation: Preparation, parts: MultiPart[]): Txn | numbe
   const mark = preparation.mark();
   const txns: MultiTxn['txns'] = [];
   let failed = false;
+  let sizeBytes = 0;
   for (const part of parts) {
-    const result = failed ? ErrorNumber.RUNTIME_INCONSISTENCY : part.prepare(preparation);
+    const result: Txn | number = failed ? ErrorNumber.RUNTIME_INCONSISTENCY : part.prepare(preparation);
     if (result === ErrorNumber.MARSHALLING_ERROR) {
       // What cannot be read, of a part or of the limits that it meets, refuses the whole request.
       preparation.rollback(mark);
       return result;
     }
-    if (typeof result === 'number') {
-      failed = true;
-      txns.push(encodeSubTxn({ kind: errorTxn, value: { err: result } }));
-    } else {
-      txns.push(encodeSubTxn(result));
+    failed ||= typeof result === 'number';
+    const txn = encodeSubTxn(typeof result === 'number' ? { kind: errorTxn, value: { err: result } } : result);
+    txns.push(txn);
+    sizeBytes += txn.data.length;
+    if (sizeBytes > preparation.txnBytesMax) {
+      preparation.rollback(mark); // expanded ACLs can make much of a small request
+      return ErrorNumber.MARSHALLING_ERROR;
     }
   }
   if (failed) {

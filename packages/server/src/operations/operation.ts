@@ -143,6 +143,8 @@ export interface Preparation {
   /** Of the transaction in the making. */
   readonly zxid: number;
   readonly timeMs: number;
+  /** A longer one could not be read back by every server (client-protocol.md §1.3). */
+  readonly txnBytesMax: number;
   /** The node at a path, null when it will be missing. */
   node(path: string): PendingNode | null;
   /** Replaces or creates a node. */

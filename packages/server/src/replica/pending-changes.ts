@@ -30,6 +30,7 @@ export class PendingChanges implements Preparation {
   identities: readonly Id[] = [];
   zxid = 0;
   timeMs = 0;
+  readonly txnBytesMax: number;
   /** Digest of the tree as it will be; kept only when digests are on. */
   digest: bigint;
   readonly #digestEnabled: boolean;
@@ -43,7 +44,8 @@ export class PendingChanges implements Preparation {
   /** Changes of the preparation under way, for rollback. */
   readonly #journal: JournalEntry[] = [];
 
-  constructor(world: World, digestEnabled: boolean, tallies: PendingTallies) {
+  constructor(world: World, digestEnabled: boolean, txnBytesMax: number, tallies: PendingTallies) {
+    this.txnBytesMax = txnBytesMax;
     this.#tallies = tallies;
     this.world = world;
     this.#digestEnabled = digestEnabled;

@@ -108,7 +108,7 @@ export class Replica {
     this.#leader = new Leader(options.serverId, new MajorityQuorum([options.serverId]), world.tree.lastZxid, {
       append: (zxid, payload) => this.#txnLog.append(zxid, payload),
     });
-    this.#pending = new PendingChanges(world, options.digestEnabled, {
+    this.#pending = new PendingChanges(world, options.digestEnabled, options.storage.fieldBytesMax, {
       queued: metrics.outstanding_changes_queued,
       removed: metrics.outstanding_changes_removed,
     });

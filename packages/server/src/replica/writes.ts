@@ -122,6 +122,12 @@ export class Writes {
     if (this.#digestEnabled && txn.kind.type !== OpCode.error) {
       TxnDigest.encode(payload, { version: DIGEST_VERSION, treeDigest: digest });
     }
+    // A session must end, however many nodes it has; any other transaction that is too long is refused.
+    if (payload.length > this.#pending.txnBytesMax && txn.kind.type !== OpCode.closeSession) {
+      this.#pending.rollback(0);
+      this.#propose(refusal(ErrorNumber.MARSHALLING_ERROR), sessionId, client, xid, operation, request);
+      return;
+    }
     const receivedMs = this.#clock.nowMs;
     this.#inFlight.push({
       zxid,

@@ -6,7 +6,7 @@ import { WordWhitelist } from '../../src/admin/four-letter.ts';
 import { probeAnswerer } from '../../src/admin/probe.ts';
 import type { ServerControl } from '../../src/admin/view.ts';
 import { fakeView } from '../admin/fake-view.ts';
-import { create, exists, getData, multi, ping, raw, remove, setData } from './requests.ts';
+import { auth, create, exists, getChildren, getData, multi, ping, raw, remove, setACL, setData } from './requests.ts';
 import { type TestClient, TestServer } from './support.ts';
 
 function withRequests(limits: Partial<typeof simulatedOptions.requests>): TestServer {
@@ -143,6 +143,50 @@ describe('large requests', () => {
     server.turn();
     client.disconnect();
     expect(server.client().err(big('/', 900))).toBe(0);
+  });
+});
+
+describe('the length of a transaction (§1.3)', () => {
+  const byEveryone = (perms: number) => ({ perms, id: { scheme: 'auth', id: '' } });
+
+  function withManyIdentities(): TestClient {
+    const client = new TestServer().client();
+    for (let i = 0; i < 60; i++) {
+      client.get(auth('digest', `a user with quite a long name ${i}:p`));
+    }
+    return client;
+  }
+
+  test('an ACL that expands to more than a server could read back: -5, for one write and for a multi', () => {
+    const client = withManyIdentities();
+    const long = Array.from({ length: 1000 }, (_, i) => byEveryone(i));
+    expect(client.err(create('/n', { acl: long }))).toBe(-5);
+    expect(client.err(setACL('/', long))).toBe(-5);
+    const parts = Array.from({ length: 1000 }, (_, i) => create(`/n${i}`, { acl: [byEveryone(31)] }));
+    expect(client.err(multi(...parts))).toBe(-5);
+    expect(client.get(multi(...parts.slice(0, 100))).length).toBe(100);
+    expect(client.err(create('/after', { flags: 2 }))).toBe(0);
+    expect(client.get(getChildren('/')).children).toContain('after0000000100');
+    client.server.restart();
+    expect(client.server.client().err(exists('/after0000000100'))).toBe(0);
+  });
+
+  test('an ACL that would fill the memory is not even expanded', () => {
+    const client = withManyIdentities();
+    const long = Array.from({ length: 20_000 }, (_, i) => byEveryone(i));
+    expect(client.err(create('/n', { acl: long }))).toBe(-5);
+  });
+
+  test('a session ends however many nodes it has', () => {
+    const server = new TestServer({ replica: { storage: { ...simulatedOptions.storage, fieldBytesMax: 2000 } } });
+    const client = server.client();
+    for (let i = 0; i < 200; i++) {
+      client.get(create(`/ephemeral-${i}`, { flags: 1 }));
+    }
+    client.close();
+    expect(server.client().get(getChildren('/')).children).toEqual(['zookeeper']);
+    server.restart();
+    expect(server.client().get(getChildren('/')).children).toEqual(['zookeeper']);
   });
 });
 
