@@ -29,6 +29,7 @@ const paths = [
   'docs/decisions',
   'examples/README.md',
   'packages/cli/README.md',
+  'packages/protocol/README.md',
   'packages/server/README.md',
   'packages/simulator/README.md',
   'packages/interop/README.md',
