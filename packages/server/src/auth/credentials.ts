@@ -23,6 +23,8 @@ export interface Verdict {
   readonly err: number;
   readonly body: Uint8Array | null;
   readonly close: boolean;
+  /** Why it was refused, for the log: the client is not told. */
+  readonly failure: string | null;
 }
 
 /** A connection as far as its credentials go. */
@@ -43,11 +45,20 @@ export interface SaslStep {
   readonly token: Uint8Array | null;
   readonly identities: readonly Id[];
   readonly close: boolean;
+  readonly failure: string | null;
 }
 
-const ACCEPTED: Verdict = { answer: true, err: 0, body: null, close: false };
-const REFUSED: Verdict = { answer: true, err: ErrorNumber.AUTH_FAILED, body: null, close: true };
-const MALFORMED: Verdict = { answer: true, err: ErrorNumber.MARSHALLING_ERROR, body: null, close: false };
+/** Longer names of schemes are cut in the log. */
+const SHOWN_CHARACTERS_MAX = 40;
+
+const ACCEPTED: Verdict = { answer: true, err: 0, body: null, close: false, failure: null };
+const MALFORMED: Verdict = {
+  answer: true,
+  err: ErrorNumber.MARSHALLING_ERROR,
+  body: null,
+  close: false,
+  failure: null,
+};
 
 export class Credentials {
   readonly #registry: AuthRegistry;
@@ -86,7 +97,8 @@ export class Credentials {
     const result = checkAuthPacket(this.#registry, scheme, auth, bearer.connection);
     if (result === 'refused' || result === 'close') {
       this.failures++;
-      return result === 'refused' ? REFUSED : { ...REFUSED, answer: false };
+      const failure = `scheme ${JSON.stringify((scheme ?? '').slice(0, SHOWN_CHARACTERS_MAX))} refused it`;
+      return { answer: result === 'refused', err: ErrorNumber.AUTH_FAILED, body: null, close: true, failure };
     }
     bearer.identities = withIdentities(bearer.identities, result);
     return ACCEPTED;
@@ -95,7 +107,7 @@ export class Credentials {
   #sasl(bearer: Bearer, reader: JuteReader): Verdict {
     const { token } = GetSaslRequest.decode(reader);
     if (this.#newConversation === null) {
-      return { answer: true, err: 0, body: saslBody(null), close: false };
+      return { ...ACCEPTED, body: saslBody(null) };
     }
     let conversation = this.#conversations.get(bearer);
     if (conversation === undefined) {
@@ -107,7 +119,7 @@ export class Credentials {
       this.failures++;
     }
     bearer.identities = withIdentities(bearer.identities, step.identities);
-    return { answer: true, err: step.err, body: saslBody(step.token), close: step.close };
+    return { answer: true, err: step.err, body: saslBody(step.token), close: step.close, failure: step.failure };
   }
 
   forget(bearer: Bearer): void {

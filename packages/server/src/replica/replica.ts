@@ -140,6 +140,7 @@ export class Replica {
         clock,
         instruments,
         credentials: seams.credentials,
+        log,
         touch: (client) => this.#sessions.touch(client),
         upgradeSession: (session) => this.#sessions.upgrade(session),
         closeLocalSession: (session) => this.#sessions.closeLocal(session),

@@ -6,6 +6,7 @@
 import { ErrorNumber, type Id, JuteError, JuteReader, type JuteWriter, OpCode, SpecialXid } from '@treekeeper/protocol';
 import type { Credentials } from '../auth/credentials.ts';
 import type { Clock } from '../io/clock.ts';
+import type { Log } from '../io/log.ts';
 import { errorTxn } from '../operations/error.ts';
 import { operationOf } from '../operations/index.ts';
 import type { ReadOperation, World, WriteOperation } from '../operations/operation.ts';
@@ -37,6 +38,7 @@ export interface RequestPorts {
   readonly clock: Clock;
   readonly instruments: Instruments;
   readonly credentials: Credentials;
+  readonly log: Log;
   /** The session has shown life. */
   touch(client: ClientConnection): void;
   /** A local session is to own ephemerals: makes it global first where that is allowed (§2.7). */
@@ -284,6 +286,10 @@ export class Requests {
     const { credentials } = this.#ports;
     const verdict = credentials.receive(client, opcode, this.#reader);
     this.#instruments.statistics.authFailedCount = credentials.failures;
+    if (verdict.failure !== null) {
+      const { remoteAddress, remotePort } = client.connection;
+      this.#ports.log.info(`${remoteAddress}:${remotePort} could not authenticate: ${verdict.failure}`);
+    }
     if (!verdict.answer) {
       this.#ports.close(client);
       return;

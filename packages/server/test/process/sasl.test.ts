@@ -77,6 +77,7 @@ describe('with DIGEST-MD5', () => {
     const client = await Client.open(server.port);
     expect((await logIn(client, 'joe', 'guess')).err).not.toBe(0);
     await client.closed;
+    await server.waitFor(/ INFO {2}127\.0\.0\.1:\d+ could not authenticate: .*\n/);
   });
 });
 

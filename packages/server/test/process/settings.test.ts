@@ -167,6 +167,7 @@ describe('access', () => {
     expect((await client.call(create('/closed', closed))).err).toBe(-114);
     expect((await client.call(auth('digest', 'joe:secret'))).err).toBe(-115);
     await client.closed;
+    await server.waitFor(/ INFO {2}127\.0\.0\.1:\d+ could not authenticate: scheme "digest" refused it\n/);
     await server.stop();
   });
 });
