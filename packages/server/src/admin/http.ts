@@ -197,6 +197,9 @@ class AdminRequests {
         sendPage(response, 500, error.message);
         return;
       }
+      if (hasHungUp(error)) {
+        return;
+      }
       log.error(`admin command ${JSON.stringify(name)} failed: ${error instanceof Error ? error.message : error}`);
       if (response.headersSent) {
         response.destroy();
@@ -286,6 +289,11 @@ async function sendResult(
   } else {
     await pipeline(Readable.from(file.read()), response);
   }
+}
+
+/** The client closed the connection: because it had everything, or because it wanted no more. Neither is our failure. */
+function hasHungUp(error: unknown): boolean {
+  return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
 
 function sendMetrics(response: ServerResponse, view: ServerView, withRuntime: boolean): void {

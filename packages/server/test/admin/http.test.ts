@@ -260,6 +260,33 @@ describe('snapshot and restore', () => {
     expect(admin.errors).toEqual(['admin command "snapshot" failed: disk gone']);
   });
 
+  test('a client that hangs up in the middle of a snapshot is no error', async () => {
+    const admin = await new Fixture().start();
+    let end = (): void => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    admin.control.takeSnapshot = async () => ({
+      lastZxid: 1,
+      sizeBytes: 1 << 30,
+      read: async function* () {
+        try {
+          for (;;) {
+            yield new Uint8Array(1 << 16);
+          }
+        } finally {
+          end();
+        }
+      },
+    });
+    const request = plainRequest({ port: admin.port, path: '/commands/snapshot', headers: PERMITTED });
+    request.on('response', () => request.destroy()).on('error', () => {});
+    request.end();
+    await ended;
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(admin.errors).toEqual([]);
+  });
+
   test('a client that goes away in the middle of a restore', async () => {
     const admin = await new Fixture().start();
     const socket = connect(admin.port, '127.0.0.1', () =>
