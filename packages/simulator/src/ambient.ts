@@ -22,7 +22,7 @@ const FORBIDDEN: readonly (readonly [holder: object, prefix: string, names: read
   [Math, 'Math.', ['random']],
   [performance, 'performance.', ['now']],
   [process, 'process.', ['hrtime', 'nextTick', 'uptime']],
-  [crypto, 'crypto.', ['randomBytes', 'randomInt', 'randomUUID', 'randomFillSync', 'randomFill', 'getRandomValues']],
+  [crypto, 'crypto.', ['randomBytes', 'randomInt', 'randomUUID', 'randomFillSync', 'randomFill']],
   [crypto.webcrypto, 'crypto.', ['getRandomValues', 'randomUUID']],
 ];
 

@@ -60,9 +60,13 @@ export class SimulatedConnection implements Connection {
     this.paused = false;
   }
 
+  get hasWritten(): boolean {
+    return this.#sent.length > 0;
+  }
+
   /** What the server has written since the last call. */
   take(): Buffer {
-    const bytes = Buffer.concat(this.#sent);
+    const bytes = this.#sent.length === 1 ? this.#sent[0] : Buffer.concat(this.#sent);
     this.#sent = [];
     return bytes;
   }

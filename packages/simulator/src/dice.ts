@@ -37,17 +37,24 @@ export class Dice implements Random {
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)];
   }
+}
 
-  /** One of the keys, in proportion to their weights. */
-  weighted<K extends string>(weights: Readonly<Record<K, number>>): K {
-    const entries = Object.entries(weights) as [K, number][];
-    let left = this.#random.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
-    for (const [key, weight] of entries) {
-      left -= weight;
-      if (left < 0) {
-        return key;
-      }
-    }
-    return entries[entries.length - 1][0];
+/** Things to draw from, in proportion to their weights. */
+export class Weighted<K extends string> {
+  readonly #keys: readonly K[];
+  readonly #through: readonly number[];
+
+  constructor(weights: Readonly<Record<K, number>>) {
+    this.#keys = Object.keys(weights) as K[];
+    let sum = 0;
+    this.#through = this.#keys.map((key) => {
+      sum += weights[key];
+      return sum;
+    });
+  }
+
+  draw(dice: Dice): K {
+    const at = dice.next() * this.#through[this.#through.length - 1];
+    return this.#keys[this.#through.findIndex((through) => at < through)];
   }
 }

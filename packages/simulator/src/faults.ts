@@ -72,23 +72,23 @@ function drawFaults(dice: Dice, forceSync: boolean): FaultPlan {
   // Without forceSync nothing is promised when power fails.
   const withPower = (probability: number) => (forceSync ? maybe(probability) : 0);
   const plan: FaultPlan = {
-    powerLoss: withPower(0.004),
-    kill: maybe(0.003),
+    powerLoss: withPower(0.0012),
+    kill: maybe(0.0008),
     powerLossInFirstSnapshot: forceSync && dice.chance(0.15),
     powerLossInRecovery: withPower(0.5),
     powerLossAfterRestart: withPower(0.5),
     damagedSnapshot: maybe(0.6),
     changedSettings: maybe(0.4),
-    fullDisk: maybe(0.003),
-    slowDisk: maybe(0.004),
-    failingDisk: maybe(0.002),
-    connectionCut: maybe(0.01),
-    wallClockJump: maybe(0.004),
-    pause: maybe(0.004),
-    slowClient: maybe(0.01),
+    fullDisk: maybe(0.001),
+    slowDisk: maybe(0.002),
+    failingDisk: maybe(0.0008),
+    connectionCut: maybe(0.005),
+    wallClockJump: maybe(0.002),
+    pause: maybe(0.002),
+    slowClient: maybe(0.005),
   };
   // A run without any restart would show little.
-  return plan.powerLoss + plan.kill > 0 ? plan : { ...plan, kill: 0.003, powerLoss: forceSync ? 0.004 : 0 };
+  return plan.powerLoss + plan.kill > 0 ? plan : { ...plan, kill: 0.0008, powerLoss: forceSync ? 0.0012 : 0 };
 }
 
 function drawWorkload(dice: Dice): WorkloadPlan {

@@ -3,8 +3,7 @@
  * without faults, in which everybody must get on again, and in the end one more look at what is left on the disk.
  */
 import { type ProgressClient, checkProgress, checkQuiet } from './checkers/progress.ts';
-import { Violation } from './checkers/violation.ts';
-import { Dice } from './dice.ts';
+import { Dice, Weighted } from './dice.ts';
 import { drawOtherSettings, drawPlan, type Plan } from './faults.ts';
 import { Trace } from './trace.ts';
 import { Workload } from './workload.ts';
@@ -51,7 +50,7 @@ export function simulate(options: SimulationOptions): SimulationResult {
 }
 
 /** Steps of the schedule and how often each comes. */
-const STEP_WEIGHTS = { client: 10, up: 12, turn: 14, disk: 14, down: 10, time: 4 } as const;
+const STEPS = new Weighted({ client: 10, up: 12, turn: 14, disk: 14, down: 10, time: 4 });
 const PROGRESS_ROUNDS_MAX = 1500;
 const PROGRESS_DEMANDS = 2;
 
@@ -166,24 +165,25 @@ class Simulation {
   /** One step of the world. Returns how many requests were sent. */
   #step(world: World): number {
     const dice = this.#schedule;
-    const links = [...world.links];
-    switch (dice.weighted(STEP_WEIGHTS)) {
+    switch (STEPS.draw(dice)) {
       case 'client':
         return dice.pick(this.#clients).act();
       case 'up':
-        if (links.length > 0) {
-          const link = dice.pick(links);
+        if (world.links.size > 0) {
+          const link = dice.pick([...world.links]);
           world.deliverUp(link, dice);
           world.tellEnd(link);
         }
         return 0;
       case 'down':
-        if (links.length > 0) {
-          world.deliverDown(dice.pick(links), dice);
+        if (world.links.size > 0) {
+          world.deliverDown(dice.pick([...world.links]), dice);
         }
         return 0;
       case 'turn':
-        world.turn();
+        if (!world.isStill) {
+          world.turn();
+        }
         return 0;
       case 'disk':
         this.#stepDisk(world);
@@ -228,8 +228,10 @@ class Simulation {
       world.tellEnd(link);
     }
     world.turn();
-    world.drainDisk();
-    world.turn();
+    if (world.disk.batchesInFlight > 0) {
+      world.drainDisk();
+      world.turn();
+    }
     for (const link of [...world.links]) {
       world.deliverDown(link, null);
     }
@@ -270,4 +272,3 @@ class Simulation {
   }
 }
 
-export { Violation };

@@ -3,7 +3,7 @@
  * clients only remember what a client must.
  */
 import { type ACL, AddWatchMode, CreateMode, OPEN_ACL, OpCode, Perms, WatcherType } from '@treekeeper/protocol';
-import type { Dice } from './dice.ts';
+import { type Dice, Weighted } from './dice.ts';
 import type { WorkloadPlan } from './faults.ts';
 import type { ClientRequest, Create, MultiPart, ReadRequest, WriteRequest } from './requests.ts';
 
@@ -34,7 +34,7 @@ const ACLS: readonly (readonly ACL[])[] = [
   [{ perms: Perms.all, id: { scheme: 'auth', id: '' } }],
 ];
 
-const READ_WEIGHTS = {
+const READS = new Weighted({
   getData: 8,
   exists: 6,
   getChildren: 4,
@@ -48,11 +48,11 @@ const READ_WEIGHTS = {
   addWatch: 2,
   checkWatches: 1,
   removeWatches: 1,
-} as const;
+});
 
-const WRITE_WEIGHTS = { create: 12, setData: 10, delete: 7, setACL: 2, multi: 4 } as const;
+const WRITES = new Weighted({ create: 12, setData: 10, delete: 7, setACL: 2, multi: 4 });
 
-const CREATE_WEIGHTS = {
+const CREATES = new Weighted({
   persistent: 8,
   ephemeral: 4,
   persistentSequential: 3,
@@ -60,7 +60,7 @@ const CREATE_WEIGHTS = {
   container: 2,
   persistentWithTtl: 1,
   persistentSequentialWithTtl: 1,
-} as const;
+});
 
 export class Workload {
   readonly #dice: Dice;
@@ -111,7 +111,7 @@ export class Workload {
 
   #create(): Create {
     const dice = this.#dice;
-    const flags: number = CreateMode[dice.weighted(CREATE_WEIGHTS)];
+    const flags: number = CreateMode[CREATES.draw(dice)];
     let opcode: number = dice.pick([OpCode.create, OpCode.create2]);
     if (flags === CreateMode.container) {
       opcode = OpCode.createContainer;
@@ -137,7 +137,7 @@ export class Workload {
 
   #write(): WriteRequest {
     const dice = this.#dice;
-    const kind = dice.weighted(WRITE_WEIGHTS);
+    const kind = WRITES.draw(dice);
     switch (kind) {
       case 'create':
         return this.#create();
@@ -157,7 +157,7 @@ export class Workload {
 
   #read(): ReadRequest {
     const dice = this.#dice;
-    const kind = dice.weighted(READ_WEIGHTS);
+    const kind = READS.draw(dice);
     const path = this.#path();
     switch (kind) {
       case 'getData':

@@ -56,6 +56,7 @@ export class World implements ClientWorld {
   readonly #registry = new AuthRegistry(AUTH_DEFAULTS);
   readonly #log: Log;
   #inbox: Input[] = [];
+  #lastTurnMs = -1;
   #nextPort = 40_000;
   #errors: string[] = [];
   readonly #damaged = new Set<string>();
@@ -88,8 +89,9 @@ export class World implements ClientWorld {
     return this.clock.nowMs;
   }
 
-  get hasInput(): boolean {
-    return this.#inbox.length > 0;
+  /** Nothing has come in and no time has passed since the last turn: another would do nothing. */
+  get isStill(): boolean {
+    return this.#inbox.length === 0 && this.#lastTurnMs === this.clock.nowMs;
   }
 
   #newObservedDisk(): ObservedDisk {
@@ -202,6 +204,7 @@ export class World implements ClientWorld {
     const inputs = this.#inbox;
     this.#inbox = [];
     const { nowMs } = this.clock;
+    this.#lastTurnMs = nowMs;
     this.#trace.record('turn', nowMs, inputs.length);
     this.replica.turn(inputs);
     for (const input of inputs) {
@@ -230,8 +233,8 @@ export class World implements ClientWorld {
   #takeOutputs(): { view: Link['view']; bytes: Buffer }[] {
     const outputs: { view: Link['view']; bytes: Buffer }[] = [];
     for (const link of this.links) {
-      const bytes = link.connection.take();
-      if (bytes.length > 0) {
+      if (link.connection.hasWritten) {
+        const bytes = link.connection.take();
         this.#trace.record('write', link.connection.remotePort, 0, bytes);
         if (!link.isCut) {
           link.written(bytes);
@@ -323,6 +326,7 @@ export class World implements ClientWorld {
       disk.kill();
     }
     this.#inbox = [];
+    this.#lastTurnMs = -1;
     for (const link of this.links) {
       link.connection.closed = true;
       link.connection.blocked = false;
