@@ -1,5 +1,6 @@
 /** multiRead: several reads in one request, each standing alone (client-protocol.md §6). */
 import {
+  ErrorNumber,
   ErrorResult,
   JuteError,
   type JuteReader,
@@ -35,6 +36,9 @@ function decodeMultiRead(reader: JuteReader): ReadPart[] {
   }
 }
 
+/** Far more than clients take; without it one request of a megabyte could ask for more than the memory holds. */
+const REPLY_BYTES_MAX = 64 * 1024 * 1024;
+
 const scratch = new JuteWriter(4096);
 
 export const multiRead: ReadOperation<ReadPart[]> = {
@@ -43,7 +47,11 @@ export const multiRead: ReadOperation<ReadPart[]> = {
   opcode: OpCode.multiRead,
   request: { decode: decodeMultiRead },
   answer(world, requester, parts, reply) {
+    const start = reply.length;
     for (const { operation, request } of parts) {
+      if (reply.length - start > REPLY_BYTES_MAX) {
+        return ErrorNumber.MARSHALLING_ERROR;
+      }
       scratch.clear();
       const err = operation.answer(world, requester, request, scratch);
       MultiHeader.encode(reply, { type: err === 0 ? operation.opcode : OpCode.error, done: false, err });

@@ -148,6 +148,7 @@ export class Replica {
         pause: (client, reason) => this.#pause(client, reason),
         resume: (client, reason) => this.#resume(client, reason),
         writesRefused: () => this.#txnLog.full,
+        replyBytesPause: options.unsentBytesPause,
       },
       options.requests,
     );
@@ -222,8 +223,22 @@ export class Replica {
     this.#applyCommitted();
     this.#flushLog(); // connections that could go on may have brought new transactions
     this.snapshots.step();
-    this.#outputs.flush((client) => this.#written(client));
+    this.#flushOutputs();
     return this.#txnLog.idle && this.#stopping;
+  }
+
+  /** Connections whose requests waited for their answers to leave, and they have: they go on in the same turn. */
+  readonly #relieved: ClientConnection[] = [];
+
+  #flushOutputs(): void {
+    this.#outputs.flush(this.#onWritten);
+    if (this.#relieved.length > 0) {
+      for (let client = this.#relieved.pop(); client !== undefined; client = this.#relieved.pop()) {
+        this.#resume(client, PauseReason.output);
+        this.#outputs.flush(this.#onWritten);
+      }
+      this.#flushLog();
+    }
   }
 
   #flushLog(): void {
@@ -341,7 +356,7 @@ export class Replica {
     this.#outputs.of(client);
   }
 
-  #written(client: ClientConnection): void {
+  readonly #onWritten = (client: ClientConnection): void => {
     if (client.closeAfterFlush) {
       client.connection.close();
       return;
@@ -355,8 +370,10 @@ export class Replica {
       client.connection.close();
     } else if (unsentBytes > this.options.unsentBytesPause) {
       this.#pause(client, PauseReason.output);
+    } else if ((client.pauses & PauseReason.output) !== 0) {
+      this.#relieved.push(client);
     }
-  }
+  };
 
   #pause(client: ClientConnection, reason: number): void {
     if (client.pauses === 0) {

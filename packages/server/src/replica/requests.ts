@@ -50,6 +50,8 @@ export interface RequestPorts {
   resume(client: ClientConnection, reason: number): void;
   /** The log takes nothing for now (full disk). */
   writesRefused(): boolean;
+  /** So many bytes of answers to one connection leave before more of its requests are taken. */
+  readonly replyBytesPause: number;
 }
 
 export class Requests {
@@ -400,6 +402,9 @@ export class Requests {
       }
       this.#ports.pause(client, PauseReason.outstanding);
       return false;
+    }
+    if (client.output !== null && client.output.length > this.#ports.replyBytesPause) {
+      this.#ports.pause(client, PauseReason.output); // a chunk of small requests can ask for gigabytes
     }
     return client.pauses === 0 && !client.ending && client.phase === 'open';
   }

@@ -6,7 +6,20 @@ import { WordWhitelist } from '../../src/admin/four-letter.ts';
 import { probeAnswerer } from '../../src/admin/probe.ts';
 import type { ServerControl } from '../../src/admin/view.ts';
 import { fakeView } from '../admin/fake-view.ts';
-import { auth, create, exists, getChildren, getData, multi, ping, raw, remove, setACL, setData } from './requests.ts';
+import {
+  auth,
+  create,
+  exists,
+  getChildren,
+  getData,
+  multi,
+  multiRead,
+  ping,
+  raw,
+  remove,
+  setACL,
+  setData,
+} from './requests.ts';
 import { type TestClient, TestServer } from './support.ts';
 
 function withRequests(limits: Partial<typeof simulatedOptions.requests>): TestServer {
@@ -246,6 +259,64 @@ describe('clients that do not read', () => {
     server.settle();
     expect(client.closed).toBe(true);
     expect(server.warnings.join()).toContain('does not read');
+  });
+});
+
+describe('requests that ask for much', () => {
+  /** Sizes of the writes to a connection. */
+  function writesTo(client: TestClient): number[] {
+    const { connection } = client.wire;
+    const sizes: number[] = [];
+    const write = connection.write.bind(connection);
+    connection.write = (bytes) => {
+      sizes.push(bytes.length);
+      return write(bytes);
+    };
+    return sizes;
+  }
+
+  test('a pipeline of reads is answered bit by bit, in order', () => {
+    const server = new TestServer();
+    const client = server.client();
+    client.get(create('/big', { data: Buffer.alloc(100_000) }));
+    const sizes = writesTo(client);
+    for (let i = 0; i < 300; i++) {
+      client.send(getData('/big'));
+    }
+    client.send(setData('/big', ''));
+    client.send(getData('/big'));
+    server.turn();
+    server.settle();
+    expect(client.lines().map(([xid]) => xid)).toEqual(Array.from({ length: 302 }, (_, i) => i + 2));
+    expect(Math.max(...sizes)).toBeLessThan(2 * (1 << 20));
+    expect(client.wire.connection.paused).toBe(false);
+  });
+
+  test('a client that does not read gets no more than it can be expected to take, and loses nothing', () => {
+    const server = new TestServer({ replica: { unsentBytesPause: 300_000, unsentBytesMax: 1_000_000 } });
+    const client = server.client();
+    client.get(create('/big', { data: Buffer.alloc(100_000) }));
+    const { connection } = client.wire;
+    connection.blocked = true;
+    for (let i = 0; i < 30; i++) {
+      client.send(getData('/big'));
+    }
+    server.settle();
+    expect(connection.unsentBytes).toBeLessThan(500_000);
+    expect(client.closed).toBe(false);
+    for (let i = 0; i < 10; i++) {
+      connection.unblock();
+      server.world.push({ kind: 'client-drained', connection });
+      server.settle();
+    }
+    expect(client.lines().length).toBe(30);
+  });
+
+  test('a multiRead that asks for more than 64 MB: -5', () => {
+    const client = new TestServer().client();
+    client.get(create('/big', { data: Buffer.alloc(1_000_000) }));
+    expect(client.err(multiRead(...Array.from({ length: 70 }, () => getData('/big'))))).toBe(-5);
+    expect(client.err(exists('/big'))).toBe(0);
   });
 });
 
