@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Log } from '../io/log.ts';
-import { RollingFile } from './rolling-file.ts';
+import { openRollingFile, type RollingFile } from './rolling-file.ts';
 
 /** The least level that is written, as ZooKeeper's logging configuration names them. */
 export type LogThreshold = 'all' | 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'off';
@@ -71,7 +71,7 @@ class FileLog {
   constructor(options: LogOptions, name: string, stream: LogStream) {
     this.#path = join(options.directory, name);
     this.#stream = stream;
-    this.#file = new RollingFile(this.#path, options.maxFileBytes, options.maxBackups);
+    this.#file = openRollingFile(this.#path, options.maxFileBytes, options.maxBackups, 'log.dir, log.file');
   }
 
   write(line: string): void {

@@ -51,3 +51,15 @@ export class RollingFile {
     this.#sizeBytes = 0;
   }
 }
+
+/** Opens one; the system's error is told with the `settings` that led there. */
+export function openRollingFile(path: string, maxBytes: number, backups: number, settings: string): RollingFile {
+  try {
+    return new RollingFile(path, maxBytes, backups);
+  } catch (error) {
+    if (error instanceof Error) {
+      error.message += ` (${settings})`;
+    }
+    throw error;
+  }
+}

@@ -5,7 +5,7 @@ import { type ACL, type CreateRequest, OpCode } from '@treekeeper/protocol';
 import { AuditLog, type AuditOperation, type AuditResult, auditNodeType, auditUsers } from '../admin/audit.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { LogThreshold } from '../host/logger.ts';
-import { RollingFile } from '../host/rolling-file.ts';
+import { openRollingFile, type RollingFile } from '../host/rolling-file.ts';
 import type { Log } from '../io/log.ts';
 import { errorTxn } from '../operations/error.ts';
 import { appliedParts, type MultiPart } from '../operations/multi.ts';
@@ -34,12 +34,9 @@ const SHOWS_SUCCESS: readonly LogThreshold[] = ['all', 'trace', 'debug', 'info']
 /** Opens the file. Throws the system's error when it cannot be written. */
 export function openAudit({ audit, log: logOptions }: ServerConfig, log: Log): ReplicaAudit {
   const path = join(logOptions.directory, audit.file);
-  return new ReplicaAudit(
-    new RollingFile(path, logOptions.maxFileBytes, logOptions.maxBackups),
-    path,
-    audit.threshold,
-    log,
-  );
+  const { maxFileBytes, maxBackups } = logOptions;
+  const file = openRollingFile(path, maxFileBytes, maxBackups, 'log.dir, auditlog.file');
+  return new ReplicaAudit(file, path, audit.threshold, log);
 }
 
 /** Collects lines and writes those of a turn at once: a call for each would cost more than the write it tells of. */

@@ -53,6 +53,15 @@ describe('bad configurations end with 2, say where the fault is, and leave the d
   });
 });
 
+test.each([
+  [{ 'log.file': 'a.log' }, 'log.dir, log.file'],
+  [{ 'audit.enable': 'true' }, 'log.dir, auditlog.file'],
+])('a log that cannot be opened ends the start: %j', (settings, keys) => {
+  const { status, stdout, stderr } = runServerToEnd({ ...settings, 'log.dir': '/dev/null/logs' });
+  expect(status).toBe(1);
+  expect(stdout + stderr).toMatch(new RegExp(`ENOTDIR: .*'/dev/null/logs' \\(${keys}\\)\\n$`));
+});
+
 test('zoo.cfg, -D and SERVER_JVMFLAGS count together, the file first; unknown keys are told and do not stop it', async () => {
   const server = await ServerProcess.start(
     { maxClientCnxns: 7, maxClientCnxn: 9, 'zookeeper.admin.enableServer': 'false' },
