@@ -12,7 +12,7 @@ const data = new Uint8Array(100);
 function columns() {
   const tree = new DataTree({
     digestEnabled: false,
-    ownerRules: { extendedTypesEnabled: false, emulate353TTLNodes: false },
+    ownerRules: { extendedTypesEnabled: false, emulate353TtlNodes: false },
   });
   tree.acls.load(1n, [{ perms: 31, id: { scheme: 'world', id: 'anyone' } }]);
   const stat = {

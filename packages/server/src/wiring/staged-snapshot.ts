@@ -1,6 +1,6 @@
 /** A snapshot that comes in from outside: kept aside, checked as a whole, then put in force (disk-format.md §8). */
 import { createWriteStream } from 'node:fs';
-import { open, rename } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
@@ -35,14 +35,20 @@ export class StagedSnapshot {
     ownerRules: OwnerRules,
     bytes: AsyncIterable<Uint8Array>,
   ): Promise<StagedSnapshot> {
-    await pipeline(Readable.from(bytes), createWriteStream(join(directory, STAGED_NAME)));
-    const tree = new DataTree({ digestEnabled: false, ownerRules });
-    const { lastProcessedZxid } = readSnapshot(disk, STAGED_NAME, fieldBytesMax, {
-      session: () => {},
-      acl: (id, acl) => tree.acls.load(id, acl),
-      node: (path, data, aclId, stat) => tree.loadNode(path, data, aclId, stat),
-    });
-    return new StagedSnapshot(directory, lastProcessedZxid ?? 0);
+    const staged = join(directory, STAGED_NAME);
+    try {
+      await pipeline(Readable.from(bytes), createWriteStream(staged));
+      const tree = new DataTree({ digestEnabled: false, ownerRules });
+      const { lastProcessedZxid } = readSnapshot(disk, STAGED_NAME, fieldBytesMax, {
+        session: () => {},
+        acl: (id, acl) => tree.acls.load(id, acl),
+        node: (path, data, aclId, stat) => tree.loadNode(path, data, aclId, stat),
+      });
+      return new StagedSnapshot(directory, lastProcessedZxid ?? 0);
+    } catch (error) {
+      await rm(staged, { force: true });
+      throw error;
+    }
   }
 
   /** Gives it the name of `zxid`, durably: recovery then takes it before every log up to there. */
