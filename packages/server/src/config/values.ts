@@ -68,7 +68,7 @@ export function sizeLimit(unitBytes: number, unit: string): ValueType<number> {
 export const milliseconds = integer({ min: 0, unit: 'ms' });
 export const count = integer({ min: 0 });
 /** 0 lets the system choose. */
-export const port = integer({ min: 0, max: 65535 });
+export const port: ValueType<number> = { ...integer({ min: 0, max: 65535 }), example: '2181' };
 
 /** A number that need not be whole. */
 export function decimal(min: number, max: number): ValueType<number> {

@@ -259,7 +259,7 @@ describe('faults', () => {
   test('a wrong port is one fault, not a missing one as well', () => {
     const file = write('zoo.cfg', `dataDir=${dir}\nclientPort=abc\nclientPortAddress=::1`);
     expect(faultsOf(() => loadConfig({ file }))).toEqual([
-      'zoo.cfg:2: clientPort=abc: expected an integer from 0 to 65535, for example clientPort=1',
+      'zoo.cfg:2: clientPort=abc: expected an integer from 0 to 65535, for example clientPort=2181',
     ]);
   });
 
