@@ -291,7 +291,7 @@ async function sendResult(
   }
 }
 
-/** The client closed the connection: because it had everything, or because it wanted no more. Neither is our failure. */
+/** The client closed the connection: it had everything, or wanted no more. Neither is our failure. */
 function hasHungUp(error: unknown): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE';
 }
