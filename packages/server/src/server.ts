@@ -276,14 +276,25 @@ export class Server {
       const { fieldBytesMax } = storage;
       const staged = await StagedSnapshot.receive(directory, this.#disk, fieldBytesMax, dataModel, snapshot);
       await this.#quiesce();
-      await staged.commit(this.#replica.world.tree.lastZxid);
-      this.#disk = this.#openDisk();
-      this.#replica = this.#recover();
-      this.#loop.start(this.#turning, TICK_MS);
+      try {
+        await staged.commit(this.#replica.world.tree.lastZxid);
+      } finally {
+        this.#recoverAgain(); // what there was before, should that have failed
+      }
       this.#log.info('restored a snapshot; all connections were closed');
       return staged.lastZxid;
     } finally {
       this.#restoring = false;
+    }
+  }
+
+  #recoverAgain(): void {
+    try {
+      this.#disk = this.#openDisk();
+      this.#replica = this.#recover();
+      this.#loop.start(this.#turning, TICK_MS);
+    } catch (error) {
+      this.#onFailure(error);
     }
   }
 

@@ -106,6 +106,7 @@ test('what is no snapshot is refused, and nothing changes', async () => {
   const headers = { ...AUTHORIZATION, 'Content-Type': 'application/octet-stream' };
   const response = await fetch(`${server.adminUrl}/restore`, { method: 'POST', headers, body: 'not a snapshot' });
   expect(response.status).toBe(500);
+  expect(readdirSync(join(server.directory, 'data', 'version-2')).sort()).toEqual(['log.1', 'snapshot.0']);
   expect((await client.call(exists('/a'))).err).toBe(0);
   await client.end();
   expect(await server.stop()).toBe(0);
