@@ -23,6 +23,7 @@ export interface Page {
 const paths = [
   'README.md',
   'CONTRIBUTING.md',
+  'docs/README.md',
   'docs/getting-started.md',
   'docs/operating',
   'docs/internals',
