@@ -23,10 +23,10 @@ given. \`treekeeper config zoo.cfg\` checks a file and shows what is in effect a
 What stands higher up goes before what stands below. That a file goes before the command line is as in ZooKeeper. The
 exceptions are the keys marked *-D*: ZooKeeper reads them from \`-D\` only, so there \`-D\` goes before the file.
 
-Every name may be written with or without \`zookeeper.\` before it. A key that nobody knows is reported with the one that
-was probably meant, and does not stop the server; a value that cannot be right is an error with its file and line, and all
-errors are shown at once. Values are checked more strictly than in ZooKeeper where ZooKeeper silently takes something
-else: \`ssl.hostnameVerification=yes\` means *false* there and is refused here.
+Every name may be written with or without \`zookeeper.\` before it. A key that nobody knows is reported with the one
+that was probably meant, and does not stop the server; a value that cannot be right is an error with its file and
+line, and all errors are shown at once. Values are checked more strictly than in ZooKeeper where ZooKeeper silently
+takes something else: \`ssl.hostnameVerification=yes\` means *false* there and is refused here.
 
 ## The marks
 
