@@ -266,6 +266,14 @@ export const differences: readonly Difference[] = [
     avoided: 'addWatch always has a path',
   },
   {
+    id: 'set-watches-null-list',
+    what: 'setWatches and setWatches2 with a null list behind others (error −5)',
+    apache: 'the watches of the lists before it are set, and their events sent',
+    treekeeper: 'nothing is done',
+    reason: 'A request that is refused has done nothing.',
+    avoided: 'no null list but the first',
+  },
+  {
     id: 'check-outside-multi',
     what: 'check (opcode 13) outside a multi',
     apache: 'no reply at all',
