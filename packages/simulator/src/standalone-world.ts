@@ -78,6 +78,8 @@ export interface StandaloneWorldOptions {
   readonly audit?: ConstructorParameters<typeof Replica>[1]['audit'];
   /** Answers four-letter words; without it there are none. */
   readonly probe?: ConstructorParameters<typeof Replica>[1]['probe'];
+  /** Begins SASL exchanges; without it the server has no SASL. */
+  readonly sasl?: ConstructorParameters<typeof Credentials>[1];
 }
 
 export class StandaloneWorld {
@@ -92,17 +94,20 @@ export class StandaloneWorld {
   readonly #log: Log;
   readonly #audit: NonNullable<StandaloneWorldOptions['audit']> | null;
   readonly #probe: NonNullable<StandaloneWorldOptions['probe']>;
+  readonly #sasl: NonNullable<StandaloneWorldOptions['sasl']> | null;
   #inbox: Input[] = [];
   #nextPort = 40_000;
 
-  constructor({ seed = 1, replica = {}, auth = {}, log = QUIET, audit = null, probe }: StandaloneWorldOptions = {}) {
+  constructor(options: StandaloneWorldOptions = {}) {
+    const { seed = 1, replica = {}, auth = {}, log = QUIET, audit = null, probe = () => null, sasl = null } = options;
     this.options = { ...simulatedOptions, ...replica };
     this.random = new SeededRandom(seed);
     this.disk = new SimulatedDisk();
     this.#auth = new AuthRegistry({ ...AUTH_DEFAULTS, ...auth });
     this.#log = log;
     this.#audit = audit;
-    this.#probe = probe ?? (() => null);
+    this.#probe = probe;
+    this.#sasl = sasl;
     this.replica = this.#start();
   }
 
@@ -113,7 +118,7 @@ export class StandaloneWorld {
       disk: this.disk,
       log: this.#log,
       access: new AccessControl(this.#auth),
-      credentials: new Credentials(this.#auth, null),
+      credentials: new Credentials(this.#auth, this.#sasl),
       metrics: this.metrics,
       audit: this.#audit,
       elapsedMs: () => this.clock.nowMs,

@@ -1,6 +1,7 @@
 /** ACLs and authentication over the wire (client-protocol.md §8). */
 import { type ACL, type Infer, OpCode, type RequestAcl, SetSaslResponse } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
+import type { SaslConversation } from '../../src/auth/credentials.ts';
 import {
   addWatch,
   auth,
@@ -30,7 +31,7 @@ import {
   sync,
   whoAmI,
 } from './requests.ts';
-import { digestAcl, type TestClient, TestServer, worldAcl } from './support.ts';
+import { bytesOf, digestAcl, type TestClient, TestServer, worldAcl } from './support.ts';
 
 const SUPER = { superDigest: 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=' };
 const U_P = 'u:Jq7wMyA/w2Vd5WIDAKdu4OIIFEQ=';
@@ -284,6 +285,65 @@ describe('the list is fixed up (§8.3)', () => {
     owner.get(create('/n', { acl: [digestAcl(U_P, 31), worldAcl(1)] }));
     expect(aclOf(owner, '/n')).toEqual([digestAcl(U_P, 31), worldAcl(1)]);
     expect(aclOf(reader, '/n')).toEqual([digestAcl('u:x', 31), worldAcl(1)]);
+  });
+});
+
+describe('sasl (§8.6)', () => {
+  /** "step" goes on, "bob" succeeds, anything else fails. */
+  function conversation(): SaslConversation {
+    return {
+      receive(token) {
+        const name = Buffer.from(token ?? []).toString();
+        if (name === 'step') {
+          return { err: 0, token: Buffer.from('challenge'), identities: [], close: false, failure: null };
+        }
+        if (name === 'bob') {
+          const identities = [{ scheme: 'sasl', id: 'bob' }];
+          return { err: 0, token: Buffer.from('done'), identities, close: false, failure: null };
+        }
+        return { err: -115, token: null, identities: [], close: true, failure: 'wrong' };
+      },
+    };
+  }
+
+  function token(text: string): Request<{ token: Uint8Array | null }> {
+    const body = bytesOf((writer) => writer.buffer(Buffer.from(text)));
+    return { ...raw(OpCode.sasl, body), decode: (reader) => SetSaslResponse.decode(reader) };
+  }
+
+  const withSasl = { sasl: conversation, auth: { authProviders: new Map([['1', 'sasl']]) } };
+
+  test('an exchange adds the identity that it proves, for the requests behind it', () => {
+    const client = new TestServer(withSasl).client();
+    expect(client.err(create('/n', { acl: [entry('sasl', 'bob')] }))).toBe(0);
+    expect(client.err(getData('/n'))).toBe(-102);
+    const challenge = client.ask(token('step'));
+    expect(challenge).toMatchObject({ xid: 3, zxid: 0, err: 0 });
+    expect(Buffer.from(challenge.value?.token ?? []).toString()).toBe('challenge');
+    expect(client.err(getData('/n'))).toBe(-102);
+    expect(client.err(token('bob'))).toBe(0);
+    expect(client.err(getData('/n'))).toBe(0);
+    expect(client.get(whoAmI()).clientInfo).toContainEqual({ authScheme: 'sasl', user: 'bob' });
+    client.get(create('/mine', { acl: [entry('auth', '')] }));
+    expect(aclOf(client, '/mine')).toEqual([entry('sasl', 'bob')]);
+  });
+
+  test('a failure: -115 with a null token behind the header, then the close; the session can be resumed', () => {
+    const server = new TestServer(withSasl);
+    const client = server.client();
+    client.send(token('wrong'));
+    server.settle();
+    const [reply] = client.wire.receive();
+    expect(reply).toMatchObject({ xid: 1, zxid: 0n, err: -115, body: Buffer.from('ffffffff', 'hex') });
+    expect(client.closed).toBe(true);
+    expect(client.resume().sessionId).toBe(client.sessionId);
+  });
+
+  test('each connection has an exchange of its own', () => {
+    const server = new TestServer(withSasl);
+    const [one, other] = [server.client(), server.client()];
+    one.get(token('bob'));
+    expect(other.get(whoAmI()).clientInfo.length).toBe(1);
   });
 });
 
