@@ -1,28 +1,11 @@
 /**
  * The replica's tables as a snapshot reads them: sessions and ACLs at once, the nodes bit by bit while writes go on.
  */
-import {
-  type ACL,
-  buffer,
-  type JuteWriter,
-  long,
-  nullable,
-  record,
-  StatPersisted,
-  ustring,
-} from '@treekeeper/protocol';
+import type { ACL, JuteWriter } from '@treekeeper/protocol';
 import type { World } from '../operations/operation.ts';
 import type { SnapshotSource } from '../storage/snapshot.ts';
 import { OPEN_ACL_ID } from '../tree/acl-table.ts';
 import type { TreeWalk } from '../tree/walk.ts';
-
-/** One node of the snapshot's node section (disk-format.md §3.1). */
-const SnapshotNode = record('SnapshotNode', {
-  path: ustring,
-  data: nullable(buffer),
-  aclId: long,
-  stat: StatPersisted,
-});
 
 export class ReplicaSnapshotSource implements SnapshotSource {
   /** Names the file: everything after it has to be replayed over what is read here. */
@@ -55,24 +38,8 @@ export class ReplicaSnapshotSource implements SnapshotSource {
       if (node === 0) {
         return false;
       }
-      const path = tree.path(node);
       const aclId = tree.aclId(node);
-      SnapshotNode.encode(writer, {
-        path: path === '/' ? '' : path,
-        data: tree.data(node),
-        aclId: this.acls.has(aclId) ? aclId : OPEN_ACL_ID,
-        stat: {
-          czxid: tree.czxid(node),
-          mzxid: tree.mzxid(node),
-          ctime: tree.ctimeMs(node),
-          mtime: tree.mtimeMs(node),
-          version: tree.version(node),
-          cversion: tree.cversion(node),
-          aversion: tree.aversion(node),
-          ephemeralOwner: tree.owner(node),
-          pzxid: tree.pzxid(node),
-        },
-      });
+      tree.writeNode(node, writer, this.acls.has(aclId) ? aclId : OPEN_ACL_ID);
     }
     return true;
   }

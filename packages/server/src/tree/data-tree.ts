@@ -355,11 +355,11 @@ export class DataTree extends ReadableTree {
     return new TreeWalk(this.nodes, sinceZxid, this.#walks);
   }
 
-  /** Appends a node as a snapshot has it: path, data, ACL id, stat. */
-  writeNode(node: NodeId, writer: JuteWriter): void {
+  /** Appends a node as a snapshot has it: path, data, ACL id (another one if it is given), stat. */
+  writeNode(node: NodeId, writer: JuteWriter, aclId: bigint = this.aclId(node)): void {
     this.content.writePath(node, writer);
     this.content.writeData(node, writer);
-    writer.long(this.aclId(node));
+    writer.long(aclId);
     const view = this.nodes.view(node);
     const row = this.nodes.offset(node);
     // The stat's fields in a snapshot's order: there pzxid comes last.
