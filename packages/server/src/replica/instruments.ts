@@ -119,11 +119,12 @@ export class Instruments {
   /** A batch of the log is durable; `waitingTxns` are left for the next one. */
   synced(txns: number, durationMs: number, waitingTxns: number): void {
     const { metrics } = this;
-    metrics.fsynctime.add(durationMs);
-    metrics.sync_process_time.add(durationMs);
+    const wholeMs = Math.round(durationMs); // readers of mntr take these values for integers, as ZooKeeper's are
+    metrics.fsynctime.add(wholeMs);
+    metrics.sync_process_time.add(wholeMs);
     metrics.sync_processor_batch_size.add(txns);
     metrics.sync_processor_queue_size.add(waitingTxns);
-    this.#lastSyncMs = durationMs;
+    this.#lastSyncMs = wholeMs;
     if (durationMs > this.#slowSyncMs) {
       this.statistics.fsyncThresholdExceedCount++;
     }

@@ -49,9 +49,10 @@ export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams): Rec
   world.tree.lastZxid = lastZxid;
   const orphans = sink.finish();
   const endMs = elapsedMs();
-  metrics.dbinittime.add(endMs - startMs);
-  metrics.startup_snap_load_time.add((sink.snapshotLoadedMs ?? startMs) - startMs);
-  metrics.startup_txns_load_time.add(endMs - (sink.snapshotLoadedMs ?? startMs));
+  const loadedMs = sink.snapshotLoadedMs ?? startMs;
+  metrics.dbinittime.add(Math.round(endMs - startMs));
+  metrics.startup_snap_load_time.add(Math.round(loadedMs - startMs));
+  metrics.startup_txns_load_time.add(Math.round(endMs - loadedMs));
   metrics.startup_txns_loaded.add(sinceSnapshotTxns);
   metrics.digest_mismatches_count.add(sink.digestMismatches);
   return {

@@ -54,6 +54,15 @@ describe('admin server', () => {
     await client.end();
   });
 
+  test('mntr has integers, which its readers rely on, for all but averages', async () => {
+    const client = await Client.open(server.port);
+    await client.call(create('/m'));
+    await client.end();
+    const fractions = (await exchange(server.port, ['mntr'])).split('\n').filter((line) => /\t-?\d+\.\d+$/.test(line));
+    const names = fractions.map((line) => line.split('\t', 1)[0]);
+    expect(names.filter((name) => !name.startsWith('zk_avg_'))).toEqual(['zk_connection_drop_probability']);
+  });
+
   test('the index names them, and says what is none', async () => {
     expect(await (await fetch(server.adminUrl)).text()).toContain('href="/commands/monitor"');
     expect(await command(server, 'nonsense')).toMatchObject({ error: expect.stringContaining('nonsense') as string });

@@ -43,7 +43,7 @@ async function restore(context: CommandContext): Promise<CommandAnswer> {
       throw new Error('snapshots do not carry their zxid: serializeLastProcessedZxid.enabled is false');
     }
     const lastZxid = await context.control.restore(context.body);
-    view.metrics.restore_time.add(nowMs() - startMs);
+    view.metrics.restore_time.add(Math.round(nowMs() - startMs));
     return { fields: { last_zxid: lastZxid } };
   } catch (error) {
     view.metrics.restore_error_count.add(1);
