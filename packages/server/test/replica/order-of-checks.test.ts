@@ -33,8 +33,8 @@ const CLOSED = [digestAcl('nobody:x')];
 const BAD_ACL = [{ perms: 31, id: { scheme: 'nosuch', id: 'x' } }];
 
 /**
- * /closed lets nobody do anything and has a child; /e is ephemeral; /full is at its quota; /p has two children, of which
- * /p/full has a child and version 1.
+ * /closed lets nobody do anything and has a child; /e is ephemeral; /full is at its quota; /p has two children, of
+ * which /p/full has a child and version 1.
  */
 function scene(): TestClient {
   const server = new TestServer({ replica: { rules: { ...RULES, enforceQuota: true } } });
