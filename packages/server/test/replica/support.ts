@@ -1,6 +1,6 @@
 /**
- * A server and its clients in a simulated world, so that tests read like the protocol: `client.ask(getData('/a'))` sends
- * a request, lets the world come to rest and returns the answer, decoded by its declared record.
+ * A server and its clients in a simulated world, so that tests read like the protocol: `client.ask(getData('/a'))`
+ * sends a request, lets the world come to rest and returns the answer, decoded by its declared record.
  */
 import { type ACL, JuteReader, JuteWriter } from '@treekeeper/protocol';
 import { expect } from 'vitest';
