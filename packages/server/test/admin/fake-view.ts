@@ -1,7 +1,7 @@
 import { OpCode } from '@treekeeper/protocol';
+import type { ConnectionView, ServerControl, ServerView } from '../../src/admin/view.ts';
 import { createMetrics } from '../../src/metrics/registry.ts';
 import { ConnectionStatistics, Statistics } from '../../src/metrics/statistics.ts';
-import type { ConnectionView, ServerControl, ServerView } from '../../src/admin/view.ts';
 
 /** An id that no JavaScript number can hold. */
 export const SESSION = 72057718738255965n;

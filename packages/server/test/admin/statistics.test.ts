@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { PercentileSummary } from '../../src/metrics/primitives.ts';
 import { PauseMonitor } from '../../src/admin/pause-monitor.ts';
 import { ProcessHost } from '../../src/admin/process-host.ts';
+import { PercentileSummary } from '../../src/metrics/primitives.ts';
 import { ConnectionStatistics, Statistics } from '../../src/metrics/statistics.ts';
 
 test('server statistics, and what a reset leaves alone', () => {
