@@ -13,7 +13,9 @@ export class Dice implements Random {
   readonly #random: SeededRandom;
 
   constructor(seed: number, stream: Stream) {
-    this.#random = new SeededRandom(Math.imul(seed, SEED_FACTOR) ^ Math.imul(STREAMS.indexOf(stream) + 1, STREAM_FACTOR));
+    this.#random = new SeededRandom(
+      Math.imul(seed, SEED_FACTOR) ^ Math.imul(STREAMS.indexOf(stream) + 1, STREAM_FACTOR),
+    );
   }
 
   next(): number {

@@ -1,6 +1,6 @@
 /**
- * A disk that forgets. It keeps apart what is durable and what only seems written, so that a crash can take away, tear or
- * keep everything that was not synced; and it runs its batches step by step, when the world says so.
+ * A disk that forgets. It keeps apart what is durable and what only seems written, so that a crash can take away, tear
+ * or keep everything that was not synced; and it runs its batches step by step, when the world says so.
  */
 import type { Area, Disk, DiskCompletion, DiskError, DiskStep, FileEntry, Random } from '@treekeeper/server/internal';
 
@@ -157,25 +157,24 @@ export class SimulatedDisk implements Disk {
    * What is left is what the next start finds.
    */
   crash(random: Random): void {
-    for (const { steps, next } of this.#batches) {
-      const step = steps[next];
-      // The step under way may have begun to change the file.
-      if (step.op === 'write' && random.next() < 0.5) {
-        const open = this.#open.get(step.file);
-        if (open !== undefined) {
-          write(open.file, step.position, Buffer.from(step.bytes), false);
-        }
-      }
-    }
-    this.#batches = [];
-    this.#open.clear();
+    this.kill(random);
     for (const directory of new Set(Object.values(this.#directories))) {
       crashDirectory(directory, random);
     }
   }
 
-  /** The process ends and the machine goes on: nothing that was written is lost; batches stop where they are. */
-  kill(): void {
+  /**
+   * The process ends and the machine goes on: nothing that was written is lost; batches stop where they are. With
+   * `random`, a write under way may have begun: its bytes can be read, and are not synced.
+   */
+  kill(random?: Random): void {
+    for (const { steps, next } of this.#batches) {
+      const step = steps[next];
+      const open = step.op === 'write' ? this.#open.get(step.file) : undefined;
+      if (step.op === 'write' && open !== undefined && random !== undefined && random.next() < 0.5) {
+        write(open.file, step.position, Buffer.from(step.bytes), false);
+      }
+    }
     this.#batches = [];
     this.#open.clear();
   }
@@ -388,7 +387,10 @@ function crashDirectory(directory: Directory, random: Random): void {
   }
 }
 
-/** Each change of the content is kept, lost, or torn: its first bytes are kept. */
+/** What a disk writes at once or not at all. */
+const SECTOR_BYTES = 512;
+
+/** Each change of the content is kept, lost, or torn: its first bytes are kept, or any of its sectors. */
 function crashFile(file: SimulatedFile, random: Random): void {
   let content = file.durable;
   for (const change of file.unsynced) {
@@ -398,12 +400,27 @@ function crashFile(file: SimulatedFile, random: Random): void {
     }
     if (change.kind === 'truncate') {
       content = truncated(content, change.length);
-    } else {
+    } else if (fate < 0.8) {
       const kept = fate < 0.6 ? change.bytes.length : Math.floor(random.next() * (change.bytes.length + 1));
       content = written(content, change.position, change.bytes.subarray(0, kept));
+    } else {
+      content = someSectors(content, change.position, change.bytes, random);
     }
   }
   file.content = content;
   file.durable = Buffer.from(content);
   file.unsynced = [];
+}
+
+/** The order in which a disk writes the sectors of one request is its own. */
+function someSectors(content: Buffer, position: number, bytes: Buffer, random: Random): Buffer {
+  let result = content;
+  for (let from = 0; from < bytes.length; ) {
+    const to = Math.min(bytes.length, from + SECTOR_BYTES - ((position + from) % SECTOR_BYTES));
+    if (random.next() < 0.5) {
+      result = written(result, position + from, bytes.subarray(from, to));
+    }
+    from = to;
+  }
+  return result;
 }

@@ -1,6 +1,6 @@
 /**
- * What a seed draws before its run begins: how the server is set up, which faults happen and how often. Every run has only
- * some of the faults, so that one does not always hide what another would show.
+ * What a seed draws before its run begins: how the server is set up, which faults happen and how often. Every run has
+ * only some of the faults, so that one does not always hide what another would show.
  */
 import type { ReplicaOptions, StorageOptions } from '@treekeeper/server/internal';
 import type { Dice } from './dice.ts';
@@ -68,17 +68,18 @@ export function drawPlan(dice: Dice): Plan {
 }
 
 function drawFaults(dice: Dice, forceSync: boolean): FaultPlan {
-  const maybe = (probability: number) => (dice.chance(0.5) ? probability * (0.2 + dice.next()) : 0);
+  const maybe = (probability: number) => (dice.chance(0.5) ? probability * dice.pick([0.3, 1, 3]) : 0);
+  const perRestart = (probability: number) => (dice.chance(0.5) ? probability : 0);
   // Without forceSync nothing is promised when power fails.
-  const withPower = (probability: number) => (forceSync ? maybe(probability) : 0);
+  const withPower = (probability: number) => (forceSync ? probability : 0);
   const plan: FaultPlan = {
-    powerLoss: withPower(0.0012),
-    kill: maybe(0.0008),
+    powerLoss: withPower(maybe(0.0006)),
+    kill: maybe(0.0005),
     powerLossInFirstSnapshot: forceSync && dice.chance(0.15),
-    powerLossInRecovery: withPower(0.5),
-    powerLossAfterRestart: withPower(0.5),
-    damagedSnapshot: maybe(0.6),
-    changedSettings: maybe(0.4),
+    powerLossInRecovery: withPower(perRestart(0.3)),
+    powerLossAfterRestart: withPower(perRestart(0.5)),
+    damagedSnapshot: perRestart(0.5),
+    changedSettings: perRestart(0.4),
     fullDisk: maybe(0.001),
     slowDisk: maybe(0.002),
     failingDisk: maybe(0.0008),
@@ -88,7 +89,7 @@ function drawFaults(dice: Dice, forceSync: boolean): FaultPlan {
     slowClient: maybe(0.005),
   };
   // A run without any restart would show little.
-  return plan.powerLoss + plan.kill > 0 ? plan : { ...plan, kill: 0.0008, powerLoss: forceSync ? 0.0012 : 0 };
+  return plan.powerLoss + plan.kill > 0 ? plan : { ...plan, kill: 0.0005, powerLoss: withPower(0.001) };
 }
 
 function drawWorkload(dice: Dice): WorkloadPlan {

@@ -1,11 +1,11 @@
 /**
- * The transactions that the server has handed to the disk, read out of the bytes of its log: what may be on the disk after
- * a crash, and in which order. Nothing that is not in here may ever be seen.
+ * The transactions that the server has handed to the disk, read out of the bytes of its log: what may be on the disk
+ * after a crash, and in which order. Nothing that is not in here may ever be seen.
  */
 import { JuteReader, OpCode, TxnDigest, TxnHeader } from '@treekeeper/protocol';
 import type { DiskStep } from '@treekeeper/server/internal';
-import { type ModelTxn, txnRecord } from './model/state.ts';
 import { check } from './checkers/violation.ts';
+import { type ModelTxn, txnRecord } from './model/state.ts';
 
 export interface LoggedTxn {
   readonly zxid: number;

@@ -47,7 +47,7 @@ export class Link implements Network {
     }
   }
 
-  /** What the server is given next, if it `canDeliver`: the connection itself first, then a part of the bytes, or all of them. */
+  /** What the server is given next, if it `canDeliver`: first the connection itself, then some of the bytes or all. */
   takeUp(dice: Dice | null): Input {
     const { connection } = this;
     if (!this.#opened) {

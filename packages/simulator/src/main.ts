@@ -109,8 +109,8 @@ function many({ runs, from, requests }: Arguments): boolean {
   }
   const seconds = (performance.now() - startMs) / 1000;
   console.log(
-    `${runs} seeds in ${seconds.toFixed(1)} s (${(runs / seconds).toFixed(0)} a second): ${restarts} restarts, ${checked} ` +
-      `answers and events checked, ${failed.length} seeds failed`,
+    `${runs} seeds in ${seconds.toFixed(1)} s (${(runs / seconds).toFixed(0)} a second): ${restarts} restarts, ` +
+      `${checked} answers and events checked, ${failed.length} seeds failed`,
   );
   for (const seed of failed) {
     console.log(reproduce(seed, requests));

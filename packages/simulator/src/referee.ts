@@ -1,7 +1,7 @@
 /**
  * Watches a run from outside and applies the checkers. It sees what goes over the seams: what clients send, what the
- * server hands to the disk, what it writes to connections, and the tables that it has after a restart. The workload and the
- * faults know nothing of it.
+ * server hands to the disk, what it writes to connections, and the tables that it has after a restart. It takes no part:
+ * the workload and the faults are drawn without it.
  */
 import { ConnectResponse, type Id, JuteReader, OpCode, Perms, WatcherEvent } from '@treekeeper/protocol';
 import type { DiskStep, Replica } from '@treekeeper/server/internal';
@@ -242,7 +242,11 @@ export class Referee {
 
   #reply(view: ConnectionView, frame: Frame): void {
     const sent = view.oldest;
-    check(sent !== undefined, 'replies', () => `connection ${view.port}: an answer that nobody waits for, ${frame.xid}`);
+    check(
+      sent !== undefined,
+      'replies',
+      () => `connection ${view.port}: an answer that nobody waits for, ${frame.xid}`,
+    );
     view.events.checkDelivered(frame.place, () => `the answer of ${sent.request.kind} ${sent.xid}`);
     if (sent.request.kind === 'setWatches2') {
       const [missing] = this.#catchUp(view);
@@ -315,8 +319,8 @@ export class Referee {
 }
 
 /**
- * Gives frames without a zxid of their own a place: events made up by setWatches belong to the answer that follows, answers
- * to auth packets (zxid 0) to what came before.
+ * Gives frames without a zxid of their own a place: events made up by setWatches belong to the answer that follows,
+ * answers to auth packets (zxid 0) to what came before.
  */
 function place(frames: Frame[], zxidBefore: number): void {
   for (let i = frames.length - 1; i >= 0; i--) {

@@ -2,7 +2,7 @@
  * One run: a safety phase, in which clients work while the faults that the seed has drawn happen, then a liveness phase
  * without faults, in which everybody must get on again, and in the end one more look at what is left on the disk.
  */
-import { type ProgressClient, checkProgress, checkQuiet } from './checkers/progress.ts';
+import { checkProgress, checkQuiet, type ProgressClient } from './checkers/progress.ts';
 import { Dice, Weighted } from './dice.ts';
 import { drawOtherSettings, drawPlan, type Plan } from './faults.ts';
 import { Trace } from './trace.ts';
@@ -120,11 +120,13 @@ class Simulation {
   #inject(world: World): void {
     const { faults } = this.#plan;
     const dice = this.#faults;
+    // Ends in the middle of a batch are more telling than others.
+    const eagerness = world.disk.batchesInFlight > 0 ? 2 : 0.5;
     if (--this.#powerLossInSteps <= 0) {
       this.#end(world, 'power loss');
-    } else if (dice.chance(faults.powerLoss)) {
+    } else if (dice.chance(faults.powerLoss * eagerness)) {
       this.#end(world, 'power loss');
-    } else if (dice.chance(faults.kill)) {
+    } else if (dice.chance(faults.kill * eagerness)) {
       this.#end(world, 'kill');
     }
     if (dice.chance(faults.fullDisk)) {
@@ -159,7 +161,9 @@ class Simulation {
     const dice = this.#faults;
     const isChanged = dice.chance(faults.changedSettings);
     world.restart(end, dice, isChanged ? drawOtherSettings(this.#settings, world.settings) : world.settings);
-    this.#powerLossInSteps = dice.chance(faults.powerLossAfterRestart) ? dice.between(1, 40) : Number.POSITIVE_INFINITY;
+    this.#powerLossInSteps = dice.chance(faults.powerLossAfterRestart)
+      ? dice.between(1, dice.pick([10, 40, 250]))
+      : Number.POSITIVE_INFINITY;
   }
 
   /** One step of the world. Returns how many requests were sent. */
@@ -271,4 +275,3 @@ class Simulation {
     checkQuiet(world.replica, world.referee.state, world.clock.wallMs);
   }
 }
-

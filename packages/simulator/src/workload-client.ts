@@ -1,10 +1,10 @@
 /**
- * A client as the workload has it: it connects, resumes or gives up its session, pipelines requests, pings (or forgets to)
- * and sets its watches again after a reconnect.
+ * A client as the workload has it: it connects, resumes or gives up its session, pipelines requests, pings (or forgets
+ * to) and sets its watches again after a reconnect.
  */
 import { CreateMode, OPEN_ACL, OpCode } from '@treekeeper/protocol';
-import { type Message, SimulatedClient } from './client.ts';
 import type { ConnectionView } from './checkers/connection-view.ts';
+import { type Message, SimulatedClient } from './client.ts';
 import type { Dice } from './dice.ts';
 import type { WorkloadPlan } from './faults.ts';
 import type { Link } from './link.ts';
@@ -80,8 +80,9 @@ export class WorkloadClient {
     const { link, waiting } = this.current;
     const { connection } = link;
     const handshake = this.isConnected ? 'connected' : 'waiting for its session';
-    const inTheWay = `${connection.paused ? ', not read by the server' : ''}${link.hasDown ? ', with bytes to read' : ''}`;
-    return `${handshake} on ${connection.remotePort}${inTheWay}, waiting for ${waiting.map(({ kind }) => kind).join()}`;
+    const unread = connection.paused ? ', not read by the server' : '';
+    const kinds = waiting.map(({ kind }) => kind).join();
+    return `${handshake} on ${connection.remotePort}${unread}, waiting for ${kinds}`;
   }
 
   get isIdle(): boolean {

@@ -1,6 +1,6 @@
 /**
- * A replica in a world that can fail: its process, its disk, its clock and the network to its clients. The world does what
- * it is told, one small step at a time; when something happens is for the schedule (simulation.ts) to say.
+ * A replica in a world that can fail: its process, its disk, its clock and the network to its clients. The world does
+ * what it is told, one small step at a time; when something happens is for the schedule (simulation.ts) to say.
  */
 import {
   AccessControl,
@@ -21,11 +21,11 @@ import { SimulatedConnection } from './connection.ts';
 import type { Dice } from './dice.ts';
 import { SimulatedDisk } from './disk.ts';
 import type { Plan } from './faults.ts';
-import { damageNewestSnapshot } from './snapshot-damage.ts';
 import { describeTxn } from './history.ts';
 import { Link } from './link.ts';
 import { ObservedDisk } from './observed-disk.ts';
 import { Referee } from './referee.ts';
+import { damageNewestSnapshot } from './snapshot-damage.ts';
 import type { Trace } from './trace.ts';
 import type { ClientConnection, ClientWorld, WorkloadClient } from './workload-client.ts';
 
@@ -319,11 +319,13 @@ export class World implements ClientWorld {
     const { disk } = this;
     this.restarts++;
     this.#trace.record(end, this.nowMs, 0);
-    this.#trace.tell(`${end} at ${this.nowMs} ms; zxid ${this.referee.seenZxid} was seen, ${this.referee.history.lastZxid} logged`);
+    this.#trace.tell(
+      `${end} at ${this.nowMs} ms; zxid ${this.referee.seenZxid} was seen, ${this.referee.history.lastZxid} logged`,
+    );
     if (end === 'power loss') {
       disk.crash(this.#diskDice);
     } else {
-      disk.kill();
+      disk.kill(this.#diskDice);
     }
     this.#inbox = [];
     this.#lastTurnMs = -1;

@@ -50,7 +50,7 @@ export class ExpiryChecker {
 
   /** The server has closed a session by itself. */
   expired({ sessionId, timeMs, loggedMs }: LoggedTxn): void {
-    // The transaction says when it was proposed, by the wall clock. Where that has jumped back, there are two such times.
+    // The transaction says when it was proposed, by the wall clock; where that has jumped back, this is true twice.
     const proposedMs = this.#wallOffsets
       .map(({ offsetMs, sinceMs }, i) => {
         const untilMs = this.#wallOffsets[i + 1]?.sinceMs ?? loggedMs;
@@ -58,9 +58,11 @@ export class ExpiryChecker {
       })
       .filter(({ atMs, sinceMs, untilMs }) => atMs >= sinceMs && atMs <= untilMs);
     const due = proposedMs.find(({ atMs }) => this.#isDue(sessionId, atMs));
-    const describe = () =>
-      `session ${sessionHex(sessionId)} was closed at ${proposedMs.map(({ atMs }) => atMs).join(' or ')} ms, too early: ` +
-      `${JSON.stringify(this.#sessions.get(sessionId))}`;
+    const describe = () => {
+      const times = proposedMs.map(({ atMs }) => atMs).join(' or ');
+      const session = JSON.stringify(this.#sessions.get(sessionId));
+      return `session ${sessionHex(sessionId)} was closed at ${times} ms, too early: ${session}`;
+    };
     check(due !== undefined, 'expiry', describe);
   }
 

@@ -18,13 +18,12 @@ export function checkProgress(clients: readonly ProgressClient[]): void {
     check(
       demandsMet >= wanted && client.isIdle,
       'progress',
-      () =>
-        `${name} got ${demandsMet} of ${wanted} writes done; it is ${client.describe()}`,
+      () => `${name} got ${demandsMet} of ${wanted} writes done; it is ${client.describe()}`,
     );
   }
 }
 
-/** All clients are gone for longer than any timeout: no session, ephemeral node or connection is left, nothing is due. */
+/** All clients are gone for longer than any timeout: nothing of them is left, and nothing that is due. */
 export function checkQuiet({ world, connections }: Replica, { sessions, tree }: ModelState, wallMs: number): void {
   check(sessions.size === 0, 'progress', () => `${sessions.size} sessions have not expired`);
   check(connections.size === 0, 'progress', () => `${connections.size} connections are left`);

@@ -1,6 +1,6 @@
 /**
- * Answers come in the order of requests, their zxids never go back on a connection, and each says exactly what is true in
- * the state whose zxid it carries.
+ * Answers come in the order of requests, their zxids never go back on a connection, and each says exactly what is true
+ * in the state whose zxid it carries.
  */
 import { ErrorNumber, OpCode } from '@treekeeper/protocol';
 import { describeTxn, type History, type LoggedTxn, sameBytes } from '../history.ts';
@@ -17,7 +17,7 @@ export interface ReplyFrame {
   readonly body: Uint8Array;
 }
 
-/** Checks the answer to `sent`; returns the transaction that it acknowledges, if it does. `state` has the answer's zxid. */
+/** Checks the answer to `sent` in `state`, which has its zxid; returns the transaction that it acknowledges, if any. */
 export function checkReply(sent: Sent, reply: ReplyFrame, state: ModelState, history: History): LoggedTxn | null {
   const { view, request } = sent;
   const problem = (what: string) => () => `connection ${view.port}, ${request.kind} ${sent.xid}: ${what}`;
@@ -53,7 +53,8 @@ function checkZxid(view: ConnectionView, { zxid }: ReplyFrame, problem: (what: s
 
 function checkWritten({ view, request, xid }: Sent, reply: ReplyFrame, state: ModelState, history: History): LoggedTxn {
   const logged = history.at(reply.zxid);
-  const problem = (what: string) => () => `connection ${view.port}, ${request.kind} ${xid} (${describeTxn(logged)}): ${what}`;
+  const problem = (what: string) => () =>
+    `connection ${view.port}, ${request.kind} ${xid} (${describeTxn(logged)}): ${what}`;
   check(logged.sessionId === view.sessionId && logged.cxid === xid, 'replies', problem('it has the zxid of another'));
   checkAnswer(reply, writeAnswer(state, logged.txn), problem);
   return logged;

@@ -1,6 +1,7 @@
 /**
- * Every transaction is what its request, or the server's own reason, makes of the state before it; each request makes one
- * at most, those of a session in the order in which they were sent; a refused write is an error transaction and no more.
+ * Every transaction is what its request, or the server's own reason, makes of the state before it. Each request makes
+ * one at most, those of a session in the order in which they were sent; a refused write is an error transaction and
+ * nothing more.
  */
 import { JuteReader, MultiTxn, OpCode, ttlOfOwner } from '@treekeeper/protocol';
 import { describeTxn, type LoggedTxn, sameBytes, sessionHex } from '../history.ts';

@@ -103,10 +103,8 @@ export function applyToTree(tree: ModelTree, txn: ModelTxn, origin: TxnOrigin): 
     }
     case OpCode.closeSession:
       return txn.value.paths2Delete.map((path) => tree.remove(path, zxid));
-    case OpCode.check:
-    case OpCode.createSession:
-    case OpCode.error:
-      return [];
+    default:
+      return []; // check, createSession, error
   }
 }
 

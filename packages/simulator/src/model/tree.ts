@@ -1,6 +1,6 @@
 /**
- * The tree in its obvious form: a map of paths to nodes that are never changed, only replaced. What the server's compact
- * tree must agree with, node by node and bit by bit.
+ * The tree in its obvious form: a map of paths to nodes that are never changed, only replaced. The server's compact tree
+ * must agree with it, node by node and bit by bit.
  */
 import { crc32 } from 'node:zlib';
 import { type ACL, type EncodableStat, OPEN_ACL, type OwnerKind, ownerKind, READ_ACL } from '@treekeeper/protocol';
@@ -161,7 +161,8 @@ export class ModelTree {
 
   #replace(path: string, node: ModelNode | undefined): void {
     const before = this.nodes.get(path);
-    this.#digest += (node === undefined ? 0n : shareOf(path, node)) - (before === undefined ? 0n : shareOf(path, before));
+    this.#digest +=
+      (node === undefined ? 0n : shareOf(path, node)) - (before === undefined ? 0n : shareOf(path, before));
     if (node === undefined) {
       this.nodes.delete(path);
     } else {

@@ -1,0 +1,41 @@
+/** Fixed seeds: a hundred small runs, and those that once showed a bug. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { runSeed, runTwice } from '../src/run.ts';
+
+const SEEDS = 100;
+const REQUESTS = 80;
+
+interface RegressionSeed {
+  readonly seed: number;
+  readonly requests: number;
+  readonly why: string;
+}
+
+const regressions = JSON.parse(readFileSync(new URL('seeds.json', import.meta.url), 'utf8')) as RegressionSeed[];
+
+test(`seeds 1 to ${SEEDS} show nothing wrong`, () => {
+  for (let seed = 1; seed <= SEEDS; seed++) {
+    const { failure } = runSeed(seed, REQUESTS);
+    expect(failure === null ? null : `seed ${seed}, ${REQUESTS} requests: ${failure.message}`).toBeNull();
+  }
+}, 60_000);
+
+test('a seed gives the same trace twice, and others give others', () => {
+  const hashes = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => {
+    const { failure, traceHash } = runTwice(seed, REQUESTS);
+    expect(failure).toBeNull();
+    return traceHash;
+  });
+  expect(new Set(hashes).size).toBe(hashes.length);
+}, 60_000);
+
+describe('seeds that once showed a bug', () => {
+  test.each(regressions)(
+    '$seed: $why',
+    ({ seed, requests }) => {
+      expect(runSeed(seed, requests).failure).toBeNull();
+    },
+    60_000,
+  );
+});
