@@ -7,8 +7,8 @@ export const FIELD_LENGTH_BYTES_MAX_DEFAULT = 2 * 0xfffff;
 const utf8Slice = Buffer.prototype.utf8Slice as (this: Uint8Array, start: number, end: number) => string;
 
 /** Copies of up to SLAB_COPY_BYTES_MAX share a slab: an ArrayBuffer for each would cost four times as much. */
-const SLAB_BYTES = 8192;
-const SLAB_COPY_BYTES_MAX = 1024;
+const SLAB_BYTES = 32768;
+const SLAB_COPY_BYTES_MAX = 2048;
 let slab = new ArrayBuffer(SLAB_BYTES);
 let slabUsedBytes = 0;
 

@@ -15,10 +15,11 @@ export const limits = {
    */
   connectionOutputBytesMax: 128 << 20,
   /**
-   * Inputs that one turn takes. What one poll of all sockets delivers is usually far less; a flood is cut into turns so
-   * that acknowledgements from the disk and timeouts are not kept waiting behind it.
+   * Inputs that one turn takes: chunks of clients' bytes, mostly. Few, so that the disk already writes the first of a
+   * flood of transactions while the next are prepared, and answers do not wait for a whole poll's worth of requests;
+   * enough that what a turn costs in itself does not count.
    */
-  turnInputsMax: 4096,
+  turnInputsMax: 8,
 } as const;
 
 /** Checks what the limits must be to each other. Called at the start, since a wrong pair would only show under load. */

@@ -13,8 +13,11 @@ import type { StorageOptions } from './options.ts';
 /** A file is extended when fewer bytes than this are left. */
 const PREALLOC_MARGIN_BYTES = 4096;
 const BATCH_CAPACITY_BYTES = 64 * 1024;
-/** Larger buffers are not kept for the next batch. */
-const SPARE_BYTES_MAX = 1024 * 1024;
+/**
+ * Larger buffers are not kept for the next batch. A full batch of ordinary transactions fits several times: growing a new
+ * buffer for each would be the greatest part of all garbage.
+ */
+const SPARE_BYTES_MAX = 8 * 1024 * 1024;
 
 /** What one batch will write: records of one file. */
 interface Batch {
