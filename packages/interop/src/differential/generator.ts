@@ -26,12 +26,15 @@ type PathMode = 'standard' | 'persistent' | 'recursive';
 
 const { create, create2, createContainer, createTTL } = OpCode;
 const KNOWN_PATHS_MAX = 40;
+const WATCHED_PATHS_MAX = 8;
 
 /** Makes the next request out of the seed and of what earlier ones have created. */
 export class Generator {
   readonly #random: Random;
   /** Paths that the servers have made up: sequential names. */
   readonly #known: string[] = [];
+  /** Paths that each connection has watched lately. */
+  readonly #watched = new Map<number, (string | null)[]>();
   readonly #zxidsAgo: (count: bigint) => { a: bigint; b: bigint };
 
   /** `zxidsAgo`: the transaction that lies so many back, as each server numbers it. */
@@ -136,7 +139,7 @@ export class Generator {
       [66, () => words.openPath(random)],
       [10, () => (this.#known.length === 0 ? words.openPath(random) : random.pick(this.#known))],
       [12, () => words.secretPath(random)],
-      [4, () => random.pick(words.quotaPrefixes) + random.pick(['', '/a', '/b', '/a/b'])],
+      [6, () => random.pick(words.quotaPrefixes) + random.pick(['', '/a', '/b', '/a/b'])],
       [4, () => words.systemPath(random)],
       [4, () => random.pick(words.badPaths)],
     ])();
@@ -144,7 +147,7 @@ export class Generator {
 
   #create(): Request {
     const random = this.#random;
-    if (random.chance(0.04)) {
+    if (random.chance(0.08)) {
       return this.#quotaNode();
     }
     const path = this.#anyPath();
@@ -257,13 +260,21 @@ export class Generator {
       case getData:
       case getChildren:
       case getChildren2:
-        return { opcode, body: watchedBody(path, this.#mode(connection, path) === 'standard' && random.chance(0.4)) };
+        return { opcode, body: watchedBody(path, this.#watches(connection, path)) };
       case OpCode.whoAmI:
       case OpCode.ping:
         return { opcode, body: emptyBody };
       default:
         return { opcode, body: pathBody(path) };
     }
+  }
+
+  #watches(connection: number, path: string | null): boolean {
+    const watches = this.#mode(connection, path) === 'standard' && this.#random.chance(0.4);
+    if (watches) {
+      this.#noteWatch(connection, path);
+    }
+    return watches;
   }
 
   /** Apache 3.8 keeps one kind of watch per connection and path, 3.10 several: each pair gets one kind for good. */
@@ -276,9 +287,16 @@ export class Generator {
     return modes[((hash >>> 7) >>> 0) % modes.length];
   }
 
+  #noteWatch(connection: number, path: string | null): void {
+    const paths = this.#watched.get(connection) ?? [];
+    paths.unshift(path);
+    this.#watched.set(connection, paths.slice(0, WATCHED_PATHS_MAX));
+  }
+
   #watching(connection: number): Request {
     const random = this.#random;
-    const path = this.#anyPath();
+    const watched = this.#watched.get(connection) ?? [];
+    const path = watched.length > 0 && random.chance(0.6) ? random.pick(watched) : this.#anyPath();
     const mode = this.#mode(connection, path);
     return random.weighted<() => Request>([
       [5, () => this.#addWatch(connection, path)],
@@ -295,6 +313,7 @@ export class Generator {
     while (path === null || this.#mode(connection, path) === 'standard') {
       path = this.#anyPath();
     }
+    this.#noteWatch(connection, path);
     const { persistent, persistentRecursive } = AddWatchMode;
     const mode = this.#mode(connection, path) === 'persistent' ? persistent : persistentRecursive;
     return { opcode: OpCode.addWatch, body: watchKindBody(path, random.chance(0.03) ? random.pick([2, -1, 7]) : mode) };

@@ -131,12 +131,12 @@ export class Pair {
     if (a === null || b === null) {
       throw new Error('the slot has no connection');
     }
-    const xids = requests.map((request) => this.#xid(slot, request));
-    a.write(Buffer.concat(requests.map((request, i) => requestFrame(xids[i], request.opcode, request.body))));
+    const sent = requests.map((request) => ({ request, xid: this.#xid(slot, request) }));
+    a.write(Buffer.concat(sent.map(({ request, xid }) => requestFrame(xid, request.opcode, request.body))));
     const bodyForB = ({ body, bodyB }: Request): Buffer => (this.#bodiesForB ? (bodyB ?? body) : body);
-    b.write(Buffer.concat(requests.map((request, i) => requestFrame(xids[i], request.opcode, bodyForB(request)))));
+    b.write(Buffer.concat(sent.map(({ request, xid }) => requestFrame(xid, request.opcode, bodyForB(request)))));
     await this.#settled(requests, a, b);
-    const items = this.#compare(slot, requests, xids, [drain(a), drain(b)], sortEvents);
+    const items = this.#compare(slot, sent, [drain(a), drain(b)], sortEvents);
     const last = requests[requests.length - 1];
     if (last.closes === true) {
       await this.#demandClosed(`connection after opcode ${last.opcode}`, a, b);
@@ -166,7 +166,7 @@ export class Pair {
     a.write(bytes);
     b.write(bytes);
     await this.#demandClosed(`connection after the bytes ${Buffer.from(bytes.subarray(0, 12)).toString('hex')}`, a, b);
-    this.#compare(slot, [], [], [drain(a), drain(b)], false);
+    this.#compare(slot, [], [drain(a), drain(b)], false);
     this.drop(slot);
   }
 
@@ -179,8 +179,11 @@ export class Pair {
 
   async #settled(requests: readonly Request[], a: RawConnection, b: RawConnection): Promise<void> {
     const results = await Promise.allSettled([a.waitForReplies(requests.length), b.waitForReplies(requests.length)]);
-    const told = results.map((result) => (result.status === 'fulfilled' ? 'answers' : 'no answer'));
-    this.#demandEqual(`reply to opcode ${requests[requests.length - 1].opcode}`, told[0], told[1]);
+    const told = results.map((result) => (result.status === 'fulfilled' ? 'answered' : String(result.reason)));
+    if (told.some((text) => text !== 'answered')) {
+      const opcodes = requests.map(({ opcode }) => opcode).join();
+      throw new UnexpectedDifference('no answer', `opcodes ${opcodes}\n  A: ${told[0]}\n  B: ${told[1]}`);
+    }
   }
 
   async #demandClosed(what: string, a: RawConnection, b: RawConnection): Promise<void> {
@@ -197,40 +200,27 @@ export class Pair {
     }
   }
 
-  #compare(
-    slot: Slot,
-    requests: readonly Request[],
-    xids: readonly number[],
-    [fromA, fromB]: [(Reply | Event)[], (Reply | Event)[]],
-    sortEvents: boolean,
-  ): Item[] {
+  #compare(slot: Slot, sent: readonly Sent[], [fromA, fromB]: Streams, sortEvents: boolean): Item[] {
     // Replies to auth and sasl are made on receipt and may overtake others; the rest comes in order.
-    const overtakes = ({ opcode }: Request): boolean => opcode === auth || opcode === sasl;
-    const queued = requests.filter((request) => !overtakes(request));
-    const overtaking = requests.filter(overtakes);
-    const theirXids = new Set(xids.filter((_xid, i) => overtakes(requests[i])));
+    const overtakes = ({ request }: Sent): boolean => request.opcode === auth || request.opcode === sasl;
+    const theirXids = new Set(sent.filter(overtakes).map(({ xid }) => xid));
     const isOvertaking = (message: Reply | Event): boolean => message.kind === 'reply' && theirXids.has(message.xid);
-    const items = this.#compareStreams(
-      slot,
-      queued,
-      [fromA.filter((message) => !isOvertaking(message)), fromB.filter((message) => !isOvertaking(message))],
-      sortEvents,
-    );
-    this.#compareStreams(slot, overtaking, [fromA.filter(isOvertaking), fromB.filter(isOvertaking)], sortEvents);
+    const inOrder = (message: Reply | Event): boolean => !isOvertaking(message);
+    const queued = sent.filter((one) => !overtakes(one));
+    const items = this.#compareStreams(slot, queued, [fromA.filter(inOrder), fromB.filter(inOrder)], sortEvents);
+    const early = [fromA.filter(isOvertaking), fromB.filter(isOvertaking)] as const;
+    this.#compareStreams(slot, sent.filter(overtakes), early, sortEvents);
     return items;
   }
 
-  #compareStreams(
-    slot: Slot,
-    requests: readonly Request[],
-    [fromA, fromB]: [(Reply | Event)[], (Reply | Event)[]],
-    sortEvents: boolean,
-  ): Item[] {
+  #compareStreams(slot: Slot, sent: readonly Sent[], [fromA, fromB]: Streams, sortEvents: boolean): Item[] {
     const partsA = splitAtReplies(fromA);
     const partsB = splitAtReplies(fromB);
     const items: Item[] = [];
     for (let i = 0; i < Math.max(partsA.length, partsB.length); i++) {
-      const request = requests[i] ?? null;
+      const request = sent[i]?.request ?? null;
+      demandXid(sent[i], partsA[i]?.reply ?? null, 'A');
+      demandXid(sent[i], partsB[i]?.reply ?? null, 'B');
       const opcode = request?.opcode ?? 0;
       const [partA, partB] = [partsA[i] ?? { events: [], reply: null }, partsB[i] ?? { events: [], reply: null }];
       const [replyA, replyB] = [partA.reply, partB.reply];
@@ -300,6 +290,13 @@ export class Pair {
   }
 }
 
+/** A reply belongs to the request at its place: one that is lost or too many would shift all that follow. */
+function demandXid(sent: Sent | undefined, reply: Reply | null, side: string): void {
+  if (reply !== null && reply.xid !== sent?.xid) {
+    throw new UnexpectedDifference('order of replies', `${side} answers xid ${reply.xid} where ${sent?.xid} was asked`);
+  }
+}
+
 function drain(connection: RawConnection): (Reply | Event)[] {
   const messages: (Reply | Event)[] = [];
   for (let message = connection.take(); message !== null; message = connection.take()) {
@@ -307,6 +304,14 @@ function drain(connection: RawConnection): (Reply | Event)[] {
   }
   return messages;
 }
+
+interface Sent {
+  readonly request: Request;
+  readonly xid: number;
+}
+
+/** What came from A, and from B. */
+type Streams = readonly [readonly (Reply | Event)[], readonly (Reply | Event)[]];
 
 interface Part {
   readonly events: Event[];

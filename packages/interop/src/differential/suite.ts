@@ -7,6 +7,7 @@ import { differences } from './differences.ts';
 import { Driver } from './driver.ts';
 import { checkPage } from './page.ts';
 import { UnexpectedDifference } from './pair.ts';
+import { compareReapers, REAPER_INTERVAL_MS } from './reaper.ts';
 
 /** A sequence begins with empty servers; long runs are many sequences. */
 const SEQUENCE_REQUESTS = 25_000;
@@ -28,6 +29,7 @@ export const differential: Suite = {
   summary: 'the same random requests to Apache ZooKeeper and to the server under test give the same answers',
   async run(options, checks) {
     checkPage(checks);
+    await checks.part('containers and TTL nodes', () => reapers(options));
     let requests = 0;
     let compared = 0;
     const letThrough = new Map<string, number>();
@@ -50,10 +52,28 @@ export const differential: Suite = {
   },
 };
 
+function start(flavour: Flavour, directory: string, more: Record<string, number> = {}): Promise<Server> {
+  return Server.start({ flavour, directory, settings: { ...settings, ...more } });
+}
+
+async function reapers(options: Options): Promise<void> {
+  const often = { 'znode.container.checkIntervalMs': REAPER_INTERVAL_MS };
+  const [a, b] = await Promise.all([
+    start('apache', join(options.directory, 'reaper-a'), often),
+    start(options.server, join(options.directory, 'reaper-b'), often),
+  ]);
+  try {
+    await compareReapers(a, b);
+  } finally {
+    await Promise.all([a.kill(), b.kill()]);
+  }
+}
+
 async function runSequence(seed: number, requests: number, options: Options, checks: Checks): Promise<Driver> {
-  const start = (flavour: Flavour, name: string): Promise<Server> =>
-    Server.start({ flavour, directory: join(options.directory, `differential-${seed}-${name}`), settings });
-  const [a, b] = await Promise.all([start('apache', 'a'), start(options.server, 'b')]);
+  const [a, b] = await Promise.all([
+    start('apache', join(options.directory, `differential-${seed}-a`)),
+    start(options.server, join(options.directory, `differential-${seed}-b`)),
+  ]);
   const trace = join(options.directory, `differential-${seed}.steps`);
   const driver = new Driver(new Random(seed), { a, b });
   try {
