@@ -85,8 +85,8 @@ function drawFaults(dice: Dice, forceSync: boolean): FaultPlan {
     failingDisk: maybe(0.0008),
     connectionCut: maybe(0.005),
     wallClockJump: maybe(0.002),
-    pause: maybe(0.002),
-    slowClient: maybe(0.005),
+    pause: maybe(0.001),
+    slowClient: maybe(0.01),
   };
   // A run without any restart would show little.
   return plan.powerLoss + plan.kill > 0 ? plan : { ...plan, kill: 0.0005, powerLoss: withPower(0.001) };
@@ -107,7 +107,7 @@ function drawWorkload(dice: Dice): WorkloadPlan {
 /** Small limits, so that what is rare in life happens all the time. */
 export function drawSettings(dice: Dice): ReplicaOptions {
   const digestEnabled = dice.chance(0.8);
-  const tickTimeMs = dice.pick([200, 1000, 2000]);
+  const tickTimeMs = dice.pick([200, 2000, 3000]);
   return {
     ...simulatedOptions,
     tickTimeMs,
@@ -122,7 +122,7 @@ export function drawSettings(dice: Dice): ReplicaOptions {
       maxNeverUsedIntervalMs: dice.pick([0, 2000]),
     },
     unsentBytesPause: dice.pick([2000, 1 << 20]),
-    unsentBytesMax: dice.pick([30_000, 64 << 20]),
+    unsentBytesMax: dice.pick([6000, 64 << 20]),
     purgeRetainCount: 3,
     purgeIntervalMs: dice.pick([0, 1000, 10_000]),
   };

@@ -1,6 +1,7 @@
 /** `npm run simulate`: runs seeds, says what each has drawn, and how to see a failure again. */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { Coverage } from './coverage.ts';
 import { type RunReport, runSeed, runTwice } from './run.ts';
 import { planOf } from './simulation.ts';
 
@@ -94,11 +95,13 @@ function many({ runs, from, requests }: Arguments): boolean {
   const failed: number[] = [];
   let checked = 0;
   let restarts = 0;
+  const coverage = new Coverage();
   for (let i = 0; i < runs && failed.length < FAILURES_MAX; i++) {
     const seed = from + i;
     const report = i % TWICE_EVERY === 0 ? runTwice(seed, requests) : runSeed(seed, requests);
     checked += report.framesChecked;
     restarts += report.restarts;
+    coverage.add(report.coverage);
     if (report.failure !== null) {
       failed.push(seed);
       console.log(`seed ${seed}: ${report.failure.message}`);
@@ -112,6 +115,7 @@ function many({ runs, from, requests }: Arguments): boolean {
     `${runs} seeds in ${seconds.toFixed(1)} s (${(runs / seconds).toFixed(0)} a second): ${restarts} restarts, ` +
       `${checked} answers and events checked, ${failed.length} seeds failed`,
   );
+  console.log(`happened: ${coverage.describe()}`);
   for (const seed of failed) {
     console.log(reproduce(seed, requests));
   }

@@ -1,7 +1,7 @@
 /**
  * Watches a run from outside and applies the checkers. It sees what goes over the seams: what clients send, what the
- * server hands to the disk, what it writes to connections, and the tables that it has after a restart. It takes no part:
- * the workload and the faults are drawn without it.
+ * server hands to the disk, what it writes to connections, and the tables that it has after a restart. It takes no
+ * part: the workload and the faults are drawn without it.
  */
 import { ConnectResponse, type Id, JuteReader, OpCode, Perms, WatcherEvent } from '@treekeeper/protocol';
 import type { DiskStep, Replica } from '@treekeeper/server/internal';
@@ -12,6 +12,7 @@ import { checkReply } from './checkers/replies.ts';
 import { SequenceChecker } from './checkers/sequences.ts';
 import { type ReapingRules, TransactionChecker } from './checkers/transactions.ts';
 import { check } from './checkers/violation.ts';
+import type { Coverage } from './coverage.ts';
 import { describeTxn, History, type LoggedTxn, sessionHex } from './history.ts';
 import { permits } from './model/access.ts';
 import { ModelState } from './model/state.ts';
@@ -51,6 +52,7 @@ export class Referee {
   /** Answers and events looked at. */
   framesChecked = 0;
   readonly #options: RefereeOptions;
+  readonly #coverage: Coverage;
   readonly #transactions = new TransactionChecker();
   readonly #sequences = new SequenceChecker();
   readonly #expiry = new ExpiryChecker();
@@ -61,8 +63,9 @@ export class Referee {
   readonly #catchUps = new Map<ConnectionView, { type: number; path: string }[]>();
   #nowMs = 0;
 
-  constructor(options: RefereeOptions) {
+  constructor(options: RefereeOptions, coverage: Coverage) {
     this.#options = options;
+    this.#coverage = coverage;
   }
 
   // What clients do
@@ -169,6 +172,7 @@ export class Referee {
     const problem = (what: string) => () => `connection ${view.port}, session ${name}: ${what}`;
     view.handshake = null;
     if (sessionId === 0n) {
+      this.#coverage.happened('session refused');
       check(asked.sessionId !== 0n, 'handshake', problem('a new session was refused'));
       if (asked.hasRightPassword) {
         this.#expiry.refused(asked.sessionId, this.#nowMs);
@@ -188,6 +192,7 @@ export class Referee {
       check(known?.equals(passwd) === true, 'handshake', problem('its password has changed'));
     }
     view.sessionId = sessionId;
+    this.#coverage.happened(asked.sessionId === 0n ? 'session opened' : 'session resumed');
     this.#expiry.opened(sessionId, timeoutMs, this.#nowMs);
     this.#timeoutsOf(sessionId).add(timeoutMs);
     for (const sent of view.all) {
@@ -217,6 +222,7 @@ export class Referee {
 
   #event(view: ConnectionView, { zxid, body }: Frame): void {
     const { type, path } = WatcherEvent.decode(new JuteReader(body));
+    this.#coverage.happened(zxid >= 0 ? 'event' : 'event of setWatches');
     if (zxid >= 0) {
       view.events.delivered(type, path, zxid);
       return;
@@ -255,7 +261,12 @@ export class Referee {
     }
     const logged = checkReply(sent, frame, this.state, this.history);
     view.answered();
-    if (logged !== null) {
+    if (sent.refused) {
+      this.#coverage.happened('write refused for a full disk');
+    } else if (logged === null) {
+      this.#coverage.happened('read answered');
+    } else {
+      this.#coverage.happened(frame.err === 0 ? 'write acknowledged' : 'write refused');
       this.#sequences.acknowledged(sent.request, logged.txn, this.state);
     }
     if (sent.request.kind !== 'auth') {

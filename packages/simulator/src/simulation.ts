@@ -2,7 +2,8 @@
  * One run: a safety phase, in which clients work while the faults that the seed has drawn happen, then a liveness phase
  * without faults, in which everybody must get on again, and in the end one more look at what is left on the disk.
  */
-import { checkProgress, checkQuiet, type ProgressClient } from './checkers/progress.ts';
+import { checkProgress, leftovers, type ProgressClient } from './checkers/progress.ts';
+import { check } from './checkers/violation.ts';
 import { Dice, Weighted } from './dice.ts';
 import { drawOtherSettings, drawPlan, type Plan } from './faults.ts';
 import { Trace } from './trace.ts';
@@ -29,6 +30,8 @@ export interface SimulationResult {
   readonly transactions: number;
   readonly framesChecked: number;
   readonly restarts: number;
+  /** How often each situation was met. */
+  readonly coverage: ReadonlyMap<string, number>;
 }
 
 /** What a seed draws before its run begins. */
@@ -53,6 +56,9 @@ export function simulate(options: SimulationOptions): SimulationResult {
 const STEPS = new Weighted({ client: 10, up: 12, turn: 14, disk: 14, down: 10, time: 4 });
 const PROGRESS_ROUNDS_MAX = 1500;
 const PROGRESS_DEMANDS = 2;
+/** Steps in which the longest timeout and the reaper's interval pass together, and how many there may be. */
+const QUIET_STEPS = 50;
+const QUIET_ROUNDS_MAX = 20 * QUIET_STEPS;
 
 class Simulation {
   readonly #options: SimulationOptions;
@@ -89,6 +95,7 @@ class Simulation {
       transactions: referee?.history.lastZxid ?? 0,
       framesChecked: referee?.framesChecked ?? 0,
       restarts: this.#world?.restarts ?? 0,
+      coverage: this.#world?.coverage.counts ?? new Map(),
     };
   }
 
@@ -193,7 +200,7 @@ class Simulation {
         this.#stepDisk(world);
         return 0;
       case 'time':
-        world.advance(dice.chance(0.9) ? dice.between(0, 30) : dice.between(30, 1500));
+        world.advance(dice.chance(0.95) ? dice.between(0, 30) : dice.between(30, 1500));
         return 0;
     }
   }
@@ -266,12 +273,12 @@ class Simulation {
     for (const link of [...world.links]) {
       world.cut(link, this.#faults);
     }
-    const { maxSessionTimeoutMs, tickTimeMs, reaper } = this.#plan.settings;
-    const leftMs = maxSessionTimeoutMs + 2 * tickTimeMs + 2 * reaper.checkIntervalMs + 2000;
-    const stepMs = Math.max(100, leftMs / 200);
-    for (let ms = 0; ms < leftMs; ms += stepMs) {
+    const { maxSessionTimeoutMs, reaper } = this.#plan.settings;
+    const stepMs = (maxSessionTimeoutMs + reaper.checkIntervalMs) / QUIET_STEPS;
+    const left = () => leftovers(world.replica, world.referee.state, world.clock.wallMs);
+    for (let round = 0; round < QUIET_ROUNDS_MAX && left() !== null; round++) {
       this.#round(world, stepMs, () => {});
     }
-    checkQuiet(world.replica, world.referee.state, world.clock.wallMs);
+    check(left() === null, 'progress', () => `left of clients that are gone: ${left()}`);
   }
 }

@@ -26,6 +26,8 @@ export interface ClientWorld {
   readonly referee: Referee;
   readonly nowMs: number;
   connect(client: WorkloadClient): Link;
+  /** For a reader of the run. */
+  tell(line: string): void;
 }
 
 const NO_PASSWORD = new Uint8Array(16);
@@ -175,6 +177,7 @@ export class WorkloadClient {
     this.#world.referee.sent(view, request, xid, link.sentBytes);
     waiting.push(request);
     this.requestsSent++;
+    this.#world.tell(`${this.name} sends ${request.kind} ${xid} on ${link.connection.remotePort}`);
     this.#lastSentMs = this.#world.nowMs;
   }
 

@@ -50,7 +50,7 @@ const READS = new Weighted({
   removeWatches: 1,
 });
 
-const WRITES = new Weighted({ create: 12, setData: 10, delete: 7, setACL: 2, multi: 4 });
+const WRITES = new Weighted({ create: 14, setData: 10, delete: 4, setACL: 2, multi: 4 });
 
 const CREATES = new Weighted({
   persistent: 8,
@@ -82,7 +82,7 @@ export class Workload {
   #path(): string {
     const dice = this.#dice;
     let path = `/${NAMES[dice.below(this.#plan.topLevelNodes)]}`;
-    while (path.length < 40 && dice.chance(0.35)) {
+    while (path.length < 40 && dice.chance(0.22)) {
       path += `/${dice.pick(NAMES)}`;
     }
     if (dice.chance(0.1)) {
@@ -97,7 +97,7 @@ export class Workload {
       return null;
     }
     const isLarge = this.#plan.largeData && dice.chance(0.1);
-    const sizes = isLarge ? LARGE_DATA_BYTES : dice.chance(0.04) ? MEDIUM_DATA_BYTES : SMALL_DATA_BYTES;
+    const sizes = isLarge ? LARGE_DATA_BYTES : dice.chance(0.1) ? MEDIUM_DATA_BYTES : SMALL_DATA_BYTES;
     return Buffer.alloc(dice.pick(sizes), dice.pick(['lorem ipsum ', 'B', '\0', 'x\u00ff']));
   }
 
@@ -106,7 +106,7 @@ export class Workload {
   }
 
   #version(): number {
-    return this.#dice.chance(0.7) ? -1 : this.#dice.below(4);
+    return this.#dice.chance(0.85) ? -1 : this.#dice.below(4);
   }
 
   #create(): Create {
@@ -123,7 +123,7 @@ export class Workload {
   }
 
   #part(): MultiPart {
-    const kind = this.#dice.pick(['create', 'create', 'setData', 'delete', 'check'] as const);
+    const kind = this.#dice.pick(['create', 'setData', 'setData', 'check', 'delete'] as const);
     switch (kind) {
       case 'create':
         return this.#create();

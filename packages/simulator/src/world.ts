@@ -18,6 +18,7 @@ import {
 import { check } from './checkers/violation.ts';
 import { SimulatedClock } from './clock.ts';
 import { SimulatedConnection } from './connection.ts';
+import { Coverage } from './coverage.ts';
 import type { Dice } from './dice.ts';
 import { SimulatedDisk } from './disk.ts';
 import type { Plan } from './faults.ts';
@@ -45,6 +46,7 @@ export class World implements ClientWorld {
   readonly referee: Referee;
   readonly disk: SimulatedDisk;
   readonly links = new Set<Link>();
+  readonly coverage = new Coverage();
   settings: ReplicaOptions;
   replica: Replica;
   restarts = 0;
@@ -68,16 +70,16 @@ export class World implements ClientWorld {
     this.#diskDice = dice.disk;
     this.#replicaDice = dice.replica;
     this.settings = plan.settings;
-    this.referee = new Referee(plan.settings);
+    this.referee = new Referee(plan.settings, this.coverage);
     const { sharedDirectory } = plan;
     this.disk = doubles.disk?.({ sharedDirectory }) ?? new SimulatedDisk({ sharedDirectory });
     this.disk.onStep = (step) => this.#diskStepped(step);
     this.#log = {
-      info: (message) => trace.tell(`  info: ${message}`),
-      warn: (message) => trace.tell(`  warn: ${message}`),
+      info: (message) => this.#told(message),
+      warn: (message) => this.#told(message),
       error: (message) => {
         this.#errors.push(message);
-        trace.tell(`  error: ${message}`);
+        this.#told(message);
       },
     };
     this.referee.wallClockIs(this.clock.wallMs - this.clock.nowMs, this.clock.nowMs);
@@ -92,6 +94,11 @@ export class World implements ClientWorld {
   /** Nothing has come in and no time has passed since the last turn: another would do nothing. */
   get isStill(): boolean {
     return this.#inbox.length === 0 && this.#lastTurnMs === this.clock.nowMs;
+  }
+
+  #told(message: string): void {
+    this.coverage.told(message);
+    this.#trace.tell(`  says: ${message}`);
   }
 
   #newObservedDisk(): ObservedDisk {
@@ -119,6 +126,10 @@ export class World implements ClientWorld {
       elapsedMs: () => clock.nowMs,
       probe: () => null,
     });
+  }
+
+  tell(line: string): void {
+    this.#trace.tell(line);
   }
 
   // Clients and the network
@@ -206,6 +217,9 @@ export class World implements ClientWorld {
     const { nowMs } = this.clock;
     this.#lastTurnMs = nowMs;
     this.#trace.record('turn', nowMs, inputs.length);
+    if (this.#trace.isTold) {
+      this.#trace.tell(`turn at ${nowMs} ms: ${inputs.map(describeInput).join(', ')}`);
+    }
     this.replica.turn(inputs);
     for (const input of inputs) {
       if (input.kind === 'client-data') {
@@ -235,7 +249,9 @@ export class World implements ClientWorld {
     for (const link of this.links) {
       if (link.connection.hasWritten) {
         const bytes = link.connection.take();
-        this.#trace.record('write', link.connection.remotePort, 0, bytes);
+        const port = link.connection.remotePort;
+        this.#trace.record('write', port, 0, bytes);
+        this.#trace.tell(`  writes ${bytes.length} bytes to ${port}`);
         if (!link.isCut) {
           link.written(bytes);
         }
@@ -280,13 +296,17 @@ export class World implements ClientWorld {
   /** The process ends and is started again on what the disk has kept. */
   restart(end: End, dice: Dice, settings = this.settings): void {
     this.#stop(end);
-    this.settings = settings;
+    if (settings !== this.settings) {
+      this.coverage.happened('settings changed');
+      this.settings = settings;
+    }
     const { faults } = this.#plan;
     let expectsDamage = this.#damaged.size > 0;
     if (dice.chance(faults.damagedSnapshot)) {
       const name = damageNewestSnapshot(this.disk, dice, this.#damaged);
       if (name !== null) {
         this.#damaged.add(name);
+        this.coverage.happened('snapshot damaged');
         this.#trace.tell(`${name} is damaged`);
         expectsDamage = true;
       }
@@ -303,6 +323,7 @@ export class World implements ClientWorld {
   }
 
   #loseDuringRecovery(dice: Dice): void {
+    this.coverage.happened('power loss in recovery');
     const disk = this.#newObservedDisk();
     disk.callsLeft = dice.below(40); // perhaps it is done before that
     try {
@@ -318,6 +339,7 @@ export class World implements ClientWorld {
   #stop(end: End): void {
     const { disk } = this;
     this.restarts++;
+    this.coverage.happened(end);
     this.#trace.record(end, this.nowMs, 0);
     this.#trace.tell(
       `${end} at ${this.nowMs} ms; zxid ${this.referee.seenZxid} was seen, ${this.referee.history.lastZxid} logged`,
@@ -336,5 +358,16 @@ export class World implements ClientWorld {
       this.referee.ended(link.view);
     }
     this.clock.advance(1 + this.#diskDice.below(3000));
+  }
+}
+
+function describeInput(input: Input): string {
+  switch (input.kind) {
+    case 'disk':
+      return `batch ${input.ticket} ${input.error?.kind ?? 'done'}`;
+    case 'client-data':
+      return `${input.bytes.length} bytes of ${input.connection.remotePort}`;
+    default:
+      return `${input.kind} ${input.connection.remotePort}`;
   }
 }

@@ -1,13 +1,13 @@
 /**
  * Every transaction is what its request, or the server's own reason, makes of the state before it. Each request makes
- * one at most, those of a session in the order in which they were sent; a refused write is an error transaction and
+ * one at most, those of a connection in the order in which they were sent; a refused write is an error transaction and
  * nothing more.
  */
 import { JuteReader, MultiTxn, OpCode, ttlOfOwner } from '@treekeeper/protocol';
 import { describeTxn, type LoggedTxn, sameBytes, sessionHex } from '../history.ts';
 import { expectedTxn } from '../model/prepare.ts';
 import { encodeTxn, type ModelState, type ModelTxn, partsOf } from '../model/state.ts';
-import type { Sent } from './connection-view.ts';
+import type { ConnectionView, Sent } from './connection-view.ts';
 import { check } from './violation.ts';
 
 /** Why the server deletes nodes by itself. */
@@ -17,7 +17,7 @@ export interface ReapingRules {
 
 export class TransactionChecker {
   readonly #requests = new Map<bigint, Map<number, Sent>>();
-  readonly #lastCxid = new Map<bigint, number>();
+  readonly #lastCxid = new Map<ConnectionView, number>();
 
   /** A request of a known session: the transaction with its session and xid will be compared with it. */
   sent(sessionId: bigint, sent: Sent): void {
@@ -45,9 +45,9 @@ export class TransactionChecker {
     const sent = this.#requests.get(sessionId)?.get(cxid);
     check(sent !== undefined, 'transactions', () => `${describeTxn(logged)}: nobody asked for it`);
     check(!sent.refused, 'transactions', () => `${describeTxn(logged)}: the client was told that nothing happened`);
-    const lastCxid = this.#lastCxid.get(sessionId) ?? 0;
+    const lastCxid = this.#lastCxid.get(sent.view) ?? 0;
     check(cxid > lastCxid, 'transactions', () => `${describeTxn(logged)} comes after cxid ${lastCxid}`);
-    this.#lastCxid.set(sessionId, cxid);
+    this.#lastCxid.set(sent.view, cxid);
     checkExpected(state, logged, expectedTxn(state, sent.request, sent.identities, logged));
   }
 }

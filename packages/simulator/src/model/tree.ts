@@ -1,6 +1,6 @@
 /**
- * The tree in its obvious form: a map of paths to nodes that are never changed, only replaced. The server's compact tree
- * must agree with it, node by node and bit by bit.
+ * The tree in its obvious form: a map of paths to nodes that are never changed, only replaced. The server's compact
+ * tree must agree with it, node by node and bit by bit.
  */
 import { crc32 } from 'node:zlib';
 import { type ACL, type EncodableStat, OPEN_ACL, type OwnerKind, ownerKind, READ_ACL } from '@treekeeper/protocol';
