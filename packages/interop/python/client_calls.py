@@ -140,11 +140,11 @@ def asynchronous():
 
 
 def chroot():
-    zk.ensure_path('/root/of')
+    zk.ensure_path('/base/of')
     below = client()
-    below.chroot = '/root/of'
+    below.chroot = '/base/of'
     below.create('/this', b'c')
-    equal('chroot', zk.get('/root/of/this')[0], b'c')
+    equal('chroot', zk.get('/base/of/this')[0], b'c')
     equal('children', below.get_children('/'), ['this'])
     below.stop()
 

@@ -8,9 +8,10 @@ const file = join(repositoryRoot, 'docs/reference/differences.md');
 
 const introduction = `# Differences from Apache ZooKeeper
 
-Treekeeper answers as ZooKeeper 3.10 does. \`npm run interop -- differential\` sends the same random requests to Treekeeper and
-to Apache ZooKeeper 3.8.0, as the distribution packages it, and compares every reply, every field and every watch event in
-order. The differences below are all that it lets pass: most are what changed in ZooKeeper since 3.8, in some Apache is wrong.
+Treekeeper answers as ZooKeeper 3.10 does. \`npm run interop -- differential\` sends the same random requests to
+Treekeeper and to Apache ZooKeeper 3.8.0, as the distribution packages it, and compares every reply, every field and
+every watch event in order. The differences below are all that it lets pass: most are what changed in ZooKeeper since
+3.8, in some Apache is wrong.
 
 This page is made from \`packages/interop/src/differential/differences.ts\` by \`npm run interop -- --write-docs\`; a test
 compares the two.

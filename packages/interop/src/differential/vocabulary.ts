@@ -48,7 +48,7 @@ const oddPaths = [
 const systemPaths = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config', '/zookeeper/a', ''];
 export const quotaPrefixes = ['/q1', '/q2/a'];
 
-/** Below here, and on sequential nodes named after it, ACLs may shut readers out. Elsewhere everyone may always read. */
+/** Below here, and on sequential nodes named after it, ACLs may shut readers out. Elsewhere everyone may read. */
 const secretRoot = '/s';
 
 export function isSecret(path: string | null): boolean {

@@ -14,8 +14,8 @@ import type { StorageOptions } from './options.ts';
 const PREALLOC_MARGIN_BYTES = 4096;
 const BATCH_CAPACITY_BYTES = 64 * 1024;
 /**
- * Larger buffers are not kept for the next batch. A full batch of ordinary transactions fits several times: growing a new
- * buffer for each would be the greatest part of all garbage.
+ * Larger buffers are not kept for the next batch. A full batch of ordinary transactions fits several times: growing
+ * a new buffer for each would be the greatest part of all garbage.
  */
 const SPARE_BYTES_MAX = 8 * 1024 * 1024;
 
