@@ -16,7 +16,6 @@ import {
 import { writeLog, writeSnapshot } from './writers.ts';
 
 const TREE = [node(''), node('/a', Buffer.from('x')), node('/a/b')];
-const RECORD_BYTES = framed(errorBody(1)).length;
 
 function putSnapshot(disk: SimulatedDisk, zxid: number, nodes = TREE, sessions = new Map<bigint, number>()): void {
   writeSnapshot(disk, testOptions(), new ListSource(zxid, nodes, { sessions }));
