@@ -5,7 +5,6 @@ import { logFileHeader } from '../../src/storage/format.ts';
 import {
   constantRandom,
   errorBody,
-  framed,
   goldenDisk,
   ListSource,
   logFile,
