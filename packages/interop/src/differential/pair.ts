@@ -125,7 +125,7 @@ export class Pair {
     slot.b = null;
   }
 
-  /** Sends the requests in one piece to each server, waits for all replies and compares them with the events between. */
+  /** Sends the requests in one piece to each server, waits for the replies, compares them with the events between. */
   async requests(slot: Slot, requests: readonly Request[], sortEvents = false): Promise<Item[]> {
     const { a, b } = slot;
     if (a === null || b === null) {
@@ -136,7 +136,7 @@ export class Pair {
     const bodyForB = ({ body, bodyB }: Request): Buffer => (this.#bodiesForB ? (bodyB ?? body) : body);
     b.write(Buffer.concat(sent.map(({ request, xid }) => requestFrame(xid, request.opcode, bodyForB(request)))));
     await this.#settled(requests, a, b);
-    const items = this.#compare(slot, sent, [drain(a), drain(b)], sortEvents);
+    const items = this.#compare(slot, sent, [take(a, sent.length), take(b, sent.length)], sortEvents);
     const last = requests[requests.length - 1];
     if (last.closes === true) {
       await this.#demandClosed(`connection after opcode ${last.opcode}`, a, b);
@@ -166,7 +166,7 @@ export class Pair {
     a.write(bytes);
     b.write(bytes);
     await this.#demandClosed(`connection after the bytes ${Buffer.from(bytes.subarray(0, 12)).toString('hex')}`, a, b);
-    this.#compare(slot, [], [drain(a), drain(b)], false);
+    this.#compare(slot, [], [take(a, 1), take(b, 1)], false);
     this.drop(slot);
   }
 
@@ -297,10 +297,17 @@ function demandXid(sent: Sent | undefined, reply: Reply | null, side: string): v
   }
 }
 
-function drain(connection: RawConnection): (Reply | Event)[] {
+/** Everything up to so many replies; events behind them belong to what comes next. */
+function take(connection: RawConnection, replies: number): (Reply | Event)[] {
   const messages: (Reply | Event)[] = [];
-  for (let message = connection.take(); message !== null; message = connection.take()) {
+  let left = replies;
+  while (left > 0) {
+    const message = connection.take();
+    if (message === null) {
+      break;
+    }
     messages.push(message);
+    left -= message.kind === 'reply' ? 1 : 0;
   }
   return messages;
 }
