@@ -335,9 +335,11 @@ export const differences: readonly Difference[] = [
   },
   {
     id: 'counters',
-    what: 'zk_watch_count and zk_approximate_data_size in mntr',
-    apache: 'a recursive watch counts twice; quota statistics that have grown are not counted',
-    treekeeper: 'every watch once; the tree as it is',
+    what: 'zk_watch_count and zk_approximate_data_size in mntr; sessions in wchs, wchc and dump',
+    apache:
+      'a recursive watch counts twice; quota statistics that have grown are not counted; sessions whose last watch or ' +
+      'ephemeral was removed are still counted and named',
+    treekeeper: 'every watch once; the tree as it is; sessions that have some',
     reason: 'As ZooKeeper 3.10 for the first; a figure that drifts is of no use.',
     avoided: 'not compared',
   },

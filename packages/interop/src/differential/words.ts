@@ -35,10 +35,15 @@ const blocks: Normalise = (text, side) => {
     .join('\n');
 };
 
-/** The ephemerals in `dump`: the rest of it is about time. Apache also names sessions that had some once. */
+/** Apache also names sessions that had something once. */
+function withoutEmpty(text: string): string {
+  return text.replaceAll(/^0x[0-9a-f]+:?\n(?!\t)/gm, '');
+}
+
+/** The ephemerals in `dump`: the rest of it is about time. */
 const ephemerals: Normalise = (text, side) => {
   const listed = /Sessions with Ephemerals \(\d+\):\n((?:0x.*\n(?:\t.*\n)*)*)/.exec(text)?.[1];
-  return listed === undefined ? 'no ephemerals' : blocks(listed.replaceAll(/0x[0-9a-f]+:\n(?!\t)/g, ''), side);
+  return listed === undefined ? 'no ephemerals' : blocks(withoutEmpty(listed), side);
 };
 
 const compared: readonly (readonly [word: string, normalise: Normalise])[] = [
@@ -49,8 +54,8 @@ const compared: readonly (readonly [word: string, normalise: Normalise])[] = [
   ['srst', exactly],
   ['gtmk', exactly],
   ['zzzz', exactly],
-  ['wchs', exactly],
-  ['wchc', blocks],
+  ['wchs', (text) => text.replace(/^\d+ connections/, 'connections')],
+  ['wchc', (text, side) => blocks(withoutEmpty(text), side)],
   ['wchp', blocks],
   ['dump', ephemerals],
   ['srvr', linesOf('Zxid', 'Mode', 'Node count', 'Outstanding')],
