@@ -18,6 +18,8 @@ export interface StorageOptions {
   readonly fsyncWarningThresholdMs: number;
   /** `snapshot.compression.method`. */
   readonly snapshotCompression: SnapshotCompression;
+  /** A snapshot is written in slices of about this size: what a turn has time for. No key sets it. */
+  readonly snapshotSliceBytes: number;
   /** Snapshots carry the tree's digest. `digest.enabled`. */
   readonly digestEnabled: boolean;
   /** Snapshots carry the last zxid. `serializeLastProcessedZxid.enabled`. */
@@ -42,6 +44,7 @@ export const storageDefaults: StorageOptions = {
   maxBatchTxns: 1000,
   fsyncWarningThresholdMs: 1000,
   snapshotCompression: 'none',
+  snapshotSliceBytes: 128 * 1024,
   digestEnabled: true,
   serializeLastProcessedZxid: true,
   trustEmptySnapshot: false,

@@ -28,8 +28,6 @@ export interface SnapshotSource {
 /** Files of this prefix are unfinished. Java, too, takes them for no snapshot. */
 export const UNFINISHED_PREFIX = 'writing.';
 
-/** What a slice may cost: a millisecond or so. */
-const SLICE_BYTES = 128 * 1024;
 /** Dirty pages are not left to pile up: one big sync at the end would hold up those of the log. */
 const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
 const END_OF_SECTION = '/';
@@ -43,7 +41,7 @@ export class SnapshotWriter {
   readonly #options: StorageOptions;
   readonly #source: SnapshotSource;
   readonly #file: number;
-  readonly #writer = new JuteWriter(SLICE_BYTES * 2);
+  readonly #writer: JuteWriter;
 
   #state: 'writing' | 'done' | 'failed' = 'writing';
   #failure: DiskError | null = null;
@@ -63,6 +61,7 @@ export class SnapshotWriter {
     this.#options = options;
     this.#source = source;
     this.#file = disk.allocateFile();
+    this.#writer = new JuteWriter(options.snapshotSliceBytes * 2);
   }
 
   /** 'failed': nothing is left of it; try again later, the log still has everything. See `failure`. */
@@ -94,7 +93,7 @@ export class SnapshotWriter {
       this.#push(steps, compressionHeader(this.#options.snapshotCompression));
       this.#writeTables();
     }
-    this.#nodesLeft = this.#source.writeNodes(writer, SLICE_BYTES);
+    this.#nodesLeft = this.#source.writeNodes(writer, this.#options.snapshotSliceBytes);
     if (!this.#nodesLeft) {
       this.#writeTrailer();
     }
