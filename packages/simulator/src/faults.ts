@@ -140,6 +140,7 @@ function drawStorage(dice: Dice, digestEnabled: boolean): StorageOptions {
     flushDelayMs: dice.pick([0, 0, 20]),
     maxBatchTxns: dice.pick([1, 5, 1000]),
     snapshotCompression: dice.pick(['none', 'none', 'gz', 'snappy']),
+    snapshotSliceBytes: dice.pick([100, 600, 100_000]),
     serializeLastProcessedZxid: dice.chance(0.8),
   };
 }
