@@ -3,6 +3,7 @@
  * pass. docs/reference/differences.md is made from this table.
  */
 import { CREATE_MODE_MAX, ErrorNumber, OpCode, type WatchesRequest } from '@treekeeper/protocol';
+import { emptyBody } from '../bodies.ts';
 import { plain } from '../plain.ts';
 import type { Item, ReplyItem, Side } from './answers.ts';
 import { decodeRequest, type Request } from './requests.ts';
@@ -165,15 +166,17 @@ export const differences: readonly Difference[] = [
     },
   },
   {
-    id: 'check-watches-of-empty-path',
-    what: 'checkWatches for the path "", an alias of the root, which this connection does watch',
-    apache: 'error −121 while anybody has a recursive watch: its walk over the parents of a path ends before it begins',
+    id: 'check-watches-of-relative-path',
+    what: 'checkWatches for a path that does not begin with a slash (also ""), which this connection does watch',
+    apache: 'error −5 or −121 while anybody has a recursive watch: its walk over the parents of a path stumbles',
     treekeeper: 'finds the watch',
     reason: 'The watch is there, and other clients’ watches do not change that.',
     allows: (disagreement) => {
       const pair = replies(disagreement, OpCode.checkWatches);
-      const isEmptyPath = disagreement.request?.body.readInt32BE(0) === 0;
-      return isEmptyPath && pair?.[0].err === NO_WATCHER && pair[1].err === 0;
+      const path = (decoded(OpCode.checkWatches, disagreement.request?.body ?? emptyBody) as WatchesRequest | null)
+        ?.path;
+      const isBlind = pair?.[0].err === NO_WATCHER || pair?.[0].err === MARSHALLING_ERROR;
+      return isBlind && pair[1].err === 0 && path?.startsWith('/') === false;
     },
   },
   {
