@@ -338,28 +338,28 @@ async function javaKillers(server: Server, checks: Checks): Promise<void> {
   );
   const limits = createBody('/zookeeper/quota/zookeeper_limits', Buffer.from('count=1,bytes=1'));
   checks.equal('limits for the root', await err(create, limits), -8);
-  await session.create('/k', null);
-  await session.create('/zookeeper/quota/k', null);
-  await session.create('/zookeeper/quota/k/zookeeper_limits', Buffer.from('count=10,bytes=1000'));
-  await session.create('/zookeeper/quota/k/zookeeper_stats', Buffer.from('count=0,bytes=0'));
-  await session.setData('/zookeeper/quota/k/zookeeper_stats', Buffer.from('no statistics'));
-  await session.create('/k/child', Buffer.from('12345'));
-  const { data } = await session.getData('/zookeeper/quota/k/zookeeper_stats');
+  await session.create('/lethal', null);
+  await session.create('/zookeeper/quota/lethal', null);
+  await session.create('/zookeeper/quota/lethal/zookeeper_limits', Buffer.from('count=10,bytes=1000'));
+  await session.create('/zookeeper/quota/lethal/zookeeper_stats', Buffer.from('count=0,bytes=0'));
+  await session.setData('/zookeeper/quota/lethal/zookeeper_stats', Buffer.from('no statistics'));
+  await session.create('/lethal/child', Buffer.from('12345'));
+  const { data } = await session.getData('/zookeeper/quota/lethal/zookeeper_stats');
   checks.equal('spoilt statistics are made anew', Buffer.from(data ?? []).toString(), 'count=2,bytes=5');
-  await session.create('/victim', null);
+  await session.create('/spared', null);
   for (const [name, opcode, body] of [
-    ['deleteContainer', deleteContainer, Buffer.from('/victim')],
-    ['deleteContainer, 3.10', deleteContainer, versionBody('/victim', 0).subarray(0, -4)],
+    ['deleteContainer', deleteContainer, Buffer.from('/spared')],
+    ['deleteContainer, 3.10', deleteContainer, versionBody('/spared', 0).subarray(0, -4)],
     ['createSession', createSession, Buffer.alloc(4)],
-    ['check', check, versionBody('/victim', -1)],
+    ['check', check, versionBody('/spared', -1)],
   ] as const) {
     const own = await Session.open(server.port);
     const reply = await own.call(opcode, body).catch(() => null);
     checks.that(`${name} by a client is refused`, reply === null || reply.err !== 0, () => `err ${reply?.err}`);
     own.abandon();
   }
-  checks.that('the node that deleteContainer was sent for is there', (await session.exists('/victim')) !== null);
-  for (const path of ['/k/child', '/k', '/victim']) {
+  checks.that('the node that deleteContainer was sent for is there', (await session.exists('/spared')) !== null);
+  for (const path of ['/lethal/child', '/lethal', '/spared']) {
     await session.delete(path);
   }
   await session.close();
