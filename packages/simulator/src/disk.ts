@@ -395,13 +395,13 @@ function crashFile(file: SimulatedFile, random: Random): void {
   let content = file.durable;
   for (const change of file.unsynced) {
     const fate = random.next();
-    if (fate < 0.3) {
+    if (fate < 0.25) {
       continue;
     }
     if (change.kind === 'truncate') {
       content = truncated(content, change.length);
-    } else if (fate < 0.8) {
-      const kept = fate < 0.6 ? change.bytes.length : Math.floor(random.next() * (change.bytes.length + 1));
+    } else if (fate < 0.65) {
+      const kept = fate < 0.45 ? change.bytes.length : Math.floor(random.next() * (change.bytes.length + 1));
       content = written(content, change.position, change.bytes.subarray(0, kept));
     } else {
       content = someSectors(content, change.position, change.bytes, random);

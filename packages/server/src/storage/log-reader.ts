@@ -14,6 +14,11 @@ export interface LogEnd {
   readonly recordFollows: boolean;
 }
 
+/** What a disk writes at once or not at all. */
+const SECTOR_BYTES = 512;
+/** A record's first bytes are always zero. */
+const CHECKSUM_HIGH_BYTES = 4;
+
 const CLEAN_END: LogEnd = { torn: null, recordFollows: false };
 
 /**
@@ -77,6 +82,9 @@ export class LogReader {
       return this.#breaksOff(length, 'a record has no end mark', size);
     }
     if (!isSummed(bytes, position, length)) {
+      if (this.#isPartlyUnwritten(size)) {
+        return this.#endsAt('a record was only partly written');
+      }
       throw this.#damage(this.recordOffset, 'the checksum of a record is wrong', RESTORE_OR_CUT);
     }
     input.position = position + size;
@@ -100,7 +108,23 @@ export class LogReader {
         RESTORE_OR_CUT,
       );
     }
-    return this.#endsAt(reason, size !== undefined && this.#recordFollows(size));
+    return this.#endsAt(reason, size !== undefined && !this.#isPartlyUnwritten(size) && this.#recordFollows(size));
+  }
+
+  /**
+   * Whether a sector that the record of `size` bytes lies on has nothing of it. A disk writes the sectors of a batch in
+   * an order of its own, over zeros since files only grow: when power fails meanwhile, some records are there in part.
+   */
+  #isPartlyUnwritten(size: number): boolean {
+    const { bytes, position } = this.#input;
+    for (let from = CHECKSUM_HIGH_BYTES; from < size; ) {
+      const to = Math.min(size, from + SECTOR_BYTES - ((this.recordOffset + from) % SECTOR_BYTES));
+      if (isZero(bytes.subarray(position + from, position + to))) {
+        return true;
+      }
+      from = to;
+    }
+    return false;
   }
 
   #endsAt(torn: string | null, recordFollows = false): false {
