@@ -5,6 +5,7 @@ const OBSERVED = [
   'power loss',
   'kill',
   'failed disk',
+  'clean stop',
   'power loss in recovery',
   'snapshot damaged',
   'settings changed',

@@ -12,6 +12,8 @@ export interface FaultPlan {
   readonly powerLoss: number;
   /** The process is killed; the disk keeps what was written. */
   readonly kill: number;
+  /** The server is asked to stop, finishes and is started again. */
+  readonly cleanStop: number;
   /** Power is lost while the first snapshot of the new database is being written. */
   readonly powerLossInFirstSnapshot: boolean;
   /** Per restart: power is lost again during recovery. */
@@ -75,6 +77,7 @@ function drawFaults(dice: Dice, forceSync: boolean): FaultPlan {
   const plan: FaultPlan = {
     powerLoss: withPower(maybe(0.0006)),
     kill: maybe(0.0005),
+    cleanStop: maybe(0.0003),
     powerLossInFirstSnapshot: forceSync && dice.chance(0.15),
     powerLossInRecovery: withPower(perRestart(0.3)),
     powerLossAfterRestart: withPower(perRestart(0.5)),

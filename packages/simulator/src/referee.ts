@@ -302,6 +302,11 @@ export class Referee {
 
   // Restarts
 
+  /** The server says that it has nothing left to write: all that it has proposed must be found. */
+  allIsDurable(): void {
+    this.seenZxid = this.history.lastZxid;
+  }
+
   /** The server has come up again. All connections are gone. */
   restarted(replica: Replica, nowMs: number): void {
     const { lastZxid } = replica.world.tree;

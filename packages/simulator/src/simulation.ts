@@ -135,6 +135,8 @@ class Simulation {
       this.#end(world, 'power loss');
     } else if (dice.chance(faults.kill * eagerness)) {
       this.#end(world, 'kill');
+    } else if (dice.chance(faults.cleanStop)) {
+      this.#end(world, 'clean stop');
     }
     if (dice.chance(faults.fullDisk)) {
       world.disk.full = true;

@@ -39,7 +39,10 @@ export interface Doubles {
 }
 
 /** How a process ends. */
-export type End = 'power loss' | 'kill' | 'failed disk';
+export type End = 'power loss' | 'kill' | 'failed disk' | 'clean stop';
+
+/** How long a server may take to stop, ms. */
+const STOPPING_MS_MAX = 5000;
 
 export class World implements ClientWorld {
   readonly clock = new SimulatedClock();
@@ -59,6 +62,7 @@ export class World implements ClientWorld {
   readonly #log: Log;
   #inbox: Input[] = [];
   #lastTurnMs = -1;
+  #isStopping = false;
   #nextPort = 40_000;
   #errors: string[] = [];
   readonly #damaged = new Set<string>();
@@ -239,7 +243,7 @@ export class World implements ClientWorld {
     this.referee.checkNothingOverdue();
     const complaint = this.#errors.find((message) => message.includes('digest'));
     check(complaint === undefined, 'digest', () => `${complaint}`);
-    if (this.replica.failure !== null) {
+    if (this.replica.failure !== null && !this.#isStopping) {
       this.restart('failed disk', this.#diskDice);
     }
   }
@@ -295,6 +299,9 @@ export class World implements ClientWorld {
 
   /** The process ends and is started again on what the disk has kept. */
   restart(end: End, dice: Dice, settings = this.settings): void {
+    if (end === 'clean stop') {
+      this.#finish();
+    }
     this.#stop(end);
     if (settings !== this.settings) {
       this.coverage.happened('settings changed');
@@ -320,6 +327,23 @@ export class World implements ClientWorld {
     check(error === undefined || expectsDamage, 'recovery', () => `it complained: ${error}`);
     this.#trace.tell(`recovered through zxid ${this.replica.world.tree.lastZxid}`);
     this.referee.restarted(this.replica, this.nowMs);
+  }
+
+  /** As the host ends a server: no more requests are read, and what is on its way to the log is finished. */
+  #finish(): void {
+    this.#isStopping = true;
+    this.replica.stop();
+    const deadlineMs = this.nowMs + STOPPING_MS_MAX;
+    while (!this.replica.stopped && this.nowMs < deadlineMs) {
+      this.turn();
+      this.drainDisk();
+      this.advance(10);
+    }
+    this.#isStopping = false;
+    check(this.replica.stopped || this.disk.full, 'progress', () => 'the server does not stop');
+    if (this.replica.failure === null && !this.disk.full) {
+      this.referee.allIsDurable();
+    }
   }
 
   #loseDuringRecovery(dice: Dice): void {
