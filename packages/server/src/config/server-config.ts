@@ -40,7 +40,7 @@ export interface ListenersConfig {
 }
 
 /** The data directories and how they are written (disk-format.md). */
-export interface StorageConfig extends StorageOptions {
+export interface StorageConfig extends Omit<StorageOptions, 'snapshotSliceBytes'> {
   /** The directory that holds `version-2` with the snapshots. */
   readonly dataDir: string;
   /** The directory that holds `version-2` with the logs; the same as dataDir unless split. */

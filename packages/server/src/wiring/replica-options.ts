@@ -2,6 +2,7 @@
 import { limits } from '../config/limits.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import type { ReplicaOptions } from '../replica/options.ts';
+import { storageDefaults } from '../storage/options.ts';
 
 /** In the ids of sessions; `myid` counts in ensembles only. */
 const STANDALONE_SERVER_ID = 1;
@@ -39,7 +40,7 @@ export function replicaOptions(config: ServerConfig): ReplicaOptions {
     },
     ownerRules: dataModel,
     digestEnabled: storage.digestEnabled,
-    storage,
+    storage: { ...storage, snapshotSliceBytes: storageDefaults.snapshotSliceBytes },
     reaper: {
       checkIntervalMs: dataModel.containerCheckIntervalMs,
       maxPerMinute: dataModel.containerMaxPerMinute,
