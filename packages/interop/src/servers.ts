@@ -98,6 +98,8 @@ export class Server {
     this.#javaOptions = [
       `-Xmx${options.heapMb ?? 512}m`,
       '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+      // In a C locale Java would compute the digests of names that are not ASCII from question marks.
+      '-Dfile.encoding=UTF-8',
       ...Object.entries(settings)
         .filter(([key]) => bareProperties.test(key))
         .map(([key, value]) => `-D${key}=${value}`),
