@@ -1,4 +1,4 @@
-/** Power fails while a batch is written: a disk may have written any of its sectors; recovery takes that for a crash. */
+/** Power fails while a batch is written: any of its sectors may be on the disk; recovery takes that for a crash. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SimulatedDisk } from '../../../simulator/src/disk.ts';
