@@ -340,8 +340,9 @@ export class World implements ClientWorld {
       this.advance(10);
     }
     this.#isStopping = false;
-    check(this.replica.stopped || this.disk.full, 'progress', () => 'the server does not stop');
-    if (this.replica.failure === null && !this.disk.full) {
+    const { stopped, failure, writesRefused } = this.replica;
+    check(stopped || this.disk.full, 'progress', () => 'the server does not stop');
+    if (stopped && failure === null && !writesRefused) {
       this.referee.allIsDurable();
     }
   }
