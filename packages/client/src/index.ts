@@ -1,0 +1,2 @@
+/** @treekeeper/client: what programs import. */
+export {};

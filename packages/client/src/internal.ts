@@ -1,0 +1,2 @@
+/** What the simulator and our own tests use; no promise to anybody else. */
+export {};

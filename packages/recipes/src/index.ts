@@ -1,0 +1,2 @@
+/** @treekeeper/recipes: what programs import. */
+export {};

@@ -1,0 +1,2 @@
+/** @treekeeper/recipes/master-worker: what programs import. */
+export {};

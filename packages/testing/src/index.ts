@@ -1,0 +1,2 @@
+/** @treekeeper/testing: what programs import. */
+export {};
