@@ -1,0 +1,123 @@
+/**
+ * What Zab asks of the server around it. Plain calls, no promise and no callback: everything that takes time is answered
+ * by a call to the Peer in a later turn. Payloads are opaque: Zab does not know what a znode is.
+ */
+import type { Link } from '../io/peers.ts';
+
+export type EpochName = 'acceptedEpoch' | 'currentEpoch';
+
+/** A transaction of the history: `payload` is header, txn and digest, as in the log and in PROPOSAL. */
+export interface Entry {
+  readonly zxid: number;
+  readonly payload: Uint8Array;
+}
+
+/** A snapshot on its way out, cut into slices so that no turn takes long. */
+export interface SnapshotOutgoing {
+  /** The last transaction applied when it was begun: the zxid of the SNAP packet. */
+  readonly zxid: number;
+  /** The next bytes of the stream (§5.6), the closing text not included; null: that was all. */
+  next(): Uint8Array | null;
+  /** No more is wanted. */
+  end(): void;
+}
+
+/** A snapshot on its way in. The database of before is gone from memory when it is begun. */
+export interface SnapshotIncoming {
+  /**
+   * Takes the stream's bytes from `start`, through the closing text. Returns the offset behind the last byte taken;
+   * `done` is true when the closing text has been taken. Keeps what it needs of a record that is not whole. Throws
+   * JuteError when the stream is malformed.
+   */
+  take(bytes: Uint8Array, start: number): number;
+  readonly done: boolean;
+}
+
+/** Transactions read from the log on disk, oldest first. */
+export interface LogWalk {
+  /** The next one; null: that was all there is. */
+  next(): Entry | null;
+}
+
+/** A client's write, sync or session creation, as a learner forwards it (§7.1). */
+export interface Forwarded {
+  readonly sessionId: bigint;
+  readonly cxid: number;
+  readonly type: number;
+  /** The client's request body, without its header. */
+  readonly body: Uint8Array;
+  readonly authinfo: readonly { readonly scheme: string; readonly id: string }[] | null;
+}
+
+/** The database, the log and the epoch files, as Zab sees them. */
+export interface Database {
+  /** End of the history in memory: equal to the log's end whenever a role begins (§6.4). */
+  readonly lastZxid: number;
+  readonly acceptedEpoch: number;
+  readonly currentEpoch: number;
+  /** Replaces an epoch file; `Peer.epochPersisted` follows when it is durable. */
+  persistEpoch(name: EpochName, epoch: number): void;
+
+  /** Appends to the log, in zxid order; `Peer.logSynced` follows. The payload is copied. */
+  append(zxid: number, payload: Uint8Array): void;
+  /** Applies a transaction to memory at once, idempotently: its effect may be there already (fuzzy snapshots). */
+  apply(zxid: number, payload: Uint8Array): void;
+  /** Everything in memory is written as a snapshot and made durable; `Peer.snapshotWritten` follows. */
+  writeSnapshot(): void;
+  /** Removes everything after `zxid` from the log and loads memory from disk again; `Peer.truncated` follows. */
+  truncate(zxid: number): void;
+  /** Drops the database from memory and takes a new one from the stream. */
+  beginIncoming(): SnapshotIncoming;
+  /** The incoming snapshot is whole: memory is at `zxid` now. */
+  endIncoming(zxid: number): void;
+  beginOutgoing(): SnapshotOutgoing;
+
+  /**
+   * Reads the log on disk from the last record at or before `zxid` on; null when there is no such record, when the log
+   * is not provably contiguous from there on, or when it is larger than `bytesMax` in all the files after the first.
+   */
+  readLog(zxid: number, bytesMax: number): LogWalk | null;
+  /** Of the newest snapshot file; for the size limit of `readLog`. */
+  readonly snapshotSizeBytes: number;
+}
+
+/** What a leader or a learner has the rest of the replica do. */
+export interface Service {
+  /** This server leads `epoch` from now on: it may prepare and propose. Requests and clients are taken. */
+  lead(epoch: number): void;
+  /** This server follows or observes, and is in step: it takes clients. */
+  follow(): void;
+  /** Back to looking for a leader: clients are cut off, nothing more is proposed. `Peer.settled` follows (§6.4). */
+  cease(): void;
+
+  /** Follower or observer: a transaction that may be committed later. In zxid order. */
+  proposed(zxid: number, payload: Uint8Array): void;
+  /** Everything proposed through `zxid` is committed: it is to be applied, in order, and answered. */
+  committed(zxid: number): void;
+
+  /** Leader: a request of a learner's client. */
+  forwarded(from: LearnerId, request: Forwarded): void;
+  /** Leader: a learner's client wants to go on with this session; true when it may. Moves its ownership. */
+  revalidate(from: LearnerId, sessionId: bigint, timeoutMs: number): boolean;
+  /** Leader: a session has shown life at a learner. */
+  touched(sessionId: bigint, timeoutMs: number): void;
+  /** Learner: sessions that have shown life here since this was last asked, for the answer to a PING. */
+  takeTouched(): Iterable<readonly [sessionId: bigint, timeoutMs: number]>;
+  /** Learner: the leader's answer to the oldest REVALIDATE of this session. */
+  revalidated(sessionId: bigint, valid: boolean): void;
+  /** Learner: the oldest sync that was forwarded is done. */
+  syncDone(): void;
+  /** Leader: a sync of its own clients, by the ticket of `Leader.sync`, is done. */
+  localSyncDone(ticket: number): void;
+
+  /** A configuration is in force (§9.4): shown in /zookeeper/config, and written to the configuration files. */
+  configured(text: string, version: number): void;
+  /** A configuration has been proposed, and may come into force (`.dynamic.next`). */
+  configProposed(text: string): void;
+}
+
+/** A learner's link at its leader: what requests and sessions remember as their origin. */
+export interface LearnerId {
+  readonly serverId: number;
+  readonly link: Link;
+}
