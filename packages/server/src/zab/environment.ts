@@ -1,6 +1,6 @@
 /**
- * What Zab asks of the server around it. Plain calls, no promise and no callback: everything that takes time is answered
- * by a call to the Peer in a later turn. Payloads are opaque: Zab does not know what a znode is.
+ * What Zab asks of the server around it. Plain calls, no promise and no callback: everything that takes time is
+ * answered by a call to the Peer in a later turn. Payloads are opaque: Zab does not know what a znode is.
  */
 import type { Link } from '../io/peers.ts';
 
