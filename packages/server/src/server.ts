@@ -4,6 +4,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as nextRound, setTimeout as sleep } from 'node:timers/promises';
 import { WordWhitelist } from './admin/four-letter.ts';
 import { PauseMonitor } from './admin/pause-monitor.ts';
 import { probeAnswerer } from './admin/probe.ts';
@@ -16,9 +17,10 @@ import { Credentials } from './auth/credentials.ts';
 import { AuthRegistry } from './auth/registry.ts';
 import { assertLimits, limits } from './config/limits.ts';
 import type { ServerConfig } from './config/server-config.ts';
+import { SocketConnection } from './host/client-listener.ts';
 import { ClientPorts } from './host/client-ports.ts';
 import { Loop, type Turning } from './host/loop.ts';
-import { NodeClock } from './host/node-clock.ts';
+import { type HostClock, NodeClock } from './host/node-clock.ts';
 import { NodeDisk } from './host/node-disk.ts';
 import { unpredictableRandom } from './host/node-random.ts';
 import type { Input } from './io/input.ts';
@@ -49,7 +51,7 @@ export class Server {
   readonly #config: ServerConfig;
   readonly #log: Log;
   readonly #onFailure: OnFailure;
-  readonly #clock = new NodeClock();
+  readonly #clock: HostClock;
   readonly #metrics = createMetrics();
   readonly #loop: Loop;
   readonly #access: AccessControl;
@@ -69,8 +71,9 @@ export class Server {
   #restoring = false;
 
   /** Recovers from the disk. Throws StorageError, AuthConfigError, TlsError, JaasError. Nothing listens: see `open`. */
-  constructor(config: ServerConfig, log: Log, onFailure: OnFailure) {
+  constructor(config: ServerConfig, log: Log, onFailure: OnFailure, clock: HostClock = new NodeClock()) {
     assertLimits();
+    this.#clock = clock;
     this.#config = config;
     this.#log = log;
     this.#onFailure = onFailure;
@@ -212,7 +215,7 @@ export class Server {
   async #untilReady(): Promise<void> {
     while (!this.#replica.ready) {
       this.#loop.wake();
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await sleep(1);
     }
   }
 
@@ -304,7 +307,7 @@ export class Server {
     const deadlineMs = performance.now() + STOP_MS_MAX;
     while (!this.#replica.stopped && performance.now() < deadlineMs) {
       this.#loop.wake();
-      await new Promise((resolve) => setTimeout(resolve, 1));
+      await sleep(1);
     }
     for (const { connection } of this.#replica.connections.values()) {
       connection.close();
@@ -316,13 +319,68 @@ export class Server {
   /** Takes no more requests, finishes what is in flight, closes everything. */
   async stop(): Promise<void> {
     this.#audit?.stopping();
+    await this.#closePorts();
+    await this.#quiesce();
+    this.#audit?.close();
+  }
+
+  async #closePorts(): Promise<void> {
     this.#ports.close();
     for (const timer of this.#timers) {
       clearInterval(timer);
     }
     await Promise.all(this.#http.listeners.map((listener) => listener.close()));
-    await this.#quiesce();
+  }
+
+  // What happens to servers, for tests (@treekeeper/testing)
+
+  /**
+   * Ends it as `kill -9` ends a process: nothing is finished or answered, every connection is cut, and the files are as
+   * far as the disk has come.
+   */
+  async kill(): Promise<void> {
+    this.#loop.stop();
+    this.#ports.cutAll();
+    await this.#closePorts();
+    await this.#disk.close();
     this.#audit?.close();
+  }
+
+  /** Does nothing until `resume`, as a stopped process: connections stay, nothing is answered, no session expires. */
+  pause(): void {
+    this.#loop.pause();
+  }
+
+  resume(): void {
+    this.#loop.resume();
+  }
+
+  /** Ends a session as if its client had been silent for too long, and settles; false when there is none of this id. */
+  async expireSession(id: bigint): Promise<boolean> {
+    const known = this.#replica.expireSession(id);
+    await this.settle();
+    return known;
+  }
+
+  /** Cuts the connection of one session, or (null) of all; what is not sent yet is lost. Answers how many were cut. */
+  cutConnections(sessionId: bigint | null): number {
+    let cut = 0;
+    for (const { connection, session } of this.#replica.connections.values()) {
+      if (connection instanceof SocketConnection && (sessionId === null || session?.id === sessionId)) {
+        connection.cut();
+        cut++;
+      }
+    }
+    return cut;
+  }
+
+  /** Resolves when it has turned once more and everything that it has proposed is applied. */
+  async settle(): Promise<void> {
+    this.#loop.wake();
+    await nextRound(); // the turn goes before
+    while (!this.#replica.settled) {
+      await sleep(1);
+    }
   }
 }
 

@@ -24,7 +24,7 @@ export class Admission {
   readonly #options: AdmissionOptions;
   readonly #byAddress = new Map<string, number>();
   readonly #onReject: () => void;
-  #total = 0;
+  readonly #sockets = new Set<Socket>();
 
   constructor(options: AdmissionOptions, onReject: () => void) {
     this.#options = options;
@@ -41,15 +41,15 @@ export class Admission {
     const fromAddress = this.#byAddress.get(address) ?? 0;
     if (
       (connectionsPerAddressMax > 0 && fromAddress >= connectionsPerAddressMax) ||
-      (connectionsMax > 0 && this.#total >= connectionsMax)
+      (connectionsMax > 0 && this.#sockets.size >= connectionsMax)
     ) {
       this.#onReject();
       return false;
     }
-    this.#total++;
+    this.#sockets.add(socket);
     this.#byAddress.set(address, fromAddress + 1);
     socket.once('close', () => {
-      this.#total--;
+      this.#sockets.delete(socket);
       const left = (this.#byAddress.get(address) ?? 1) - 1;
       if (left === 0) {
         this.#byAddress.delete(address);
@@ -58,6 +58,13 @@ export class Admission {
       }
     });
     return true;
+  }
+
+  /** Cuts every socket, whatever it was doing. */
+  cutAll(): void {
+    for (const socket of this.#sockets) {
+      socket.destroy();
+    }
   }
 }
 
@@ -102,6 +109,11 @@ export class SocketConnection implements Connection {
 
   close(): void {
     this.#socket.destroySoon();
+  }
+
+  /** Closes without sending what is waiting. */
+  cut(): void {
+    this.#socket.destroy();
   }
 
   pauseReading(): void {

@@ -46,6 +46,7 @@ export interface ClientPortsOptions {
 export class ClientPorts {
   readonly #options: ClientPortsOptions;
   readonly #servers: Server[] = [];
+  readonly #admissions: Admission[] = [];
   /** Null: no TLS anywhere. */
   #acceptor: TlsAcceptor | null = null;
   #detectTls: ((bytes: Uint8Array) => 'tls' | 'plain' | 'undecided') | null = null;
@@ -127,6 +128,7 @@ export class ClientPorts {
       onSocket,
     );
     this.#servers.push(server);
+    this.#admissions.push(admission);
     return (server.address() as AddressInfo).port;
   }
 
@@ -175,6 +177,13 @@ export class ClientPorts {
     this.#reloader?.close();
     for (const server of this.#servers) {
       server.close();
+    }
+  }
+
+  /** Cuts every connection, also those that are no clients yet. */
+  cutAll(): void {
+    for (const admission of this.#admissions) {
+      admission.cutAll();
     }
   }
 }

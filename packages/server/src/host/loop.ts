@@ -3,7 +3,7 @@
  * runs over all of it, so that batches grow with the load by themselves.
  */
 import type { Input } from '../io/input.ts';
-import type { NodeClock } from './node-clock.ts';
+import type { HostClock } from './node-clock.ts';
 
 /** What the loop drives: the replica. */
 export interface Turning {
@@ -12,15 +12,16 @@ export interface Turning {
 }
 
 export class Loop {
-  readonly #clock: NodeClock;
+  readonly #clock: HostClock;
   readonly #inputsMax: number;
   readonly #onFailure: (error: unknown) => void;
   #inbox: Input[] = [];
   #turning: Turning | null = null;
   #scheduled = false;
+  #paused = false;
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(clock: NodeClock, inputsMax: number, onFailure: (error: unknown) => void) {
+  constructor(clock: HostClock, inputsMax: number, onFailure: (error: unknown) => void) {
     this.#clock = clock;
     this.#inputsMax = inputsMax;
     this.#onFailure = onFailure;
@@ -38,6 +39,16 @@ export class Loop {
     if (this.#timer !== null) {
       clearInterval(this.#timer);
     }
+  }
+
+  /** No turns until `resume`; what happens meanwhile waits in the inbox. */
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    this.wake();
   }
 
   push(input: Input): void {
@@ -65,7 +76,7 @@ export class Loop {
   };
 
   #run(): void {
-    if (this.#turning === null) {
+    if (this.#turning === null || this.#paused) {
       return;
     }
     let inputs = this.#inbox;

@@ -349,9 +349,7 @@ export class Replica {
 
   /** Nothing more is read; what is in the output leaves first. */
   #close(client: ClientConnection): void {
-    if (client.phase !== 'closing') {
-      client.phase = 'closing';
-    }
+    client.phase = 'closing';
     client.closeAfterFlush = true;
     this.#outputs.of(client);
   }
@@ -475,6 +473,14 @@ export class Replica {
         `the tree's digest after zxid 0x${zxid} is not the one predicted for it: please report this`,
       );
     }
+  }
+
+  /** Ends a session as if its client had been silent for too long; false when there is none of this id. */
+  readonly expireSession = (id: bigint): boolean => this.#sessions.expireNow(id);
+
+  /** Whether everything that was proposed has been applied. */
+  get settled(): boolean {
+    return this.#writes.inFlightCount === 0;
   }
 
   // Stopping

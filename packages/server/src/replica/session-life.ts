@@ -160,6 +160,16 @@ export class SessionLife {
     }
   }
 
+  /** Ends a session as if its time were over; false when there is none of this id. */
+  expireNow(id: bigint): boolean {
+    const session = this.#ports.sessions.get(id);
+    if (session === undefined) {
+      return false;
+    }
+    this.#expire(session);
+    return true;
+  }
+
   /** Closes the connections that have not shaken hands in time. */
   expireConnections(nowMs: number): void {
     for (const client of this.#sessionless.takeExpired(nowMs)) {
