@@ -17,6 +17,7 @@ const RECOVERY_MS_MAX = 10_000;
 const LOG_HEADER_BYTES = 16;
 /** Checksum and length; an end mark follows the body. */
 const RECORD_HEAD_BYTES = 12;
+const RECORDS_OF_NEWEST_LOG = 10;
 
 export const diskFaults: Suite = {
   name: 'disk-faults',
@@ -141,6 +142,9 @@ async function makeData(options: Options): Promise<{ data: string; tree: TreeDum
       Array.from({ length: 100 }, (_, i) => session.create(`/d/${round}-${i}`, Buffer.alloc(50, round))),
     );
   }
+  for (let i = 0; recordOffsets(newest(directory, 'log.')).length < RECORDS_OF_NEWEST_LOG; i++) {
+    await session.create(`/d/last-${i}`, null); // so that it has a middle
+  }
   await session.close();
   const tree = await dumpTree(server.port);
   await server.kill();
@@ -179,8 +183,10 @@ async function damagedFiles(options: Options, checks: Checks): Promise<void> {
   });
   for (const [what, offset] of [
     ['body', RECORD_HEAD_BYTES + 5],
-    // Its first byte: a length that only is a little wrong looks like a torn write, in ZooKeeper as here.
     ['length', RECORD_HEAD_BYTES - 4],
+    // It looks like a torn write, but for the records that follow.
+    ['length, a little', RECORD_HEAD_BYTES - 1],
+    ['end mark', -1],
   ] as const) {
     await checks.part(`damaged ${what} of a record in the middle of the newest log`, async () => {
       const directory = copy();

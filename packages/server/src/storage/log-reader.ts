@@ -10,8 +10,6 @@ import { chunksOf, FileInput } from './input.ts';
 export interface LogEnd {
   /** Null: at the padding or the end of the file, as a healthy log ends. */
   readonly torn: string | null;
-  /** A whole record lies right behind the torn place: that is damage, and no crash. */
-  readonly recordFollows: boolean;
 }
 
 /** What a disk writes at once or not at all. */
@@ -19,7 +17,8 @@ const SECTOR_BYTES = 512;
 /** A record's first bytes are always zero. */
 const CHECKSUM_HIGH_BYTES = 4;
 
-const CLEAN_END: LogEnd = { torn: null, recordFollows: false };
+/** Session, xid: what stands before the zxid in a record's body. */
+const BEFORE_ZXID_BYTES = 8 + 4;
 
 /**
  * Goes through a file record by record: after `next()` is true the body lies in bytes[bodyStart, bodyEnd) until the
@@ -34,12 +33,15 @@ export class LogReader {
   readonly #file: DataFile;
   readonly #input: FileInput;
   readonly #bodyBytesMax: number;
+  /** The highest that a record had; those that follow have higher ones. */
+  #lastZxid: number;
 
   /** Throws StorageError if this is not a log. */
   constructor(disk: Disk, file: DataFile, bodyBytesMax: number) {
     this.#file = file;
     this.#input = new FileInput(chunksOf(disk, 'log', file.name));
     this.#bodyBytesMax = bodyBytesMax;
+    this.#lastZxid = file.zxid - 1;
     if (!this.#input.ensure(FILE_HEADER_BYTES) || this.#input.bytes.readInt32BE(0) !== LOG_MAGIC) {
       throw this.#damage(
         0,
@@ -79,7 +81,7 @@ export class LogReader {
     this.bodyStart = position + RECORD_HEAD_BYTES;
     this.bodyEnd = this.bodyStart + length;
     if (bytes[this.bodyEnd] !== RECORD_END) {
-      return this.#breaksOff(length, 'a record has no end mark', size);
+      return this.#breaksOff(length, 'a record has no end mark');
     }
     if (!isSummed(bytes, position, length)) {
       if (this.#isPartlyUnwritten(size)) {
@@ -88,19 +90,20 @@ export class LogReader {
       throw this.#damage(this.recordOffset, 'the checksum of a record is wrong', RESTORE_OR_CUT);
     }
     input.position = position + size;
+    this.#lastZxid = zxidAt(bytes, position) ?? this.#lastZxid;
     return true;
   }
 
   /** Ends the file at the record that `next` has just given: its body turned out to be too short for its txn. */
   rejectRecord(reason: string): void {
-    this.#endsAt(reason, this.#recordFollows(0));
+    this.#endsAt(reason);
   }
 
   /**
    * The end of a batch that a crash cut off. An unreasonable length is no such thing; one above the limit is accepted
    * if the record is whole, for a limit may be lowered after the record was written.
    */
-  #breaksOff(length: number, reason: string, size?: number): boolean {
+  #breaksOff(length: number, reason: string): boolean {
     if (length > this.#bodyBytesMax) {
       throw this.#damage(
         this.recordOffset,
@@ -108,7 +111,7 @@ export class LogReader {
         RESTORE_OR_CUT,
       );
     }
-    return this.#endsAt(reason, size !== undefined && !this.#isPartlyUnwritten(size) && this.#recordFollows(size));
+    return this.#endsAt(reason);
   }
 
   /**
@@ -127,15 +130,43 @@ export class LogReader {
     return false;
   }
 
-  #endsAt(torn: string | null, recordFollows = false): false {
-    this.end = torn === null ? CLEAN_END : { torn, recordFollows };
+  /** Java stops here without a word even if whole records follow, and loses them (disk-format.md §2.4). */
+  #endsAt(torn: string | null): false {
+    const next = this.#recordBehind();
+    if (next !== null) {
+      const what = `${torn ?? 'a record has no length'}, but a whole one follows at offset ${next}, so this is no torn write`;
+      throw this.#damage(this.recordOffset, what, RESTORE_OR_CUT);
+    }
+    this.end = { torn };
     return false;
   }
 
-  /** Whether a whole record stands `distance` bytes ahead. */
-  #recordFollows(distance: number): boolean {
+  /**
+   * Where a whole record stands behind the place at which the records seem to be over; null: nowhere, or behind a
+   * sector that was never written, as a crash may leave it (see #isPartlyUnwritten). The input is used up.
+   */
+  #recordBehind(): number | null {
     const input = this.#input;
-    if (!input.ensure(distance + RECORD_HEAD_BYTES)) {
+    for (let skipped = CHECKSUM_HIGH_BYTES; input.ensure(RECORD_HEAD_BYTES); skipped = 0) {
+      const size = skipped + SECTOR_BYTES - ((input.offset + skipped) % SECTOR_BYTES);
+      input.ensure(size);
+      if (isZero(input.bytes.subarray(input.position + skipped, input.position + size))) {
+        return null;
+      }
+      for (let distance = 0; distance < size; distance++) {
+        if (this.#isLaterRecord(distance)) {
+          return input.offset + distance;
+        }
+      }
+      input.position += size;
+    }
+    return null;
+  }
+
+  /** Whether a whole record of a later transaction stands `distance` bytes ahead. */
+  #isLaterRecord(distance: number): boolean {
+    const input = this.#input;
+    if (!input.ensure(distance + RECORD_HEAD_BYTES) || input.bytes.readInt32BE(input.position + distance) !== 0) {
       return false;
     }
     const length = input.bytes.readInt32BE(input.position + distance + 8);
@@ -143,7 +174,11 @@ export class LogReader {
       return false;
     }
     const at = input.position + distance;
-    return input.bytes[at + RECORD_HEAD_BYTES + length] === RECORD_END && isSummed(input.bytes, at, length);
+    if (input.bytes[at + RECORD_HEAD_BYTES + length] !== RECORD_END || !isSummed(input.bytes, at, length)) {
+      return false;
+    }
+    const zxid = zxidAt(input.bytes, at); // data may hold a log, but hardly one that goes on where this one ends
+    return zxid !== null && zxid > this.#lastZxid;
   }
 
   #damage(offset: number, what: string, whatToDo: string): StorageError {
@@ -162,6 +197,13 @@ function isSummed(bytes: Buffer, at: number, length: number): boolean {
   return (
     bytes.readInt32BE(at) === 0 && bytes.readUInt32BE(at + 4) === adler32(ADLER32_START, bytes, body, body + length)
   );
+}
+
+/** The zxid in the body of the record at `at`; null: the body has none. */
+function zxidAt(bytes: Buffer, at: number): number | null {
+  const zxid = at + RECORD_HEAD_BYTES + BEFORE_ZXID_BYTES;
+  const hasZxid = bytes.readInt32BE(at + 8) >= BEFORE_ZXID_BYTES + 8;
+  return hasZxid ? bytes.readInt32BE(zxid) * 2 ** 32 + bytes.readUInt32BE(zxid + 4) : null;
 }
 
 function isZero(bytes: Uint8Array): boolean {

@@ -177,14 +177,10 @@ class Recovery {
       return;
     }
     this.#tornTail ||= isNewest;
-    const where = `${file.name} ends at offset ${reader.recordOffset}, after zxid 0x${zxidHex(this.#lastZxid)}: ${end.torn}`;
-    if (end.recordFollows) {
-      this.#log.error(
-        `${where}. But whole records follow, so this is damage and not a crash: they are lost. ${RESTORE}`,
-      );
-    } else {
-      this.#log.info(`${where}. A crash cut off its last write, which was not acknowledged`);
-    }
+    this.#log.info(
+      `${file.name} ends at offset ${reader.recordOffset}, after zxid 0x${zxidHex(this.#lastZxid)}: ${end.torn}. A ` +
+        'crash cut off its last write, which was not acknowledged',
+    );
   }
 
   #apply(reader: LogReader, file: DataFile): void {

@@ -134,7 +134,7 @@ describe.each([
         digest: digest === null ? null : { version: 2, treeDigest: String(digest) },
       });
     }
-    expect(reader.end).toEqual({ torn: null, recordFollows: false });
+    expect(reader.end).toEqual({ torn: null });
     expect(reader.recordOffset).toBe(expected.endOfRecords);
     expect(found).toHaveLength(expected.records);
     if (expected.txns !== undefined) {
