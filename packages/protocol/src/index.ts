@@ -25,6 +25,7 @@ export {
   ZooKeeperError,
 } from './error-codes.ts';
 export { FrameLengthError, FrameReader, type OnFrame } from './frame.ts';
+export { type PropertyEntry, type PropertyFault, parseJavaProperties } from './java-properties.ts';
 export { JuteError, type JuteErrorCode } from './jute/errors.ts';
 export { decodeFields, encodeFields } from './jute/interpret.ts';
 export { FIELD_LENGTH_BYTES_MAX_DEFAULT, JuteReader } from './jute/reader.ts';

@@ -1,7 +1,7 @@
 import type { AuthOptions } from '../auth/options.ts';
+import type { Member } from '../zab/members.ts';
 import type { Origin } from './config-error.ts';
 import { KEYS, type KeyRow } from './keys/index.ts';
-import type { Member } from './members.ts';
 import type { ListenersConfig, ServerConfig, TlsConfig } from './server-config.ts';
 import type { Setting, Settings } from './settings.ts';
 

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type Member, MemberFault, parseMember } from '../zab/members.ts';
 import { checkConfig } from './checks.ts';
 import { composeConfig, Values } from './compose.ts';
 import { ConfigError, type Notice, type Origin } from './config-error.ts';
 import { type Assignment, environmentDefines, parseDefine } from './defines.ts';
 import { KEYS, type KeyRow } from './keys/index.ts';
-import { type Member, MemberFault, parseMember } from './members.ts';
 import type { ServerConfig } from './server-config.ts';
 import { resolveSettings, type Setting, type Settings } from './settings.ts';
 import { parseZooCfg, type ZooCfg } from './zoo-cfg.ts';

@@ -2,7 +2,7 @@ import type { AuthOptions, SaslOptions } from '../auth/options.ts';
 import type { LogOptions, LogThreshold } from '../host/logger.ts';
 import type { TlsOptions } from '../host/tls.ts';
 import type { StorageOptions } from '../storage/options.ts';
-import type { Member } from './members.ts';
+import type { Member } from '../zab/members.ts';
 
 /** Sessions and the clock that they are counted in. */
 export interface SessionsConfig {

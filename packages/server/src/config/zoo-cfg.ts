@@ -1,6 +1,6 @@
+import { parseJavaProperties } from '@treekeeper/protocol';
 import type { Notice, Origin } from './config-error.ts';
 import type { Assignment } from './defines.ts';
-import { parseJavaProperties } from './java-properties.ts';
 
 /** What a file of settings says, before anything is known of the keys. */
 export interface ZooCfg {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseJavaProperties } from '../../src/config/java-properties.ts';
+import { parseJavaProperties } from '../src/java-properties.ts';
 
-const golden = JSON.parse(readFileSync(new URL('../golden/config/java-properties.json', import.meta.url), 'utf8')) as [
+const golden = JSON.parse(readFileSync(new URL('./golden/java-properties.json', import.meta.url), 'utf8')) as [
   string,
   Record<string, string> | null,
 ][];

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { MemberFault, parseMember } from '../../src/config/members.ts';
+import { MemberFault, parseMember } from '../../src/zab/members.ts';
 
 describe('server lines', () => {
   test('the old form', () => {

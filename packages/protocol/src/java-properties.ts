@@ -12,10 +12,11 @@ export interface PropertyFault {
 }
 
 /**
- * Reads the format of java.util.Properties, in which `zoo.cfg` is written: `#` and `!` comments, `=`, `:` or white
- * space between key and value, a backslash at the end of a line to continue it, `\t \n \r \f \uXXXX` escapes, any other
- * escaped character standing for itself. Keys and values are then trimmed, as ZooKeeper does. Text is UTF-8 (Java reads
- * Latin-1 and expects `\uXXXX` for the rest; both agree on ASCII). Entries come in file order, duplicates included.
+ * Reads the format of java.util.Properties, in which `zoo.cfg` and the configuration of an ensemble are written: `#` and
+ * `!` comments, `=`, `:` or white space between key and value, a backslash at the end of a line to continue it, `\t \n
+ * \r \f \uXXXX` escapes, any other escaped character standing for itself. Keys and values are then trimmed, as ZooKeeper
+ * does. Text is UTF-8 (Java reads Latin-1 and expects `\uXXXX` for the rest; both agree on ASCII). Entries come in file
+ * order, duplicates included.
  */
 export function parseJavaProperties(text: string): { entries: PropertyEntry[]; faults: PropertyFault[] } {
   const entries: PropertyEntry[] = [];
