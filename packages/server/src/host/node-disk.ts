@@ -9,7 +9,6 @@ import {
   fstatSync,
   fsync,
   fsyncSync,
-  mkdirSync,
   open,
   openSync,
   readdirSync,
@@ -29,6 +28,7 @@ import { assert } from '../assert.ts';
 import type { Area, Disk, DiskCompletion, DiskStep, FileEntry } from '../io/disk.ts';
 import { StorageError } from '../io/storage-error.ts';
 import { DirectoryLock } from './directory-lock.ts';
+import { makeDirectory } from './make-directory.ts';
 
 export interface NodeDiskOptions {
   /** Holds `version-2` with the snapshots. */
@@ -329,7 +329,7 @@ function usableDirectory(directory: string, key: string, autocreate: boolean): s
   const path = join(directory, VERSION_DIRECTORY);
   try {
     if (autocreate) {
-      mkdirSync(path, { recursive: true });
+      makeDirectory(path);
     } else if (!existsSync(path)) {
       throw new StorageError(
         'directory',

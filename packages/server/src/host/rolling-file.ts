@@ -1,5 +1,6 @@
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeDirectory } from './make-directory.ts';
 
 /**
  * A text file that is renamed to `path.1` when it has become too large, `path.1` to `path.2` and so on; the oldest one
@@ -17,7 +18,7 @@ export class RollingFile {
     this.#path = path;
     this.#maxBytes = maxBytes;
     this.#backups = backups;
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectory(dirname(path));
     this.#file = openSync(path, 'a');
     this.#sizeBytes = fstatSync(this.#file).size;
   }

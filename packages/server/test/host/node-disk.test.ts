@@ -181,6 +181,24 @@ describe('directories (§1)', () => {
     openDisk({ dataDir: good });
   });
 
+  test.each([
+    ['below a file', () => join(directory, 'file/below/it'), 'ENOTDIR'],
+    ['below a device', () => '/dev/null/data', 'ENOTDIR'],
+    ['where a link leads nowhere', () => join(directory, 'link'), 'EEXIST|ENOENT'],
+    ...(process.platform === 'linux'
+      ? ([
+          ['in /proc, where Node tries for ever', () => '/proc/treekeeper/data', 'ENOENT'],
+          ['below a process in /proc', () => '/proc/self/treekeeper', 'ENOENT'],
+        ] as const)
+      : []),
+  ])('%s: an error that names the directory, at once', (_, dataDir, code) => {
+    writeFileSync(join(directory, 'file'), '');
+    symlinkSync(join(directory, 'nowhere/at/all'), join(directory, 'link'));
+    expect(() => openDisk({ dataDir: dataDir() })).toThrow(
+      new RegExp(`the directory ${dataDir()}/version-2 cannot be used: (${code}).*Correct dataDir`),
+    );
+  });
+
   test('trap 18: the marker lies beside the version-2 of the logs', () => {
     const dataLogDir = join(directory, 'logs');
     const { disk } = openDisk({ dataLogDir });
