@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ErrorNumber, OpCode } from '@treekeeper/protocol';
 import { createBody } from './bodies.ts';
+import { fourLetterWord } from './raw-client.ts';
 import { Server } from './servers.ts';
 import { Session } from './session.ts';
 import type { Checks, Options, Suite } from './suite.ts';
@@ -69,6 +70,9 @@ async function fullDisk(disk: string, options: Options, checks: Checks): Promise
   checks.equal('a write on the full disk', refused.err, ErrorNumber.NOT_READ_ONLY);
   checks.equal('a read on the full disk', Buffer.from((await other.getData('/before')).data ?? []).toString(), 'b');
   checks.that('the log says so', server.log.includes('the disk of the transaction log is full'), () => server.log);
+  const refusing = async (): Promise<boolean> =>
+    (await fourLetterWord(server.port, 'mntr')).includes('zk_writes_refused\t1\n');
+  checks.that('mntr says so', await refusing());
   // Longer than the sessions' timeout: the writer's, which waits in silence, must not expire either.
   for (let i = 0; i < 6; i++) {
     await sleep(1000);
@@ -80,6 +84,7 @@ async function fullDisk(disk: string, options: Options, checks: Checks): Promise
   const after = await other.call(OpCode.create, createBody('/after', null));
   checks.equal('a write afterwards', after.err, 0);
   checks.that('the log says so', server.log.includes('has space again'), () => server.log);
+  checks.that('mntr says so', !(await refusing()));
   const before = await dumpTree(server.port);
   checks.that('every acknowledged write is there', before.has(`/fill-${written.acknowledged}`));
   checks.that('the refused write is not', !before.has('/refused'));

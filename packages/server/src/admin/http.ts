@@ -176,6 +176,8 @@ class AdminRequests {
       sendMetrics(response, view, this.#options.exportRuntimeMetrics);
     } else if (path === '/readyz' && !view.serving) {
       send(response, 503, 'text/plain;charset=utf-8', 'not serving\n');
+    } else if (path === '/readyz' && view.writesRefused) {
+      send(response, 200, 'text/plain;charset=utf-8', 'ok, but writes are refused: the disk of the log is full\n');
     } else {
       send(response, 200, 'text/plain;charset=utf-8', 'ok\n');
     }

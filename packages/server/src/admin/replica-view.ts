@@ -71,6 +71,10 @@ export class ReplicaView implements ServerView {
     return this.#replica.ready && this.#replica.failure === null;
   }
 
+  get writesRefused(): boolean {
+    return this.#replica.writesRefused;
+  }
+
   get uptimeMs(): number {
     return this.clock.nowMs - this.#startedMs;
   }

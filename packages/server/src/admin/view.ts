@@ -17,6 +17,8 @@ export interface ServerView {
 
   /** False while the tree is not served: starting, electing, shutting down, failed. Most questions are refused then. */
   readonly serving: boolean;
+  /** The disk of the transaction log is full: reads go on. */
+  readonly writesRefused: boolean;
   readonly mode: ServerMode;
   readonly uptimeMs: number;
   /** Requests taken in and not yet answered. */

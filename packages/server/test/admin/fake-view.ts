@@ -78,6 +78,7 @@ export function fakeView(fields: Partial<Writable<ServerView>> = {}): Writable<S
       maxFileDescriptors: () => 20000,
     },
     serving: true,
+    writesRefused: false,
     mode: 'standalone',
     uptimeMs: 18965.5,
     outstandingRequests: 0,

@@ -327,6 +327,18 @@ describe('health and metrics', () => {
     expect(await statuses()).toEqual([200, 200, 503]);
   });
 
+  test('a full disk leaves the server ready, for reads go on; the body tells', async () => {
+    const view = fakeView();
+    const admin = await new Fixture().start({}, view);
+    const ready = async () => {
+      const { status, body } = await admin.ask('/readyz');
+      return [status, body.toString()];
+    };
+    expect(await ready()).toEqual([200, 'ok\n']);
+    view.writesRefused = true;
+    expect(await ready()).toEqual([200, 'ok, but writes are refused: the disk of the log is full\n']);
+  });
+
   test('/metrics on the admin port and on its own', async () => {
     const view = fakeView();
     const admin = await new Fixture().start({}, view);

@@ -26,7 +26,7 @@ export function quotasByNamespace(view: ServerView): QuotaView[] {
   return [...quotas.values()];
 }
 
-/** ZooKeeper's gauges of a server, in the order in which `mntr` prints them. */
+/** ZooKeeper's gauges of a server in the order in which `mntr` prints them, and one of our own. */
 export const gauges: readonly Gauge[] = [
   { name: 'ephemerals_count', meaning: 'ephemeral nodes', read: (view) => view.ephemeralsCount },
   { name: 'num_alive_connections', meaning: 'client connections', read: (view) => view.connectionCount },
@@ -99,6 +99,11 @@ export const gauges: readonly Gauge[] = [
     name: 'non_mtls_local_conn_count',
     meaning: 'connections of this host without client certificate',
     read: (view) => view.statistics.nonMtlsLocalConnCount,
+  },
+  {
+    name: 'writes_refused', // the one that ZooKeeper does not have: it ends where we go on reading
+    meaning: '1 while the disk of the transaction log is full, else 0',
+    read: (view) => (view.writesRefused ? 1 : 0),
   },
 ];
 
