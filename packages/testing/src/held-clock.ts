@@ -3,8 +3,9 @@ import { type HostClock, NodeClock } from '@treekeeper/server';
 /** The real clock, which can be held back and moved by hand. It never goes backwards. */
 export class HeldClock implements HostClock {
   readonly #real = new NodeClock();
-  /** How far it is behind the real clock (or, negative, ahead of it), ms. */
+  /** How far it is behind the real clock (or, negative, ahead of it), ms; and its wall clock behind the real one. */
   #behindMs = 0;
+  #wallBehindMs = 0;
   #held = false;
   nowMs = this.#real.nowMs;
   wallMs = this.#real.wallMs;
@@ -23,12 +24,14 @@ export class HeldClock implements HostClock {
       this.#held = false;
       this.#real.advance();
       this.#behindMs = this.#real.nowMs - this.nowMs;
+      this.#wallBehindMs = this.#real.wallMs - this.wallMs;
     }
   }
 
   /** Moves it at once, held or not. */
   skip(ms: number): void {
     this.#behindMs -= ms;
+    this.#wallBehindMs -= ms;
     this.nowMs += ms;
     this.wallMs += ms;
   }
@@ -37,7 +40,7 @@ export class HeldClock implements HostClock {
     if (!this.#held) {
       this.#real.advance();
       this.nowMs = this.#real.nowMs - this.#behindMs;
-      this.wallMs = this.#real.wallMs - this.#behindMs;
+      this.wallMs = this.#real.wallMs - this.#wallBehindMs;
     }
   }
 }

@@ -19,8 +19,8 @@ export interface StartServerOptions {
 }
 
 /**
- * Quick to start, and nothing but what a test asks for. Session timeouts are granted as they are asked for, from a tenth
- * of a second to an hour. The disk is not waited for: nothing here can take the power away, and what a killed process
+ * Quick to start, and nothing but what a test asks for. Session timeouts are granted as they are asked for, from a
+ * tenth of a second to an hour. The disk is not waited for: nothing here can take the power away, and what a killed process
  * has written stays written.
  */
 const SETTINGS: NonNullable<StartServerOptions['settings']> = {
@@ -161,8 +161,8 @@ export class TestServer implements AsyncDisposable {
   }
 
   /**
-   * Moves the server's clock forward, held or not. All at once: a session whose timeout is shorter has not been heard of
-   * for so long, and expires. Resolves when what was due has been done.
+   * Moves the server's clock forward, held or not. All at once: a session whose timeout is shorter has not been heard
+   * of for so long, and expires. Resolves when what was due has been done.
    */
   async advance(ms: number): Promise<void> {
     if (!(ms >= 0 && Number.isSafeInteger(ms))) {
