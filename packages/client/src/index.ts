@@ -1,2 +1,53 @@
 /** @treekeeper/client: what programs import. */
-export {};
+export { OPEN_ACL, Perms, READ_ACL } from '@treekeeper/protocol';
+export type { Client } from './client.ts';
+export { bytes, type Codec, json, nullableBytes, utf8 } from './codec.ts';
+export {
+  type ErrorDetails,
+  isTreekeeperError,
+  type RetryAdvice,
+  TreekeeperError,
+  type TreekeeperErrorCode,
+} from './errors.ts';
+export type { AuthEntry, ConnectOptions, DigestMd5Options, GssapiOptions, SessionCredentials } from './options.ts';
+export type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts';
+export type { TlsSettings } from './tls.ts';
+export type {
+  Transaction,
+  TransactionChecked,
+  TransactionCreated,
+  TransactionDeleted,
+  TransactionResult,
+  TransactionSet,
+} from './transaction-types.ts';
+export type { Resolver, Transport, TransportConnection, TransportEvents, TransportTarget } from './transport.ts';
+export type {
+  ACL,
+  CallOptions,
+  ChildrenWithStat,
+  ClientInfo,
+  CloseOptions,
+  CreatedNode,
+  CreateModeName,
+  CreateOptions,
+  DeleteOptions,
+  EnsembleConfig,
+  GetOptions,
+  NewNodeOptions,
+  NodeAcl,
+  NodeValue,
+  ReadRequest,
+  ReadResult,
+  ReconfigOptions,
+  RetryPolicy,
+  SessionState,
+  SetOptions,
+  Stat,
+  Watch,
+  WatchableOptions,
+  WatchEvent,
+  WatchEventType,
+  WatchKind,
+  WatchListener,
+  WatchOptions,
+} from './types.ts';

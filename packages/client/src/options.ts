@@ -1,0 +1,92 @@
+import type { TlsSettings } from './tls.ts';
+import type { Resolver, Transport } from './transport.ts';
+import type { RetryPolicy } from './types.ts';
+
+/** Who this client is, for schemes that take credentials as they are. */
+export interface AuthEntry {
+  /** `digest`, or a scheme of the server's own. */
+  readonly scheme: string;
+  /** For digest: `user:password`. */
+  readonly credentials: Uint8Array | string;
+}
+
+/** SASL with a user and password that the server has in its JAAS file. */
+export interface DigestMd5Options {
+  readonly mechanism: 'DIGEST-MD5';
+  readonly username: string;
+  readonly password: string;
+}
+
+/** SASL with Kerberos; needs the package `kerberos`, and a ticket (kinit or a keytab). */
+export interface GssapiOptions {
+  readonly mechanism: 'GSSAPI';
+  /** First part of the server's principal. @default 'zookeeper' */
+  readonly service?: string | undefined;
+  /** Its second part. @default the host as in the connect string */
+  readonly hostname?: string | undefined;
+}
+
+/** A session to go on with. */
+export interface SessionCredentials {
+  readonly id: bigint;
+  readonly password: Uint8Array;
+}
+
+/**
+ * How to connect. Misspelt options and impossible values are refused with INVALID_OPTION.
+ *
+ * @example
+ * ```ts
+ * const options: ConnectOptions = {
+ *   sessionTimeoutMs: 10_000,
+ *   requestTimeoutMs: 3_000,
+ *   onExpired: 'new-session',
+ *   auth: [{ scheme: 'digest', credentials: 'ann:secret' }],
+ * };
+ * await using other = await connect(connectString, options);
+ * console.assert((await other.whoAmI()).some(({ user }) => user === 'ann'));
+ * ```
+ */
+export interface ConnectOptions {
+  /** How long the session outlives a lost connection; servers bound it (by default 4 s to 60 s). @default 30000 */
+  readonly sessionTimeoutMs?: number | undefined;
+  /** Deadline of `connect()`. @default 15000 */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Deadline of each call that does not name its own. @default 30000 */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Ends the wait of `connect()`. */
+  readonly signal?: AbortSignal | undefined;
+  /** Takes a read-only server while there is no other; later moves on to a read-write one. @default false */
+  readonly readOnly?: boolean | undefined;
+  /** Goes on with this session. */
+  readonly session?: SessionCredentials | undefined;
+  /**
+   * When the session is gone: `close`, or begin a new one. A new one keeps the watches (persistent ones tell of a gap),
+   * but not the ephemeral nodes. @default 'close'
+   */
+  readonly onExpired?: 'close' | 'new-session' | undefined;
+  /**
+   * Takes the session for lost by the own clock when no server was heard for 4/3 of its timeout. Without it only a
+   * server says so, and a session can live through a long absence of all servers. @default false
+   */
+  readonly expireByOwnClock?: boolean | undefined;
+  /** Identities to begin with. */
+  readonly auth?: readonly AuthEntry[] | undefined;
+  readonly sasl?: DigestMd5Options | GssapiOptions | undefined;
+  /** True: TLS with the system's authorities. A function is asked at each attempt to connect. */
+  readonly tls?: boolean | TlsSettings | (() => TlsSettings | Promise<TlsSettings>) | undefined;
+  /** Requests sent and not yet answered; others wait. @default 1000 */
+  readonly inFlightMax?: number | undefined;
+  /** Requests that wait; more are refused with QUEUE_FULL. @default 100000 */
+  readonly queuedMax?: number | undefined;
+  /** A longer request is refused with REQUEST_TOO_LARGE: the servers' jute.maxbuffer. @default 1048575 */
+  readonly requestBytesMax?: number | undefined;
+  /** A longer reply costs the connection. @default 67108864 */
+  readonly replyBytesMax?: number | undefined;
+  /** Of all calls that do not name their own. */
+  readonly retry?: RetryPolicy | false | undefined;
+  /** @default 'shuffle' */
+  readonly hostOrder?: 'shuffle' | 'given' | undefined;
+  readonly transport?: Transport | undefined;
+  readonly resolver?: Resolver | undefined;
+}

@@ -1,0 +1,50 @@
+/**
+ * The seam to the network. Programs need it only to put something else in its place: a tunnel, a simulated world.
+ *
+ * @example
+ * ```ts
+ * const byNode = nodeTransport();
+ * const counted: Transport = {
+ *   connect(target, events) {
+ *     return byNode.connect(target, events);
+ *   },
+ * };
+ * await using other = await connect(connectString, { transport: counted });
+ * console.assert(other.state === 'connected');
+ * ```
+ */
+export interface Transport {
+  /** Begins; what happens is told through `events`, never during this call. */
+  connect(target: TransportTarget, events: TransportEvents): TransportConnection;
+}
+
+/** Where to connect to. */
+export interface TransportTarget {
+  /** As the connect string has it: the name that a certificate must carry. */
+  readonly host: string;
+  /** One of those that the resolver gave. */
+  readonly address: string;
+  readonly port: number;
+}
+
+/** What a connection tells. */
+export interface TransportEvents {
+  opened(): void;
+  /** The bytes are looked at during the call only. */
+  received(bytes: Uint8Array): void;
+  /** Once, and last; with what went wrong, if anything did. Not after `close`. */
+  closed(reason: Error | null): void;
+}
+
+/** A connection on its way or open. */
+export interface TransportConnection {
+  /** Takes the bytes over; they are sent in order. */
+  write(bytes: Uint8Array): void;
+  /** Sends what was written, and ends. */
+  close(): void;
+  /** Ends at once. */
+  destroy(): void;
+}
+
+/** Addresses of a host name; asked at each attempt, so that moved servers are found. */
+export type Resolver = (host: string) => Promise<readonly string[]>;

@@ -1,0 +1,253 @@
+import type { ACL, ClientInfo, Stat } from '@treekeeper/protocol';
+import type { Codec } from './codec.ts';
+import type { TreekeeperError } from './errors.ts';
+
+export type { ACL, ClientInfo, Stat };
+
+/**
+ * What the session is doing. `disconnected`: it lives on at the servers, and the client looks for one. After `expired`
+ * and `auth-failed` nothing more comes but `closed`, unless `onExpired` is 'new-session': then `connecting` follows.
+ *
+ * @example
+ * ```ts
+ * const state: SessionState = client.state;
+ * console.assert(state === 'connected');
+ * ```
+ */
+export type SessionState =
+  | 'connecting'
+  | 'connected'
+  | 'connected-read-only'
+  | 'disconnected'
+  | 'expired'
+  | 'auth-failed'
+  | 'closed';
+
+/**
+ * How calls are repeated that failed through no fault of their own. Only failures that are safe to repeat are, unless
+ * the call itself is made repeatable by `idempotent` or `protect`.
+ *
+ * @example
+ * ```ts
+ * const patient: RetryPolicy = { attemptsMax: 100, delayMinMs: 50, delayMaxMs: 5000 };
+ * await client.exists('/', { retry: patient });
+ * ```
+ */
+export interface RetryPolicy {
+  /** The first attempt included. @default 10 */
+  readonly attemptsMax?: number | undefined;
+  /** Pauses double from this one... @default 20 */
+  readonly delayMinMs?: number | undefined;
+  /** ...to this one; a random half is taken off each. @default 1000 */
+  readonly delayMaxMs?: number | undefined;
+  /** Instead of: what is safe, but not NOT_READ_ONLY, which lasts. */
+  readonly when?: ((error: TreekeeperError, attempt: number) => boolean) | undefined;
+}
+
+/**
+ * Of every call.
+ *
+ * @example
+ * ```ts
+ * await client.exists('/', { timeoutMs: 2000, signal: AbortSignal.timeout(5000), retry: false });
+ * ```
+ */
+export interface CallOptions {
+  /** Ends the wait with ABORTED. A request that was sent already may still take effect. */
+  readonly signal?: AbortSignal | undefined;
+  /** Ends the wait with TIMEOUT, repetitions included; Infinity waits as long as the session lives. */
+  readonly timeoutMs?: number | undefined;
+  /** False: the first failure is the result. */
+  readonly retry?: RetryPolicy | false | undefined;
+}
+
+/**
+ * What happened to a watched node. `gap`: the connection was away, or the reader too slow, and changes may have been
+ * missed: read again. `removed`: by removeWatches. `lost`: the session has ended, nothing more will come.
+ *
+ * @example
+ * ```ts
+ * const seen: WatchEventType[] = [];
+ * await client.exists('/soon', { watch: (event) => seen.push(event.type) });
+ * await client.create('/soon');
+ * console.assert(seen[0] === 'created');
+ * ```
+ */
+export type WatchEventType = 'created' | 'deleted' | 'data-changed' | 'children-changed' | 'gap' | 'removed' | 'lost';
+
+/** What a watch tells. */
+export interface WatchEvent {
+  readonly type: WatchEventType;
+  /** Of the node that changed; of the watched one for the last three types. */
+  readonly path: string;
+  /** Of the change; null where the server does not say: before 3.9, and for changes found out after a reconnect. */
+  readonly zxid: bigint | null;
+}
+
+/** Called once, with the first change; what it throws becomes an uncaught exception. */
+export type WatchListener = (event: WatchEvent) => void;
+
+/** Options of calls that can leave a one-shot watch. The same listener on the same path is one watch. */
+export interface WatchableOptions extends CallOptions {
+  readonly watch?: WatchListener | undefined;
+}
+
+/** Options of `get`. */
+export interface GetOptions<T> extends WatchableOptions {
+  /** @default bytes */
+  readonly codec?: Codec<T, never> | undefined;
+}
+
+/** A node's value, and its Stat (versions, zxids, times). */
+export interface NodeValue<T> {
+  readonly value: T;
+  readonly stat: Stat;
+}
+
+/** Options of `set`. */
+export interface SetOptions extends CallOptions {
+  /** Only if the node has this version; -1 for any. @default -1 */
+  readonly version?: number | undefined;
+  /**
+   * Repeats the call after a lost connection: without a version freely; with one, a node of the next version with the
+   * very data is taken for the success of the first attempt.
+   */
+  readonly idempotent?: boolean | undefined;
+}
+
+/** Options of `delete`. */
+export interface DeleteOptions extends CallOptions {
+  /** Only if the node has this version; -1 for any. @default -1 */
+  readonly version?: number | undefined;
+  /** Repeats the call after a lost connection; a node that is gone then is a success. */
+  readonly idempotent?: boolean | undefined;
+}
+
+/**
+ * What kind of node `create` makes. Sequential: the server appends ten digits. Container: removed by the server some
+ * time after its last child. TTL: removed when it has no children and was not set for `ttlMs`.
+ *
+ * @example
+ * ```ts
+ * const mode: CreateModeName = 'persistent-sequential';
+ * const { path } = await client.create('/job-', 'first', { mode });
+ * console.assert(path === '/job-0000000000');
+ * ```
+ */
+export type CreateModeName =
+  | 'persistent'
+  | 'ephemeral'
+  | 'persistent-sequential'
+  | 'ephemeral-sequential'
+  | 'container'
+  | 'persistent-ttl'
+  | 'persistent-sequential-ttl';
+
+/** What a created node is. */
+export interface NewNodeOptions {
+  /** @default 'persistent' */
+  readonly mode?: CreateModeName | undefined;
+  /** Of the two TTL modes: 1 to 2^40 - 1. */
+  readonly ttlMs?: number | undefined;
+  /** @default OPEN_ACL: everybody may do everything */
+  readonly acl?: readonly ACL[] | undefined;
+}
+
+/** Options of `create`. */
+export interface CreateOptions extends NewNodeOptions, CallOptions {
+  /** Makes missing parents: persistent ones, or containers. */
+  readonly createParents?: boolean | 'container' | undefined;
+  /**
+   * Puts a unique prefix (`_c_<uuid>-`) before the name, by which the node is found again when the connection was lost
+   * before the answer: exactly one is created.
+   */
+  readonly protect?: boolean | undefined;
+  /** Repeats the call after a lost connection; a node with the very data and owner is taken for the first one's. */
+  readonly idempotent?: boolean | undefined;
+}
+
+/** A new node: its path (with the sequence number), and its Stat. */
+export interface CreatedNode {
+  readonly path: string;
+  readonly stat: Stat;
+}
+
+/** Children's names (not paths), in no particular order. */
+export interface ChildrenWithStat {
+  readonly children: string[];
+  readonly stat: Stat;
+}
+
+/** A node's ACL, and its Stat; digests are masked unless the caller may administrate the node. */
+export interface NodeAcl {
+  readonly acl: ACL[];
+  readonly stat: Stat;
+}
+
+/** One read of multiRead. */
+export type ReadRequest = { readonly get: string } | { readonly children: string };
+
+/** Each read stands alone: it has its result, or its error. */
+export type ReadResult<R extends ReadRequest = ReadRequest> =
+  | (R extends { readonly get: string } ? NodeValue<Uint8Array> : { readonly children: string[] })
+  | { readonly error: TreekeeperError };
+
+/** What removeWatches takes away, of the watches set through this session on exactly that path. */
+export type WatchKind = 'data' | 'children' | 'persistent' | 'recursive' | 'any';
+
+/** The ensemble's configuration: `server.N=...` lines. */
+export interface EnsembleConfig {
+  readonly text: string;
+  /** The number behind `version=`, to be given to reconfig as `fromVersion`; null where there is none. */
+  readonly version: bigint | null;
+  readonly stat: Stat;
+}
+
+/** Either `members`, the whole new ensemble, or who joins and who leaves. */
+export interface ReconfigOptions extends CallOptions {
+  /** `server.N=host:quorum:election[:role];[host:]clientPort` each. */
+  readonly joining?: readonly string[] | undefined;
+  /** Their numbers. */
+  readonly leaving?: readonly number[] | undefined;
+  /** As `joining`: all members there shall be. */
+  readonly members?: readonly string[] | undefined;
+  /** Only if the configuration has this version. */
+  readonly fromVersion?: bigint | undefined;
+}
+
+/** Options of `watch`. */
+export interface WatchOptions extends CallOptions {
+  /** The whole subtree; such a watch tells of nodes, never `children-changed`. @default false */
+  readonly recursive?: boolean | undefined;
+}
+
+/**
+ * A persistent watch: an async iterable of events in their order, kept up over reconnects. Leaving the loop, `close()`
+ * or the end of `await using` removes it. It ends with the client, and throws SESSION_EXPIRED with the session.
+ *
+ * @example
+ * ```ts
+ * await using watch = client.watch('/services', { recursive: true });
+ * await watch.ready; // from here on nothing is missed
+ * await client.create('/services');
+ * for await (const event of watch) {
+ *   console.assert(event.type === 'created' && event.path === '/services');
+ *   break;
+ * }
+ * ```
+ */
+export interface Watch extends AsyncIterableIterator<WatchEvent>, AsyncDisposable {
+  readonly path: string;
+  readonly recursive: boolean;
+  /** Fulfilled when the server has the watch: with the zxid behind which every change is told. Rejects as calls do. */
+  readonly ready: Promise<{ readonly zxid: bigint }>;
+  next(): Promise<IteratorResult<WatchEvent, undefined>>;
+  return(): Promise<IteratorResult<WatchEvent, undefined>>;
+  close(): Promise<void>;
+}
+
+/** Options of `close`. */
+export interface CloseOptions {
+  /** Leaves the session alive at the server, to be resumed with `session` before its timeout. @default false */
+  readonly keepSession?: boolean | undefined;
+}
