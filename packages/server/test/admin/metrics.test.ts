@@ -259,7 +259,7 @@ describe('the exposition', () => {
     expect(new Set(types).size).toBe(types.length);
     const series = lines.filter((line) => !line.startsWith('#')).map((line) => line.slice(0, line.lastIndexOf(' ')));
     expect(new Set(series).size).toBe(series.length);
-    expect(types.length).toBe(24 + 4 + Object.keys(metricTable).length + 1);
+    expect(types.length).toBe(gauges.length + 4 + Object.keys(metricTable).length + 1);
   });
 
   test('the runtime has real figures', () => {
