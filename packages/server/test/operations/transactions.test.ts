@@ -1,5 +1,5 @@
 /** What each write leaves in the log, and what a restart makes of it (disk-format.md §2.2, §3.6). */
-import { OPEN_ACL } from '@treekeeper/protocol';
+import { CreateTxn, DeleteTxn, JuteWriter, MultiTxn, OPEN_ACL } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import { simulatedOptions } from '../../../simulator/src/standalone-world.ts';
 import { FILE_HEADER_BYTES, RECORD_FRAME_BYTES, RECORD_HEAD_BYTES, writeRecord } from '../../src/storage/format.ts';
@@ -21,7 +21,7 @@ import {
   setData,
 } from '../replica/requests.ts';
 import { digestAcl, type TestClient, TestServer, worldAcl } from '../replica/support.ts';
-import { type RecordedTxn, recoverFrom } from '../storage/support.ts';
+import { logFile, type RecordedTxn, recoverFrom, txnBody } from '../storage/support.ts';
 
 const acl = [...OPEN_ACL];
 
@@ -34,6 +34,18 @@ function lastTxn(client: TestClient): { type: number; txn: unknown } {
   const { header, txn } = logged(client.server).at(-1) as RecordedTxn;
   expect(header.zxid).toBe(client.server.lastZxid);
   return { type: header.type, txn };
+}
+
+function createTxn(path: string, data: string): Uint8Array {
+  const writer = new JuteWriter();
+  CreateTxn.encode(writer, { path, data: bytes(data), acl, ephemeral: false, parentCVersion: 1 });
+  return writer.copy();
+}
+
+function deleteTxn(path: string): Uint8Array {
+  const writer = new JuteWriter();
+  DeleteTxn.encode(writer, { path });
+  return writer.copy();
 }
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text));
@@ -207,6 +219,27 @@ describe('after a restart', () => {
     const client = server.client();
     expect(client.err(exists('/stays'))).toBe(0);
     expect(client.err(exists('/goes'))).toBe(-101);
+  });
+
+  test('disk-format trap 9: a multi is replayed part by part; one that fails does not stop the others', () => {
+    const server = new TestServer();
+    const client = server.client();
+    client.get(create('/a', { data: 'old' }));
+    const zxid = server.lastZxid + 1;
+    // As over a fuzzy snapshot, which may have the effect of a part already, or that of a later transaction.
+    const writer = new JuteWriter();
+    MultiTxn.encode(writer, {
+      txns: [
+        { type: 1, data: createTxn('/a', 'new') },
+        { type: 2, data: deleteTxn('/missing') },
+        { type: 1, data: createTxn('/b', 'b') },
+      ],
+    });
+    server.world.disk.put('log', `log.${zxid.toString(16)}`, logFile(txnBody(zxid, 14, writer.copy())));
+    server.restart();
+    const reader = server.client();
+    expect(reader.get(getData('/a')).data).toEqual(bytes('old'));
+    expect(reader.get(getData('/b')).data).toEqual(bytes('b'));
   });
 
   test('disk-format trap 26: a digest that differs is told, and stops nothing', () => {

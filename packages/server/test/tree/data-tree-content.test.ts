@@ -68,7 +68,7 @@ describe('setData and setAcl', () => {
     expect(tree.setAcl('/missing', null, 1)).toBe(ErrorNumber.NO_NODE);
   });
 
-  test('setAcl with the list it has moves its only user to a new id', () => {
+  test('trap 21: setAcl with the list it has moves its only user to a new id', () => {
     create('/a', 1, null, bobACL);
     expect(tree.aclId(tree.find('/a'))).toBe(2n);
     tree.setAcl('/a', bobACL, 1);

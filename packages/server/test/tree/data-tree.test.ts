@@ -168,7 +168,7 @@ describe('create', () => {
     ['equal: cversion and pzxid stay', 3, 3, 5],
     ['smaller: cversion and pzxid stay', 1, 3, 5],
     ['-1: one more', -1, 4, 7],
-  ])('parentCversion %s', (_, given, cversion, pzxid) => {
+  ])('trap 11: parentCversion %s', (_, given, cversion, pzxid) => {
     create('/p', 1);
     tree.create('/p/first', null, OPEN_ACL, 0n, 3, 5, 50, true);
     expect(tree.create('/p/second', null, OPEN_ACL, 0n, given, 7, 70, true)).toBe(0);
@@ -289,7 +289,7 @@ describe('remove', () => {
     expect(tree.changes).toEqual([{ kind: 'deleted', path: '/a', acl: bobACL, parentAcl: OPEN_ACL }]);
   });
 
-  test('of a node that is missing raises the pzxid of the parent too', () => {
+  test('trap 10: of a node that is missing raises the pzxid of the parent too', () => {
     expect(tree.remove('/a', 9)).toBe(ErrorNumber.NO_NODE);
     expect(tree.pzxid(tree.find('/'))).toBe(9);
     expect(tree.changes).toEqual([]);

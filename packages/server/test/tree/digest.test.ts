@@ -73,7 +73,7 @@ describe('nodeDigest', () => {
     expect(contentCrc('/', Buffer.from('x'))).toBe(contentCrc('', Buffer.from('x')));
   });
 
-  test('of the fresh tree add up; below /zookeeper there is none', () => {
+  test('trap 28: of the fresh tree add up; /zookeeper has a share, below it there is none', () => {
     const of = (path: string) => nodeDigest(path, contentCrc(path, null), 0, 0, 0, 0, 0, 0, 0, 0, 0n);
     expect(of('/') + of('/zookeeper')).toBe(1371985504);
     expect(of('/zookeeper/config')).toBe(0);
