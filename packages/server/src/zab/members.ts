@@ -50,12 +50,42 @@ export function parseMember(id: number, line: string): Member {
   };
 }
 
+/**
+ * What stands behind `server.N=` in a configuration text: addresses in the order of their hosts, the role once at the
+ * end, client addresses if they were given.
+ */
+export function memberText(member: Member): string {
+  const addresses = [...member.addresses].sort((one, other) => compareTexts(one.host, other.host));
+  const servers = addresses.map(
+    ({ host, quorumPort, electionPort }) => `${hostText(host)}:${quorumPort}:${electionPort}`,
+  );
+  const client = member.client === null ? '' : endpointText(member.client);
+  const secureClient = member.secureClient === null ? '' : endpointText(member.secureClient);
+  const clients = secureClient === '' ? [client].filter((text) => text !== '') : [client, secureClient];
+  return [`${servers.join('|')}:${member.role}`, ...clients].join(';');
+}
+
+function compareTexts(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other);
+}
+
+function endpointText({ host, port }: Endpoint): string {
+  return `${hostText(host)}:${port}`;
+}
+
+function hostText(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
 function parseServer(text: string): MemberAddress & { role: Member['role'] | null } {
   const parts = splitHost(text.trim());
   if (parts.length < 3 || parts.length > 4) {
     throw new MemberFault(`is not of the form ${FORM}`);
   }
   const [host, quorum, election, roleName] = parts;
+  if (!/^[^\s\\|;]+$/.test(host)) {
+    throw new MemberFault(`has '${host}' where a host name or an IP address belongs`);
+  }
   const quorumPort = parsePort(quorum);
   const electionPort = parsePort(election);
   if (quorumPort === electionPort) {
