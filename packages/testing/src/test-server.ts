@@ -19,9 +19,9 @@ export interface StartServerOptions {
 }
 
 /**
- * Quick to start, and nothing but what a test asks for. Session timeouts are granted as they are asked for, from a
- * tenth of a second to an hour. The disk is not waited for: nothing here can take the power away, and what a killed process
- * has written stays written.
+ * Quick to start, and nothing but what a test asks for. Session timeouts are granted as they are asked for, from 100 ms
+ * to an hour. The disk is not waited for: nothing here can take the power away, and what a killed process has written
+ * stays written.
  */
 const SETTINGS: NonNullable<StartServerOptions['settings']> = {
   tickTime: 100,
