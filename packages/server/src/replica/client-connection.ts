@@ -5,6 +5,7 @@ import { ConnectionStatistics } from '../metrics/statistics.ts';
 import type { ReadOperation, Watcher } from '../operations/operation.ts';
 import type { Expiring } from '../sessions/expiry.ts';
 import type { Session } from '../sessions/session-table.ts';
+import type { Barrier } from './order.ts';
 
 /**
  * new → (probe: closed after the answer) | handshake → opening (createSession on its way) → open → closing (nothing
@@ -33,8 +34,8 @@ export type Waiting =
       /** As they were when the request was read: a later auth packet does not reach back. */
       readonly identities: readonly Id[];
       readonly receivedMs: number;
-      /** sync: everything proposed when it was read must have been applied. */
-      readonly notBefore: number;
+      /** Of a sync. */
+      readonly barrier: Barrier;
     }
   | Answer;
 

@@ -1,16 +1,24 @@
 /** What comes in on a connection: a four-letter word, or a handshake and then requests (client-protocol.md §2.1). */
 import type { ClientConnection } from './client-connection.ts';
-import type { Handshake } from './handshake.ts';
 import type { Instruments } from './instruments.ts';
 import type { Outputs } from './output.ts';
-import type { Requests } from './requests.ts';
 
 /** `needs`: bytes that must follow the word before it can be answered. */
 export type ProbeAnswer = { readonly text: string } | { readonly needs: number };
 
+/** What frames are handed to while this server serves. */
+export interface InboundService {
+  readonly requests: {
+    /** Takes a whole frame of an open session. False: read no further from this connection for now. */
+    accept(client: ClientConnection, bytes: Uint8Array, start: number, end: number): boolean;
+  };
+  readonly handshake: {
+    /** Takes the first frame. */
+    accept(client: ClientConnection, bytes: Uint8Array, start: number, end: number): void;
+  };
+}
+
 export interface InboundPorts {
-  readonly requests: Requests;
-  readonly handshake: Handshake;
   readonly outputs: Outputs;
   readonly instruments: Instruments;
   /** Answers a four-letter word; null: these four bytes are none. */
@@ -22,11 +30,17 @@ const NOTHING = new Uint8Array(0);
 
 export class Inbound {
   readonly #ports: InboundPorts;
+  #service: InboundService | null = null;
   /** Whose frames are being read; a field, so that no closure is made for each chunk. */
   #reading: ClientConnection | null = null;
 
   constructor(ports: InboundPorts) {
     this.#ports = ports;
+  }
+
+  /** Who takes frames from now on; null: whoever sends one is closed. */
+  serve(service: InboundService | null): void {
+    this.#service = service;
   }
 
   /** Takes bytes as they have come in. */
@@ -78,6 +92,10 @@ export class Inbound {
     if (client.ending) {
       return;
     }
+    if (this.#service === null) {
+      this.#ports.close(client); // at once, even before the frame is whole (§2.3)
+      return;
+    }
     if (client.pauses !== 0) {
       client.frames.keep(bytes); // they were on their way when reading was paused
       return;
@@ -95,13 +113,14 @@ export class Inbound {
 
   readonly #onFrame = (bytes: Uint8Array, start: number, end: number): boolean => {
     const client = this.#reading as ClientConnection;
+    const { requests, handshake } = this.#service as InboundService;
     if (client.phase === 'open') {
-      return this.#ports.requests.accept(client, bytes, start, end);
+      return requests.accept(client, bytes, start, end);
     }
     if (client.phase === 'new') {
       client.statistics.packetsReceived++;
       this.#ports.instruments.statistics.packetsReceived++;
-      this.#ports.handshake.accept(client, bytes, start, end);
+      handshake.accept(client, bytes, start, end);
       return (client.phase as string) === 'open';
     }
     return false;

@@ -14,7 +14,7 @@ import type { LoggedTxnHeader } from '../storage/txn-body.ts';
 import { DataTree } from '../tree/data-tree.ts';
 import { WatchTable } from '../watches/watch-table.ts';
 import type { ReplicaOptions } from './options.ts';
-import type { ReplicaWorld } from './replica.ts';
+import type { ReplicaWorld } from './service.ts';
 
 export interface RecoveredWorld {
   readonly world: ReplicaWorld;

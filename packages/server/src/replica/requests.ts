@@ -13,8 +13,9 @@ import type { ReadOperation, World, WriteOperation } from '../operations/operati
 import type { Session } from '../sessions/session-table.ts';
 import { type Answer, type ClientConnection, PauseReason, type Waiting } from './client-connection.ts';
 import type { Instruments } from './instruments.ts';
+import type { Barrier, OrderSource } from './order.ts';
 import { beginReply, endReply, type Outputs, REPLY_PREFIX_BYTES } from './output.ts';
-import type { InFlight, Writes } from './writes.ts';
+import type { InFlight } from './writes.ts';
 
 export interface RequestLimits {
   /** Requests of all connections that may be waiting; beyond it connections with waiting requests are not read. */
@@ -33,7 +34,7 @@ export interface RequestLimits {
 /** What requests need of the rest of the replica. */
 export interface RequestPorts {
   readonly world: World;
-  readonly writes: Writes;
+  readonly writes: OrderSource;
   readonly outputs: Outputs;
   readonly clock: Clock;
   readonly instruments: Instruments;
@@ -58,6 +59,8 @@ export class Requests {
   readonly #ports: RequestPorts;
   readonly #limits: RequestLimits;
   readonly #reader: JuteReader;
+  /** Of the write that is being taken. */
+  readonly #body = { bytes: NOTHING, start: 0, end: 0 };
   #waitingTotal = 0;
   #largeBytesTotal = 0;
   readonly #instruments: Instruments;
@@ -77,7 +80,7 @@ export class Requests {
 
   /** Takes a whole frame of an open session. False: read no further from this connection for now. */
   accept(client: ClientConnection, bytes: Uint8Array, start: number, end: number): boolean {
-    if (end - start < 8) {
+    if (end - start < REQUEST_HEADER_BYTES) {
       this.#ports.close(client); // no request header, nothing to answer to
       return false;
     }
@@ -114,6 +117,9 @@ export class Requests {
         this.#ports.close(client);
         return false;
       }
+      this.#body.bytes = bytes;
+      this.#body.start = start + REQUEST_HEADER_BYTES;
+      this.#body.end = end;
       this.#write(client, xid, operation, sizeBytes);
       if (opcode === OpCode.closeSession && client.session?.closing === true) {
         client.ending = true; // what comes behind it is not for this session any more
@@ -154,8 +160,8 @@ export class Requests {
     const replyXid = operation.opcode === OpCode.ping ? SpecialXid.ping : xid;
     const now = this.#ports.clock.nowMs;
     const { writes, world } = this.#ports;
-    const notBefore = operation.opcode === OpCode.sync ? writes.lastProposed : 0;
-    if (client.waitingCount === 0 && notBefore <= world.tree.lastZxid) {
+    const barrier = operation.opcode === OpCode.sync ? writes.sync() : NO_BARRIER;
+    if (client.waitingCount === 0 && barrier.zxid <= world.tree.lastZxid) {
       this.#answerRead(client, replyXid, operation, request, client.identities, now);
       return;
     }
@@ -167,7 +173,7 @@ export class Requests {
       request,
       identities,
       receivedMs: now,
-      notBefore,
+      barrier,
     });
     if (client.waitingCount === 1) {
       this.#syncing.add(client);
@@ -219,7 +225,7 @@ export class Requests {
     } catch (error) {
       const err = malformed(error);
       if (operation.malformedConsumesZxid === true) {
-        writes.submitMalformed(operation, client.sessionId, client, xid);
+        writes.submitMalformed(operation, client.sessionId, client, xid, this.#body);
         this.#enqueueWrite(client, sizeBytes);
       } else {
         this.#answer(client, xid, null, err, null, false);
@@ -244,7 +250,7 @@ export class Requests {
         this.#ports.upgradeSession(session);
       }
     }
-    writes.submit(operation, request, client.sessionId, client.identities, client, xid);
+    writes.submit(operation, request, client.sessionId, client.identities, client, xid, this.#body);
     this.#enqueueWrite(client, sizeBytes);
   }
 
@@ -344,7 +350,7 @@ export class Requests {
       if (entry.kind === 'write') {
         break;
       }
-      if (entry.kind === 'read' && entry.notBefore > lastZxid) {
+      if (entry.kind === 'read' && entry.barrier.zxid > lastZxid) {
         this.#syncing.add(client);
         break;
       }
@@ -367,7 +373,7 @@ export class Requests {
     const { lastZxid } = this.#ports.world.tree;
     for (const client of this.#syncing) {
       const head = client.peek();
-      if (client.gone || head?.kind !== 'read' || head.notBefore <= lastZxid) {
+      if (client.gone || head?.kind !== 'read' || head.barrier.zxid <= lastZxid) {
         this.#syncing.delete(client);
         this.#drain(client); // it comes back if there is another sync in its queue
       }
@@ -457,6 +463,11 @@ export class Requests {
     statistics.recordLatency(latencyMs);
   }
 }
+
+/** xid and opcode. */
+const REQUEST_HEADER_BYTES = 8;
+const NOTHING: Uint8Array = new Uint8Array(0);
+const NO_BARRIER: Barrier = { zxid: 0 };
 
 const UNTHROTTLED: ReadonlySet<number> = new Set([OpCode.ping, OpCode.closeSession]);
 

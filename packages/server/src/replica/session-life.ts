@@ -5,26 +5,29 @@ import { OpCode } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Log } from '../io/log.ts';
-import type { Random } from '../io/random.ts';
 import { closeSession } from '../operations/session.ts';
 import { type ExpiryBucket, ExpiryQueue } from '../sessions/expiry.ts';
-import { type Session, SessionIds, type SessionTable } from '../sessions/session-table.ts';
+import type { Session, SessionIds, SessionTable } from '../sessions/session-table.ts';
 import { type ClientConnection, PauseReason } from './client-connection.ts';
-import { ConnectionThrottle } from './connection-throttle.ts';
+import type { ConnectionThrottle } from './connection-throttle.ts';
 import type { Instruments } from './instruments.ts';
 import type { ReplicaOptions } from './options.ts';
-import type { InFlight, Writes } from './writes.ts';
+import type { OrderSource } from './order.ts';
+import type { InFlight } from './writes.ts';
 
 /** What the life of sessions needs of the rest of the replica. */
 export interface SessionPorts {
   readonly sessions: SessionTable<ClientConnection>;
-  readonly writes: Writes;
+  readonly writes: OrderSource;
+  readonly ids: SessionIds;
+  readonly throttle: ConnectionThrottle;
   readonly clock: Clock;
-  readonly random: Random;
   readonly log: Log;
   readonly instruments: Instruments;
   /** Tells the client its session. */
   opened(client: ClientConnection, sessionId: bigint, timeoutMs: number): void;
+  /** The connection has a session, or will get one. */
+  shookHands(client: ClientConnection): void;
   close(client: ClientConnection): void;
   pause(client: ClientConnection, reason: number): void;
   resume(client: ClientConnection, reason: number): void;
@@ -33,22 +36,15 @@ export interface SessionPorts {
 }
 
 export class SessionLife {
-  readonly throttle: ConnectionThrottle;
   readonly #options: ReplicaOptions;
   readonly #ports: SessionPorts;
   readonly #expiry: ExpiryQueue<Session<ClientConnection>>;
-  /** Connections that have no session yet. */
-  readonly #sessionless: ExpiryQueue<ClientConnection>;
-  readonly #ids: SessionIds;
 
   constructor(options: ReplicaOptions, ports: SessionPorts) {
-    const { clock, random, sessions } = ports;
+    const { clock, sessions } = ports;
     this.#options = options;
     this.#ports = ports;
-    this.throttle = new ConnectionThrottle(options.connectionThrottle, random, clock.nowMs);
     this.#expiry = new ExpiryQueue(options.tickTimeMs);
-    this.#sessionless = new ExpiryQueue(options.sessionlessTimeoutMs);
-    this.#ids = new SessionIds(options.serverId, clock.wallMs);
     for (const session of sessions.values()) {
       this.#expiry.touch(session, clock.nowMs, session.timeoutMs); // everyone gets a full timeout after a restart
     }
@@ -59,14 +55,8 @@ export class SessionLife {
     return this.#expiry.buckets();
   }
 
-  /** A new connection: it has some time to shake hands. */
-  connected(client: ClientConnection): void {
-    this.#sessionless.touch(client, this.#ports.clock.nowMs, this.#options.sessionlessTimeoutMs);
-  }
-
   /** The connection is gone; its session lives on until it expires. */
   disconnected(client: ClientConnection): void {
-    this.#sessionless.remove(client);
     const { session } = client;
     if (session?.owner === client) {
       session.owner = null;
@@ -78,12 +68,12 @@ export class SessionLife {
 
   /** Whether the connection throttle lets a handshake through; session 0 asks for a new one. */
   admit(sessionId: bigint): boolean {
-    const { clock, instruments } = this.#ports;
+    const { clock, instruments, throttle } = this.#ports;
     const { metrics } = instruments;
     metrics.connection_request_count.add(1);
     const kind = sessionId !== 0n ? 'renew' : this.#options.localSessionsEnabled ? 'local' : 'global';
-    const admitted = this.throttle.admit(kind, clock.nowMs);
-    metrics.connection_token_deficit.add(this.throttle.deficit);
+    const admitted = throttle.admit(kind, clock.nowMs);
+    metrics.connection_token_deficit.add(throttle.deficit);
     if (!admitted) {
       metrics.connection_rejected.add(1);
     }
@@ -92,15 +82,15 @@ export class SessionLife {
 
   /** Starts a session; `applied` follows when its transaction has been applied. */
   begin(client: ClientConnection, timeoutMs: number): void {
-    const { sessions, writes } = this.#ports;
+    const { sessions, writes, ids } = this.#ports;
     if (this.#ports.writesRefused()) {
       this.#ports.close(client); // no session can be logged now; the client tries again
       return;
     }
-    const sessionId = this.#ids.next((id) => sessions.get(id) !== undefined);
+    const sessionId = ids.next((id) => sessions.get(id) !== undefined);
     client.sessionId = sessionId;
     client.phase = 'opening';
-    this.#sessionless.remove(client);
+    this.#ports.shookHands(client);
     this.#ports.instruments.operations.record(OpCode.createSession);
     if (this.#options.localSessionsEnabled) {
       const session = sessions.openLocal(sessionId, timeoutMs);
@@ -129,7 +119,7 @@ export class SessionLife {
 
   /** The session is this connection's from now on. */
   attach(client: ClientConnection, session: Session<ClientConnection>, timeoutMs: number): void {
-    this.#sessionless.remove(client);
+    this.#ports.shookHands(client);
     session.timeoutMs = timeoutMs;
     client.session = session;
     client.sessionId = session.id;
@@ -170,14 +160,6 @@ export class SessionLife {
     return true;
   }
 
-  /** Closes the connections that have not shaken hands in time. */
-  expireConnections(nowMs: number): void {
-    for (const client of this.#sessionless.takeExpired(nowMs)) {
-      this.#ports.instruments.metrics.sessionless_connections_expired.add(1);
-      this.#ports.close(client);
-    }
-  }
-
   #expire(session: Session<ClientConnection>): void {
     if (session.closing) {
       return;
@@ -193,7 +175,7 @@ export class SessionLife {
       return;
     }
     instruments.operations.record(OpCode.closeSession);
-    writes.submit(closeSession, {}, session.id, [], null, 0);
+    writes.submit(closeSession, {}, session.id, [], null, 0, null);
   }
 
   /** A closeSession has been applied. `client`: who asked for it; null when it had expired. */

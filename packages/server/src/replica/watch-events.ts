@@ -1,6 +1,6 @@
 /** From the changes of a transaction to the events in the outputs of those who watch (client-protocol.md §7.3–7.5). */
 import { EventType, Perms } from '@treekeeper/protocol';
-import type { Watcher, World } from '../operations/operation.ts';
+import type { AccessControl, Watcher, World } from '../operations/operation.ts';
 import type { Change } from '../tree/data-tree.ts';
 import type { Deliver } from '../watches/watch-table.ts';
 import type { ClientConnection } from './client-connection.ts';
@@ -9,7 +9,7 @@ import type { Instruments } from './instruments.ts';
 import type { Outputs } from './output.ts';
 
 export class WatchEvents {
-  readonly #world: World;
+  readonly #access: AccessControl;
   readonly #outputs: Outputs;
   readonly #instruments: Instruments;
   readonly #encoder = new EventEncoder();
@@ -18,35 +18,35 @@ export class WatchEvents {
   #nodeEvents = 0;
   #childEvents = 0;
 
-  constructor(world: World, outputs: Outputs, instruments: Instruments) {
-    this.#world = world;
+  constructor(access: AccessControl, outputs: Outputs, instruments: Instruments) {
+    this.#access = access;
     this.#outputs = outputs;
     this.#instruments = instruments;
   }
 
   /** Tells the changes of the transaction just applied, and forgets them. */
-  fire(zxid: number): void {
-    const { changes } = this.#world.tree;
+  fire({ tree, watches }: World, zxid: number): void {
+    const { changes } = tree;
     if (changes.length === 0) {
       return;
     }
     this.#zxid = zxid;
     for (const change of changes) {
-      this.#fireOne(change);
+      this.#fireOne(watches, change);
     }
     changes.length = 0;
   }
 
-  #fireOne(change: Change): void {
+  #fireOne(watches: World['watches'], change: Change): void {
     this.#nodeEvents = 0;
     this.#childEvents = 0;
-    this.#world.watches.trigger(change, this.#deliver);
+    watches.trigger(change, this.#deliver);
     this.#instruments.fired(change.kind, this.#nodeEvents, this.#childEvents);
   }
 
   /** Who may not read the node does not hear of it; a one-shot watch is used up all the same (§7.4). */
   readonly #deliver: Deliver<Watcher> = (watcher, type, path, acl) => {
-    if (!this.#world.access.permits(acl, Perms.read, watcher.identities)) {
+    if (!this.#access.permits(acl, Perms.read, watcher.identities)) {
       return;
     }
     if (type === EventType.nodeChildrenChanged) {

@@ -12,6 +12,7 @@ import { createSessionTxn } from '../operations/session.ts';
 import type { Leader } from '../zab/leader.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { Instruments } from './instruments.ts';
+import type { Barrier, OrderSource } from './order.ts';
 import type { PendingChanges } from './pending-changes.ts';
 
 /** A proposed transaction, until it is applied. */
@@ -36,7 +37,7 @@ export interface InFlight {
 
 const DIGEST_VERSION = 2;
 
-export class Writes {
+export class Writes implements OrderSource {
   readonly #world: World;
   readonly #pending: PendingChanges;
   readonly #leader: Leader;
@@ -68,8 +69,9 @@ export class Writes {
     return this.#inFlight.length - this.#head;
   }
 
-  get lastProposed(): number {
-    return this.#leader.lastProposed;
+  /** Everything proposed so far. */
+  sync(): Barrier {
+    return { zxid: this.#leader.lastProposed };
   }
 
   /**

@@ -1,0 +1,202 @@
+/**
+ * What serves clients: handshakes, requests, sessions, the order of writes, and the application of what is committed.
+ * It exists while this server serves, and is bound to one world (tree, watches, sessions) and one source of order.
+ */
+import { OpCode } from '@treekeeper/protocol';
+import type { Credentials } from '../auth/credentials.ts';
+import type { Clock } from '../io/clock.ts';
+import type { Log } from '../io/log.ts';
+import { deleteContainer } from '../operations/delete.ts';
+import type { World } from '../operations/operation.ts';
+import type { ExpiryBucket } from '../sessions/expiry.ts';
+import type { Session, SessionIds, SessionTable } from '../sessions/session-table.ts';
+import type { WriteAudit } from './audit.ts';
+import type { ClientConnection } from './client-connection.ts';
+import type { ConnectionThrottle } from './connection-throttle.ts';
+import type { ConnectionService, Connections } from './connections.ts';
+import type { Digests } from './digests.ts';
+import { Handshake } from './handshake.ts';
+import type { Instruments } from './instruments.ts';
+import type { ReplicaOptions } from './options.ts';
+import type { OrderSource } from './order.ts';
+import type { Outputs } from './output.ts';
+import { Reaper } from './reaper.ts';
+import { Requests } from './requests.ts';
+import { SessionLife } from './session-life.ts';
+import type { WatchEvents } from './watch-events.ts';
+import type { InFlight } from './writes.ts';
+
+/** The tables, with connections as the owners of sessions. */
+export interface ReplicaWorld extends World {
+  readonly sessions: SessionTable<ClientConnection>;
+}
+
+/** The parts of the replica that outlive a service. */
+export interface ServiceParts {
+  readonly options: ReplicaOptions;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly credentials: Credentials;
+  /** Null: no audit log. */
+  readonly audit: WriteAudit | null;
+  readonly instruments: Instruments;
+  readonly outputs: Outputs;
+  readonly connections: Connections;
+  readonly events: WatchEvents;
+  readonly digests: Digests;
+  readonly throttle: ConnectionThrottle;
+  readonly sessionIds: SessionIds;
+  /** The log takes nothing for now (full disk). */
+  writesRefused(): boolean;
+}
+
+const QUOTA_WARNING_INTERVAL_MS = 10_000;
+
+export class Service implements ConnectionService {
+  readonly requests: Requests;
+  readonly handshake: Handshake;
+  readonly sessions: SessionLife;
+  readonly #parts: ServiceParts;
+  readonly #world: ReplicaWorld;
+  readonly #order: OrderSource;
+  readonly #reaper: Reaper;
+  #nextQuotaWarningMs = 0;
+
+  constructor(parts: ServiceParts, world: ReplicaWorld, order: OrderSource) {
+    this.#parts = parts;
+    this.#world = world;
+    this.#order = order;
+    const { options, clock, instruments, outputs, connections } = parts;
+    const close = (client: ClientConnection): void => connections.close(client);
+    const pause = (client: ClientConnection, reason: number): void => connections.pause(client, reason);
+    const resume = (client: ClientConnection, reason: number): void => connections.resume(client, reason);
+    this.#reaper = new Reaper(world.tree, options.reaper, clock.nowMs, (path, isTtl) => {
+      instruments.reaped(isTtl);
+      order.submit(deleteContainer, { path }, 0n, [], null, 0, null);
+    });
+    this.sessions = new SessionLife(options, {
+      sessions: world.sessions,
+      writes: order,
+      ids: parts.sessionIds,
+      throttle: parts.throttle,
+      clock,
+      log: parts.log,
+      instruments,
+      opened: (client, sessionId, timeoutMs) => this.handshake.opened(client, sessionId, timeoutMs),
+      shookHands: (client) => connections.shookHands(client),
+      close,
+      pause,
+      resume,
+      writesRefused: parts.writesRefused,
+    });
+    this.requests = new Requests(
+      {
+        world,
+        writes: order,
+        outputs,
+        clock,
+        instruments,
+        credentials: parts.credentials,
+        log: parts.log,
+        touch: (client) => this.sessions.touch(client),
+        upgradeSession: (session) => this.sessions.upgrade(session),
+        closeLocalSession: (session) => this.sessions.closeLocal(session),
+        close,
+        pause,
+        resume,
+        writesRefused: parts.writesRefused,
+        replyBytesPause: options.unsentBytesPause,
+      },
+      options.requests,
+    );
+    this.handshake = new Handshake({
+      sessions: world.sessions,
+      outputs,
+      timeouts: options,
+      lastZxid: () => world.tree.lastZxid,
+      admit: (sessionId) => this.sessions.admit(sessionId),
+      begin: (client, timeoutMs) => this.sessions.begin(client, timeoutMs),
+      attach: (client, session, timeoutMs) => this.sessions.attach(client, session, timeoutMs),
+      close,
+    });
+  }
+
+  /** Sessions by the time at which they expire, soonest first. */
+  expiryBuckets(): readonly ExpiryBucket<Session<ClientConnection>>[] {
+    return this.sessions.buckets();
+  }
+
+  /** What waits for time to pass, and ends in writes. */
+  tick(): void {
+    const { nowMs, wallMs } = this.#parts.clock;
+    this.sessions.expireSessions(nowMs);
+    this.#reaper.tick(nowMs, wallMs);
+  }
+
+  forget(client: ClientConnection): void {
+    this.requests.forget(client);
+    this.#world.watches.removeWatcher(client);
+    this.sessions.disconnected(client);
+  }
+
+  /** Applies what is committed, in order: the tables, then events, then answers. */
+  applyCommitted(): void {
+    const { audit, digests, events } = this.#parts;
+    const world = this.#world;
+    const order = this.#order;
+    let applied = false;
+    for (let entry = order.nextCommitted(); entry !== null; entry = order.nextCommitted()) {
+      this.requests.answerSyncs(); // in the state that they asked for, and before anything later
+      applied = true;
+      const session = world.sessions.get(entry.sessionId);
+      if (!order.apply(entry)) {
+        digests.mismatch(entry.zxid, 'the one predicted for it');
+      }
+      digests.applied(entry.zxid, world.tree);
+      if (audit !== null) {
+        this.#audit(audit, entry);
+      }
+      events.fire(world, entry.zxid); // before the answer, and before any later one
+      if (entry.txn.kind.type === OpCode.createSession) {
+        this.sessions.applied(entry);
+        continue;
+      }
+      if (entry.txn.kind.type === OpCode.closeSession && session !== undefined) {
+        this.sessions.closed(session, entry.client);
+      }
+      if (entry.client !== null) {
+        this.requests.applied(entry, entry.client);
+      }
+    }
+    if (applied) {
+      this.requests.settle();
+      this.#reportQuotas();
+    }
+  }
+
+  #audit(audit: WriteAudit, entry: InFlight): void {
+    if (entry.txn.kind.type !== OpCode.closeSession) {
+      audit.written(entry);
+      return;
+    }
+    for (const change of this.#world.tree.changes) {
+      audit.ephemeralDeleted(entry.sessionId, change.path);
+    }
+  }
+
+  /** Soft limits only warn, and once in a while: a writer beyond its quota would fill the log. */
+  #reportQuotas(): void {
+    const { violations } = this.#world.tree.quota;
+    const first = violations[0];
+    if (first === undefined) {
+      return;
+    }
+    const { clock, log } = this.#parts;
+    if (clock.nowMs >= this.#nextQuotaWarningMs) {
+      this.#nextQuotaWarningMs = clock.nowMs + QUOTA_WARNING_INTERVAL_MS;
+      const { prefix, kind, limit, total } = first;
+      log.warn(`quota exceeded: ${prefix} would have a ${kind} of ${total}, its limit is ${limit}`);
+    }
+    violations.length = 0;
+  }
+}
