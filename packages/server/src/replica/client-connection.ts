@@ -5,6 +5,7 @@ import { ConnectionStatistics } from '../metrics/statistics.ts';
 import type { ReadOperation, Watcher } from '../operations/operation.ts';
 import type { Expiring } from '../sessions/expiry.ts';
 import type { Session } from '../sessions/session-table.ts';
+import { Fifo } from './fifo.ts';
 import type { Barrier } from './order.ts';
 
 /**
@@ -81,8 +82,7 @@ export class ClientConnection implements Watcher, Expiring {
   /** Bytes of large requests that count against the limit until they are answered. */
   largeRequestBytes = 0;
   readonly #sendEvent: (client: ClientConnection, type: number, path: string, zxid: number) => void;
-  #waiting: Waiting[] = [];
-  #waitingHead = 0;
+  readonly #waiting = new Fifo<Waiting>();
 
   constructor(
     connection: Connection,
@@ -110,7 +110,7 @@ export class ClientConnection implements Watcher, Expiring {
 
   /** Requests received and not answered. */
   get waitingCount(): number {
-    return this.#waiting.length - this.#waitingHead;
+    return this.#waiting.length;
   }
 
   enqueue(entry: Waiting): void {
@@ -119,21 +119,16 @@ export class ClientConnection implements Watcher, Expiring {
 
   /** The oldest waiting request. */
   peek(): Waiting | undefined {
-    return this.#waiting[this.#waitingHead];
+    return this.#waiting.peek();
   }
 
   shift(): void {
-    this.#waitingHead++;
-    if (this.#waitingHead === this.#waiting.length) {
-      this.#waiting.length = 0;
-      this.#waitingHead = 0;
-    }
+    this.#waiting.shift();
   }
 
   dropWaiting(): number {
-    const dropped = this.waitingCount;
-    this.#waiting = [];
-    this.#waitingHead = 0;
+    const dropped = this.#waiting.length;
+    this.#waiting.clear();
     return dropped;
   }
 }

@@ -11,6 +11,7 @@ import type { Txn, World, WriteOperation } from '../operations/operation.ts';
 import { createSessionTxn } from '../operations/session.ts';
 import type { Leader } from '../zab/leader.ts';
 import type { ClientConnection } from './client-connection.ts';
+import { Fifo } from './fifo.ts';
 import type { Instruments } from './instruments.ts';
 import type { Barrier, OrderSource } from './order.ts';
 import type { PendingChanges } from './pending-changes.ts';
@@ -45,8 +46,7 @@ export class Writes implements OrderSource {
   readonly #digestEnabled: boolean;
   readonly #instruments: Instruments;
   readonly #payload = new JuteWriter(4096);
-  #inFlight: InFlight[] = [];
-  #head = 0;
+  readonly #inFlight = new Fifo<InFlight>();
 
   constructor(
     world: World,
@@ -66,7 +66,7 @@ export class Writes implements OrderSource {
 
   /** Proposed and not applied. */
   get inFlightCount(): number {
-    return this.#inFlight.length - this.#head;
+    return this.#inFlight.length;
   }
 
   /** Everything proposed so far. */
@@ -150,7 +150,7 @@ export class Writes implements OrderSource {
 
   /** The next transaction to apply, if it is committed; the caller applies it and then calls `applied`. */
   nextCommitted(): InFlight | null {
-    const next = this.#inFlight[this.#head];
+    const next = this.#inFlight.peek();
     return next !== undefined && next.zxid <= this.#leader.committed ? next : null;
   }
 
@@ -162,11 +162,7 @@ export class Writes implements OrderSource {
     tree.lastZxid = entry.zxid;
     const { nowMs, wallMs } = this.#clock;
     this.#instruments.committed(nowMs - entry.receivedMs, wallMs - entry.timeMs);
-    this.#head++;
-    if (this.#head === this.#inFlight.length) {
-      this.#inFlight = [];
-      this.#head = 0;
-    }
+    this.#inFlight.shift();
     this.#pending.applied(entry.zxid);
     return !this.#digestEnabled || entry.txn.kind === errorTxn || tree.digest === entry.digest;
   }
