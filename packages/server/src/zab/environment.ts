@@ -1,8 +1,12 @@
 /**
  * What Zab asks of the server around it. Plain calls, no promise and no callback: everything that takes time is
- * answered by a call to the Peer in a later turn. Payloads are opaque: Zab does not know what a znode is.
+ * answered by a call to the Peer in a later turn, never from inside the call. Payloads are opaque: Zab does not know
+ * what a znode is. Payloads handed out here never change afterwards: whoever wants to may keep them.
  */
-import type { Link } from '../io/peers.ts';
+import type { Log } from '../io/log.ts';
+import type { Link, Peers } from '../io/peers.ts';
+import type { Random } from '../io/random.ts';
+import type { Configuration } from './configuration.ts';
 
 export type EpochName = 'acceptedEpoch' | 'currentEpoch';
 
@@ -16,9 +20,9 @@ export interface Entry {
 export interface SnapshotOutgoing {
   /** The last transaction applied when it was begun: the zxid of the SNAP packet. */
   readonly zxid: number;
-  /** The next bytes of the stream (§5.6), the closing text not included; null: that was all. */
+  /** The next bytes of the stream (§5.6), the closing text not included; null: that was all. They are Zab's to keep. */
   next(): Uint8Array | null;
-  /** No more is wanted. */
+  /** No more is wanted. Called once, also after the last slice. */
   end(): void;
 }
 
@@ -51,8 +55,9 @@ export interface Forwarded {
 
 /** The database, the log and the epoch files, as Zab sees them. */
 export interface Database {
-  /** End of the history in memory: equal to the log's end whenever a role begins (§6.4). */
+  /** The last transaction in memory: equal to the log's end whenever a role begins (§6.4). */
   readonly lastZxid: number;
+  /** Of the epoch files, as of the last `persistEpoch` that is durable. */
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
   /** Replaces an epoch file; `Peer.epochPersisted` follows when it is durable. */
@@ -60,11 +65,20 @@ export interface Database {
 
   /** Appends to the log, in zxid order; `Peer.logSynced` follows. The payload is copied. */
   append(zxid: number, payload: Uint8Array): void;
-  /** Applies a transaction to memory at once, idempotently: its effect may be there already (fuzzy snapshots). */
+  /**
+   * While catching up with a leader, before clients are served: applies a transaction to memory at once, idempotently,
+   * for its effect may be there already (fuzzy snapshots). Afterwards transactions come by way of Service.
+   */
   apply(zxid: number, payload: Uint8Array): void;
-  /** Everything in memory is written as a snapshot and made durable; `Peer.snapshotWritten` follows. */
+  /**
+   * Everything in memory is written as a snapshot and made durable; `Peer.snapshotWritten` follows. After an incoming
+   * snapshot it takes the place of all the history on disk: whatever else lies there with a higher zxid is void.
+   */
   writeSnapshot(): void;
-  /** Removes everything after `zxid` from the log and loads memory from disk again; `Peer.truncated` follows. */
+  /**
+   * Removes everything after `zxid` from the log and loads memory from disk again; `Peer.truncated` follows. When the
+   * log does not reach back to `zxid`, the server must stop with a clear message: Zab hears nothing more.
+   */
   truncate(zxid: number): void;
   /** Drops the database from memory and takes a new one from the stream. */
   beginIncoming(): SnapshotIncoming;
@@ -83,19 +97,24 @@ export interface Database {
 
 /** What a leader or a learner has the rest of the replica do. */
 export interface Service {
-  /** This server leads `epoch` from now on: it may prepare and propose. Requests and clients are taken. */
+  /** This server leads `epoch` from now on, by `Peer.leader`: it takes clients, prepares and proposes. */
   lead(epoch: number): void;
-  /** This server follows or observes, and is in step: it takes clients. */
+  /** This server follows or observes, by `Peer.learner`, and is in step: it takes clients. */
   follow(): void;
-  /** Back to looking for a leader: clients are cut off, nothing more is proposed. `Peer.settled` follows (§6.4). */
-  cease(): void;
+  /**
+   * Back to looking for a leader: clients are cut off, nothing more is proposed. Called at the end of every role, also
+   * of one that never served. `Peer.settled` follows when nothing that Zab asked for is under way any more, the log is
+   * on disk, and memory holds exactly what the log does, committed or not (§6.4). With `reload`, memory holds what
+   * never got to disk and must be loaded from there.
+   */
+  cease(reload: boolean): void;
 
-  /** Follower or observer: a transaction that may be committed later. In zxid order. */
+  /** Learner: a transaction that may be committed later. In zxid order. */
   proposed(zxid: number, payload: Uint8Array): void;
-  /** Everything proposed through `zxid` is committed: it is to be applied, in order, and answered. */
+  /** Learner: everything proposed through `zxid` is committed: it is to be applied, in order, and answered. */
   committed(zxid: number): void;
 
-  /** Leader: a request of a learner's client. */
+  /** Leader: a request of a learner's client, syncs included (which go to `Leadership.sync` in their turn). */
   forwarded(from: LearnerId, request: Forwarded): void;
   /** Leader: a learner's client wants to go on with this session; true when it may. Moves its ownership. */
   revalidate(from: LearnerId, sessionId: bigint, timeoutMs: number): boolean;
@@ -105,19 +124,26 @@ export interface Service {
   takeTouched(): Iterable<readonly [sessionId: bigint, timeoutMs: number]>;
   /** Learner: the leader's answer to the oldest REVALIDATE of this session. */
   revalidated(sessionId: bigint, valid: boolean): void;
-  /** Learner: the oldest sync that was forwarded is done. */
+  /** The oldest sync of this server's own clients is done: what was committed when it was asked for is committed here. */
   syncDone(): void;
-  /** Leader: a sync of its own clients, by the ticket of `Leader.sync`, is done. */
-  localSyncDone(ticket: number): void;
 
   /** A configuration is in force (§9.4): shown in /zookeeper/config, and written to the configuration files. */
-  configured(text: string, version: number): void;
+  configured(configuration: Configuration): void;
   /** A configuration has been proposed, and may come into force (`.dynamic.next`). */
-  configProposed(text: string): void;
+  configProposed(configuration: Configuration): void;
 }
 
-/** A learner's link at its leader: what requests and sessions remember as their origin. */
+/** A learner's link at its leader: what requests and sessions remember as their origin. The same object each time. */
 export interface LearnerId {
   readonly serverId: number;
   readonly link: Link;
+}
+
+/** All of it. */
+export interface Environment {
+  readonly database: Database;
+  readonly service: Service;
+  readonly peers: Peers;
+  readonly random: Random;
+  readonly log: Log;
 }
