@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string | number>>;
   readonly port?: number;
   readonly heapMb?: number;
+  /** For the Node.js that runs Treekeeper. */
+  readonly nodeOptions?: readonly string[];
 }
 
 /** Sees and may do everything, on every server started here. */
@@ -38,6 +40,8 @@ export const javaClassPath = ['/etc/zookeeper/conf', ...jars.filter((jar) => exi
 const bareProperties = /^(jute\.maxbuffer|readonlymode\.enabled|znode\.container\.)/;
 const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 20_000;
+/** The unit of times in /proc/PID/stat: Linux tells programs a hundred ticks a second on every machine. */
+const CLOCK_TICK_MS = 10;
 
 const running = new Set<ChildProcess>();
 process.on('exit', killAllServers);
@@ -69,6 +73,7 @@ export class Server {
   readonly directory: string;
   readonly #configFile: string;
   readonly #javaOptions: string[];
+  readonly #nodeOptions: readonly string[];
   #process: ChildProcess | null = null;
   #exit: Promise<number | null> = Promise.resolve(0);
 
@@ -95,6 +100,7 @@ export class Server {
     mkdirSync(this.dataDirectory, { recursive: true });
     const lines = Object.entries(settings).map(([key, value]) => `${key}=${value}\n`);
     writeFileSync(this.#configFile, lines.join(''));
+    this.#nodeOptions = options.nodeOptions ?? [];
     this.#javaOptions = [
       `-Xmx${options.heapMb ?? 512}m`,
       '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
@@ -145,7 +151,7 @@ export class Server {
             'org.apache.zookeeper.server.quorum.QuorumPeerMain',
             this.#configFile,
           ]
-        : [process.execPath, treekeeperCommand, 'server', this.#configFile];
+        : [process.execPath, ...this.#nodeOptions, treekeeperCommand, 'server', this.#configFile];
     const child = spawn(command, args, { cwd: this.directory, stdio: ['ignore', log, log] });
     closeSync(log);
     running.add(child);
@@ -203,6 +209,17 @@ export class Server {
   async kill(): Promise<void> {
     this.#process?.kill('SIGKILL');
     await this.#exit;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#process?.kill(name);
+  }
+
+  /** Processor time of all its threads so far, ms. */
+  cpuMs(): number {
+    const stat = readFileSync(`/proc/${this.pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_MS;
   }
 
   /** Resident memory, bytes: now, or the most there ever was ("VmHWM"). */

@@ -1,6 +1,6 @@
 /** `bench/size.sh FLAVOUR`: what a large tree with many sessions and watches costs. */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,9 +9,9 @@ import { Worker } from 'node:worker_threads';
 import { OpCode } from '@treekeeper/protocol';
 import { createBody, setDataBody, watchedBody } from '../bodies.ts';
 import { Random } from '../random.ts';
-import { fourLetterWord } from '../raw-client.ts';
 import { type Flavour, repositoryRoot, Server, useTreekeeper } from '../servers.ts';
 import { Session } from '../session.ts';
+import type { MeterReport } from './meter.ts';
 import type { ProbeInput, ProbeReport } from './probe.ts';
 
 const DATA_BYTES = 100;
@@ -26,6 +26,8 @@ const SNAPSHOT_WAIT_MS_MAX = 240_000;
 const SETTLE_MS = 10_000;
 /** A snapshot of Apache that has not been written to for so long is finished. */
 const QUIET_MS = 2000;
+/** Written by meter.ts, which this process must not load. */
+const METER_FILE = 'meter.json';
 
 interface Sizes {
   readonly nodes: number;
@@ -50,6 +52,7 @@ async function main(): Promise<void> {
       watches: { type: 'string', default: '100000' },
       treekeeper: { type: 'string' },
       'heap-mb': { type: 'string', default: '4096' },
+      keep: { type: 'boolean', default: false },
     },
   });
   const flavour: Flavour = positionals[0] === 'apache' ? 'apache' : 'treekeeper';
@@ -69,13 +72,18 @@ async function main(): Promise<void> {
     flavour,
     directory,
     heapMb: Number(values['heap-mb']),
+    nodeOptions: ['--import', new URL('./meter.js', import.meta.url).href],
     settings: { maxSessionTimeout: SESSION_TIMEOUT_MS, preAllocSize: 65536 },
   });
   try {
     await measure(server, sizes);
   } finally {
     await server.kill();
-    rmSync(directory, { recursive: true, force: true });
+    if (values.keep) {
+      say('kept', directory);
+    } else {
+      rmSync(directory, { recursive: true, force: true });
+    }
   }
 }
 
@@ -84,9 +92,11 @@ async function measure(server: Server, sizes: Sizes): Promise<void> {
   await makeTree(server.port, sizes.nodes);
   const seconds = (performance.now() - began) / 1000;
   say('making the tree', `${seconds.toFixed(1)} s, ${Math.round(sizes.nodes / seconds)} creates/s`);
+  sayTurns('turns while it grew', await meter(server));
   await sleep(SETTLE_MS);
   say('memory with the tree', megabytes(server));
   const sessions = await openSessions(server.port, sizes);
+  sayTurns('turns meanwhile', await meter(server));
   await sleep(SETTLE_MS);
   say('memory with tree, sessions and watches', megabytes(server));
   await snapshotUnderLoad(server, sizes);
@@ -160,25 +170,47 @@ async function snapshotUnderLoad(server: Server, sizes: Sizes): Promise<void> {
   };
   await sleep(1000);
   await report();
+  await meter(server);
   await sleep(3000);
   sayWaits('pings of an idle server', await report());
+  sayTurns('turns of an idle server', await meter(server));
   const load = await startLoad(server.port, sizes.nodes);
   await sleep(3000);
   sayWaits('pings under load', await report());
+  sayTurns('turns under load', await meter(server));
   const snapshots = finishedSnapshots(server);
   const deadline = Date.now() + SNAPSHOT_WAIT_MS_MAX;
-  while (finishedSnapshots(server) === snapshots && Date.now() < deadline) {
+  // The first may have been begun before: the second is measured as a whole.
+  while (finishedSnapshots(server) < snapshots + 2 && Date.now() < deadline) {
     await sleep(50);
   }
-  sayWaits('pings under load, until a snapshot is finished', await report());
+  sayWaits('pings under load, until two snapshots are finished', await report());
+  sayTurns('turns under load, until two snapshots are finished', await meter(server));
   say('writes meanwhile', `${load.writes()}`);
   await load.stop();
   await probe.terminate();
-  const pauses = (await fourLetterWord(server.port, 'mntr'))
-    .split('\n')
-    .filter((line) => /pause|event_loop/.test(line));
-  for (const line of pauses) {
-    say('mntr', line.replace('\t', ' '));
+}
+
+/** What the meter in the server's process has seen since it was asked last; null: there is none in Apache ZooKeeper. */
+async function meter(server: Server): Promise<MeterReport | null> {
+  if (server.flavour === 'apache') {
+    return null;
+  }
+  const file = join(server.directory, METER_FILE);
+  rmSync(file, { force: true });
+  server.signal('SIGUSR2');
+  while (!existsSync(file)) {
+    await sleep(20);
+  }
+  return JSON.parse(readFileSync(file, 'utf8')) as MeterReport;
+}
+
+/** Processor time of the server's thread: other programs on the machine do not count, as they do in waits. */
+function sayTurns(what: string, report: MeterReport | null): void {
+  if (report !== null) {
+    const { turns, longestMs, maxWallMs, gcMaxMs, gcCount } = report;
+    say(what, `longest by processor time ${longestMs.join(', ')} ms, by the clock ${maxWallMs} ms (${turns} turns)`);
+    say('', `garbage collector ${gcCount} times, longest ${gcMaxMs} ms`);
   }
 }
 
@@ -224,6 +256,7 @@ async function restart(server: Server): Promise<void> {
   await server.start();
   say('start to serving', `${((performance.now() - began) / 1000).toFixed(2)} s`);
   const session = await Session.open(server.port);
+  say('processor time of the start', `${(server.cpuMs() / 1000).toFixed(2)} s`);
   say('start to the first session', `${((performance.now() - began) / 1000).toFixed(2)} s`);
   const { err } = await session.call(OpCode.getData, watchedBody(pathOf(1), false));
   say('memory after the restart', `${megabytes(server)}${err === 0 ? '' : `, read failed: ${err}`}`);
