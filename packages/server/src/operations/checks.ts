@@ -37,11 +37,15 @@ export function sessionError(preparation: Preparation): number {
     return 0; // the server itself: reaper
   }
   const session = world.sessions.get(sessionId);
-  return session === undefined || session.closing ? ErrorNumber.SESSION_EXPIRED : 0;
+  if (session === undefined) {
+    return world.sessions.mayBeElsewhere(sessionId) ? 0 : ErrorNumber.SESSION_EXPIRED;
+  }
+  return session.closing ? ErrorNumber.SESSION_EXPIRED : 0;
 }
 
 /** 0, or the error for a local session that is not on its way to become a global one (client-protocol.md §2.7). */
 export function ephemeralError({ world, sessionId }: Preparation): number {
   const session = world.sessions.get(sessionId);
-  return session?.local === true && !session.upgrading ? ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION : 0;
+  const isLocal = session === undefined || (session.local && !session.upgrading);
+  return isLocal ? ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION : 0;
 }

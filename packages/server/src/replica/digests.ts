@@ -40,12 +40,12 @@ export class Digests {
     }
   }
 
-  /** Told once, and never fatal; `whatItIsNot` names the digest that it differs from. */
-  mismatch(zxid: number, whatItIsNot: string): void {
+  /** Told once, and never fatal. `expectation` is what the digest is not, and what to do. */
+  mismatch(zxid: number, expectation: string): void {
     this.#metrics.digest_mismatches_count.add(1);
     if (!this.#mismatchReported) {
       this.#mismatchReported = true;
-      this.#log.error(`the tree's digest after zxid 0x${zxidHex(zxid)} is not ${whatItIsNot}: please report this`);
+      this.#log.error(`the tree's digest after zxid 0x${zxidHex(zxid)} is not ${expectation}`);
     }
   }
 }

@@ -21,6 +21,8 @@ export interface HandshakePorts {
   begin(client: ClientConnection, timeoutMs: number): void;
   /** The session is this connection's from now on. */
   attach(client: ClientConnection, session: Session<ClientConnection>, timeoutMs: number): void;
+  /** Asks the leader whether a session that is not ours to judge is alive (§2.3, step 10); null: none but ours are. */
+  readonly revalidate: ((client: ClientConnection, sessionId: bigint, timeoutMs: number) => void) | null;
   close(client: ClientConnection): void;
 }
 
@@ -68,9 +70,16 @@ export class Handshake {
     if (owner !== null) {
       this.#ports.close(owner); // even before the password is looked at (trap 24)
     }
-    if (session === undefined || session.closing || !isSessionPassword(sessionId, request.passwd)) {
-      this.#answer(client, 0n, 0, NO_PASSWORD);
-      this.#ports.close(client);
+    if (!isSessionPassword(sessionId, request.passwd)) {
+      this.refuse(client);
+      return;
+    }
+    if (this.#ports.revalidate !== null && session?.local !== true && session?.closing !== true) {
+      this.#ports.revalidate(client, sessionId, timeoutMs);
+      return;
+    }
+    if (session === undefined || session.closing) {
+      this.refuse(client);
       return;
     }
     this.#ports.attach(client, session, timeoutMs);
@@ -81,6 +90,12 @@ export class Handshake {
   opened(client: ClientConnection, sessionId: bigint, timeoutMs: number): void {
     client.phase = 'open';
     this.#answer(client, sessionId, timeoutMs, sessionPassword(sessionId));
+  }
+
+  /** Tells the client that its session is gone. */
+  refuse(client: ClientConnection): void {
+    this.#answer(client, 0n, 0, NO_PASSWORD);
+    this.#ports.close(client);
   }
 
   /** The read-only byte exactly when the request had one (trap 1). */

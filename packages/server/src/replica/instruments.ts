@@ -116,6 +116,11 @@ export class Instruments {
     this.#logged.value++;
   }
 
+  /** A transaction of the leader's was handed to the log. */
+  logged(): void {
+    this.#logged.value++;
+  }
+
   /** A batch of the log is durable; `waitingTxns` are left for the next one. */
   synced(txns: number, durationMs: number, waitingTxns: number): void {
     const { metrics } = this;

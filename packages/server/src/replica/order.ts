@@ -49,9 +49,11 @@ export interface OrderSource {
   /** A new session; `client` is the connection whose handshake waits for it, null when a local session is upgraded. */
   openSession(sessionId: bigint, timeoutMs: number, client: ClientConnection | null): void;
 
-  /** What a sync that comes now has to wait for. */
-  sync(): Barrier;
+  /** What a client's sync has to wait for. */
+  sync(client: ClientConnection, xid: number, body: RequestBody): Barrier;
 
+  /** The next transaction to apply, committed or not. */
+  nextInFlight(): InFlight | null;
   /** The next transaction to apply, if it is committed; the caller has it applied. */
   nextCommitted(): InFlight | null;
   /** Applies it to the tables. Returns whether the tree's digest is the one that it should be. */

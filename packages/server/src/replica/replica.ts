@@ -126,7 +126,7 @@ export class Replica {
       removed: metrics.outstanding_changes_removed,
     });
     this.#writes = new Writes(world, pending, this.#leader, clock, options.digestEnabled, instruments);
-    this.#service = new Service(this.#parts, world, this.#writes);
+    this.#service = new Service(this.#parts, world, { kind: 'standalone', order: this.#writes });
     this.#connections.serve(this.#service);
     if (recovered.snapshotWanted) {
       this.snapshots.start();

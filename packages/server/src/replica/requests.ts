@@ -59,7 +59,7 @@ export class Requests {
   readonly #ports: RequestPorts;
   readonly #limits: RequestLimits;
   readonly #reader: JuteReader;
-  /** Of the write that is being taken. */
+  /** Of the request that is being taken. */
   readonly #body = { bytes: NOTHING, start: 0, end: 0 };
   #waitingTotal = 0;
   #largeBytesTotal = 0;
@@ -108,6 +108,9 @@ export class Requests {
       return this.#withinLimits(client);
     }
     this.#instruments.operations.record(opcode);
+    this.#body.bytes = bytes;
+    this.#body.start = start + REQUEST_HEADER_BYTES;
+    this.#body.end = end;
     if (operation.kind === 'read') {
       this.#read(client, xid, operation);
     } else {
@@ -117,9 +120,6 @@ export class Requests {
         this.#ports.close(client);
         return false;
       }
-      this.#body.bytes = bytes;
-      this.#body.start = start + REQUEST_HEADER_BYTES;
-      this.#body.end = end;
       this.#write(client, xid, operation, sizeBytes);
       if (opcode === OpCode.closeSession && client.session?.closing === true) {
         client.ending = true; // what comes behind it is not for this session any more
@@ -160,7 +160,7 @@ export class Requests {
     const replyXid = operation.opcode === OpCode.ping ? SpecialXid.ping : xid;
     const now = this.#ports.clock.nowMs;
     const { writes, world } = this.#ports;
-    const barrier = operation.opcode === OpCode.sync ? writes.sync() : NO_BARRIER;
+    const barrier = operation.opcode === OpCode.sync ? writes.sync(client, xid, this.#body) : NO_BARRIER;
     if (client.waitingCount === 0 && barrier.zxid <= world.tree.lastZxid) {
       this.#answerRead(client, replyXid, operation, request, client.identities, now);
       return;
@@ -320,9 +320,14 @@ export class Requests {
     const { outputs, world, clock } = this.#ports;
     const { txn, xid, zxid, receivedMs, request } = entry;
     const { opcode, reply } = entry.operation as WriteOperation;
+    const err = txn.kind === errorTxn ? (txn.value as { err: number }).err : 0;
+    if (err === ErrorNumber.SESSION_MOVED) {
+      this.#dequeueWrite(client);
+      this.#ports.close(client); // without a word: its client is elsewhere (client-protocol.md §2.6)
+      return;
+    }
     const output = outputs.of(client);
     const start = beginReply(output);
-    const err = txn.kind === errorTxn ? (txn.value as { err: number }).err : 0;
     if (err === 0) {
       reply(world, txn, output);
     }

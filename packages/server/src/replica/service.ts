@@ -15,13 +15,16 @@ import type { ClientConnection } from './client-connection.ts';
 import type { ConnectionThrottle } from './connection-throttle.ts';
 import type { ConnectionService, Connections } from './connections.ts';
 import type { Digests } from './digests.ts';
+import type { Forwarding } from './forwarding.ts';
 import { Handshake } from './handshake.ts';
 import type { Instruments } from './instruments.ts';
+import type { Leading } from './leading.ts';
 import type { ReplicaOptions } from './options.ts';
 import type { OrderSource } from './order.ts';
 import type { Outputs } from './output.ts';
 import { Reaper } from './reaper.ts';
 import { Requests } from './requests.ts';
+import { Revalidations } from './revalidations.ts';
 import { SessionLife } from './session-life.ts';
 import type { WatchEvents } from './watch-events.ts';
 import type { InFlight } from './writes.ts';
@@ -30,6 +33,17 @@ import type { InFlight } from './writes.ts';
 export interface ReplicaWorld extends World {
   readonly sessions: SessionTable<ClientConnection>;
 }
+
+/** Where a service gets the order of writes from, and what else depends on that. */
+export type Role =
+  | { readonly kind: 'standalone'; readonly order: OrderSource }
+  | { readonly kind: 'leader'; readonly order: Leading }
+  /** Follower or observer; `revalidate` asks the leader whether a session is alive. */
+  | {
+      readonly kind: 'learner';
+      readonly order: Forwarding;
+      revalidate(sessionId: bigint, timeoutMs: number): void;
+    };
 
 /** The parts of the replica that outlive a service. */
 export interface ServiceParts {
@@ -51,73 +65,121 @@ export interface ServiceParts {
 }
 
 const QUOTA_WARNING_INTERVAL_MS = 10_000;
+const NOT_THE_PREDICTED = 'the one predicted for it: please report this';
+const NOT_THE_LEADERS =
+  "the leader's. With names that are not ASCII and a Java server in a C locale, this is normal; else compare the trees " +
+  'of the servers, and let the one that differs start with an empty data directory';
 
 export class Service implements ConnectionService {
   readonly requests: Requests;
   readonly handshake: Handshake;
   readonly sessions: SessionLife;
+  readonly role: Role;
   readonly #parts: ServiceParts;
   readonly #world: ReplicaWorld;
   readonly #order: OrderSource;
-  readonly #reaper: Reaper;
+  /** Null: another server removes what is due. */
+  readonly #reaper: Reaper | null;
+  readonly #revalidations: Revalidations | null;
+  #syncsDone = false;
   #nextQuotaWarningMs = 0;
 
-  constructor(parts: ServiceParts, world: ReplicaWorld, order: OrderSource) {
+  constructor(parts: ServiceParts, world: ReplicaWorld, role: Role) {
+    this.role = role;
     this.#parts = parts;
     this.#world = world;
-    this.#order = order;
-    const { options, clock, instruments, outputs, connections } = parts;
-    const close = (client: ClientConnection): void => connections.close(client);
-    const pause = (client: ClientConnection, reason: number): void => connections.pause(client, reason);
-    const resume = (client: ClientConnection, reason: number): void => connections.resume(client, reason);
-    this.#reaper = new Reaper(world.tree, options.reaper, clock.nowMs, (path, isTtl) => {
+    this.#order = role.order;
+    this.#reaper = role.kind === 'learner' ? null : this.#newReaper();
+    this.sessions = this.#newSessionLife();
+    this.requests = this.#newRequests();
+    this.handshake = this.#newHandshake();
+    this.#revalidations = role.kind === 'learner' ? this.#newRevalidations(role.revalidate) : null;
+  }
+
+  #newReaper(): Reaper {
+    const { options, clock, instruments } = this.#parts;
+    return new Reaper(this.#world.tree, options.reaper, clock.nowMs, (path, isTtl) => {
       instruments.reaped(isTtl);
-      order.submit(deleteContainer, { path }, 0n, [], null, 0, null);
+      this.#order.submit(deleteContainer, { path }, 0n, [], null, 0, null);
     });
-    this.sessions = new SessionLife(options, {
-      sessions: world.sessions,
-      writes: order,
-      ids: parts.sessionIds,
-      throttle: parts.throttle,
+  }
+
+  readonly #connectionPorts = {
+    close: (client: ClientConnection): void => this.#parts.connections.close(client),
+    pause: (client: ClientConnection, reason: number): void => this.#parts.connections.pause(client, reason),
+    resume: (client: ClientConnection, reason: number): void => this.#parts.connections.resume(client, reason),
+  };
+
+  #newSessionLife(): SessionLife {
+    const { options, connections, sessionIds, throttle, clock, log, instruments, writesRefused } = this.#parts;
+    return new SessionLife(options, {
+      ...this.#connectionPorts,
+      sessions: this.#world.sessions,
+      writes: this.#order,
+      ids: sessionIds,
+      reportsTouches: this.role.kind === 'learner',
+      throttle,
       clock,
-      log: parts.log,
+      log,
       instruments,
       opened: (client, sessionId, timeoutMs) => this.handshake.opened(client, sessionId, timeoutMs),
       shookHands: (client) => connections.shookHands(client),
-      close,
-      pause,
-      resume,
-      writesRefused: parts.writesRefused,
+      writesRefused,
     });
-    this.requests = new Requests(
+  }
+
+  #newRequests(): Requests {
+    const { options, outputs, clock, log, credentials, instruments, writesRefused } = this.#parts;
+    return new Requests(
       {
-        world,
-        writes: order,
+        ...this.#connectionPorts,
+        world: this.#world,
+        writes: this.#order,
         outputs,
         clock,
         instruments,
-        credentials: parts.credentials,
-        log: parts.log,
+        credentials,
+        log,
         touch: (client) => this.sessions.touch(client),
         upgradeSession: (session) => this.sessions.upgrade(session),
         closeLocalSession: (session) => this.sessions.closeLocal(session),
-        close,
-        pause,
-        resume,
-        writesRefused: parts.writesRefused,
+        writesRefused,
         replyBytesPause: options.unsentBytesPause,
       },
       options.requests,
     );
-    this.handshake = new Handshake({
-      sessions: world.sessions,
-      outputs,
-      timeouts: options,
-      lastZxid: () => world.tree.lastZxid,
+  }
+
+  #newHandshake(): Handshake {
+    const { role } = this;
+    return new Handshake({
+      sessions: this.#world.sessions,
+      outputs: this.#parts.outputs,
+      timeouts: this.#parts.options,
+      lastZxid: () => this.#world.tree.lastZxid,
       admit: (sessionId) => this.sessions.admit(sessionId),
       begin: (client, timeoutMs) => this.sessions.begin(client, timeoutMs),
-      attach: (client, session, timeoutMs) => this.sessions.attach(client, session, timeoutMs),
-      close,
+      attach: (client, session, timeoutMs) => {
+        this.sessions.attach(client, session, timeoutMs);
+        if (role.kind === 'leader') {
+          role.order.resumed(session);
+        }
+      },
+      revalidate:
+        role.kind === 'learner'
+          ? (client, sessionId, timeoutMs) => this.#revalidations?.ask(client, sessionId, timeoutMs)
+          : null,
+      close: this.#connectionPorts.close,
+    });
+  }
+
+  #newRevalidations(revalidate: (sessionId: bigint, timeoutMs: number) => void): Revalidations {
+    return new Revalidations({
+      table: this.#world.sessions,
+      sessions: this.sessions,
+      handshake: this.handshake,
+      connections: this.#parts.connections,
+      revalidate,
     });
   }
 
@@ -130,13 +192,26 @@ export class Service implements ConnectionService {
   tick(): void {
     const { nowMs, wallMs } = this.#parts.clock;
     this.sessions.expireSessions(nowMs);
-    this.#reaper.tick(nowMs, wallMs);
+    this.#reaper?.tick(nowMs, wallMs);
   }
 
   forget(client: ClientConnection): void {
     this.requests.forget(client);
     this.#world.watches.removeWatcher(client);
     this.sessions.disconnected(client);
+  }
+
+  /** Learner: the leader has answered the oldest question about a session. */
+  revalidated(sessionId: bigint, valid: boolean): void {
+    this.#revalidations?.answered(sessionId, valid);
+  }
+
+  /** The oldest sync is done. */
+  syncDone(): void {
+    if (this.role.kind !== 'standalone') {
+      this.role.order.syncDone();
+      this.#syncsDone = true;
+    }
   }
 
   /** Applies what is committed, in order: the tables, then events, then answers. */
@@ -150,7 +225,7 @@ export class Service implements ConnectionService {
       applied = true;
       const session = world.sessions.get(entry.sessionId);
       if (!order.apply(entry)) {
-        digests.mismatch(entry.zxid, 'the one predicted for it');
+        digests.mismatch(entry.zxid, this.role.kind === 'learner' ? NOT_THE_LEADERS : NOT_THE_PREDICTED);
       }
       digests.applied(entry.zxid, world.tree);
       if (audit !== null) {
@@ -168,7 +243,8 @@ export class Service implements ConnectionService {
         this.requests.applied(entry, entry.client);
       }
     }
-    if (applied) {
+    if (applied || this.#syncsDone) {
+      this.#syncsDone = false;
       this.requests.settle();
       this.#reportQuotas();
     }

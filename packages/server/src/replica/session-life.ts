@@ -20,6 +20,8 @@ export interface SessionPorts {
   readonly sessions: SessionTable<ClientConnection>;
   readonly writes: OrderSource;
   readonly ids: SessionIds;
+  /** Global sessions are another server's to expire (the leader's): it is told which ones have shown life here. */
+  readonly reportsTouches: boolean;
   readonly throttle: ConnectionThrottle;
   readonly clock: Clock;
   readonly log: Log;
@@ -39,14 +41,41 @@ export class SessionLife {
   readonly #options: ReplicaOptions;
   readonly #ports: SessionPorts;
   readonly #expiry: ExpiryQueue<Session<ClientConnection>>;
+  /** Global sessions that have shown life here since the leader was told last. */
+  #touched = new Set<Session<ClientConnection>>();
 
   constructor(options: ReplicaOptions, ports: SessionPorts) {
     const { clock, sessions } = ports;
     this.#options = options;
     this.#ports = ports;
     this.#expiry = new ExpiryQueue(options.tickTimeMs);
-    for (const session of sessions.values()) {
-      this.#expiry.touch(session, clock.nowMs, session.timeoutMs); // everyone gets a full timeout after a restart
+    if (!ports.reportsTouches) {
+      for (const session of sessions.values()) {
+        this.#expiry.touch(session, clock.nowMs, session.timeoutMs); // everyone gets a full timeout after a restart
+      }
+    }
+  }
+
+  /** Global sessions that have shown life here since this was last asked, and their timeouts in ms. */
+  takeTouched(): [sessionId: bigint, timeoutMs: number][] {
+    const touched = [...this.#touched].map(({ id, timeoutMs }): [bigint, number] => [id, timeoutMs]);
+    this.#touched.clear();
+    return touched;
+  }
+
+  /** A session of another server's client has shown life there. */
+  touchedElsewhere(sessionId: bigint, timeoutMs: number): void {
+    const session = this.#ports.sessions.get(sessionId);
+    if (session !== undefined && !session.closing && !session.opening) {
+      this.#expiry.touch(session, this.#ports.clock.nowMs, timeoutMs);
+    }
+  }
+
+  #alive(session: Session<ClientConnection>): void {
+    if (this.#ports.reportsTouches && !session.local) {
+      this.#touched.add(session);
+    } else {
+      this.#expiry.touch(session, this.#ports.clock.nowMs, session.timeoutMs);
     }
   }
 
@@ -104,11 +133,13 @@ export class SessionLife {
 
   /** A createSession has been applied. */
   applied(entry: InFlight): void {
-    const { sessions, clock } = this.#ports;
-    const session = sessions.get(entry.sessionId);
+    const session = this.#ports.sessions.get(entry.sessionId);
     assert(session !== undefined, 'a session exists once its transaction is applied');
     const { client } = entry;
-    this.#expiry.touch(session, clock.nowMs, session.timeoutMs);
+    if (this.#ports.reportsTouches) {
+      this.#expiry.remove(session); // it was a local one until now
+    }
+    this.#alive(session);
     if (client === null || client.gone) {
       return;
     }
@@ -124,14 +155,14 @@ export class SessionLife {
     client.session = session;
     client.sessionId = session.id;
     session.owner = client;
-    this.#expiry.touch(session, this.#ports.clock.nowMs, timeoutMs);
+    this.#alive(session);
   }
 
   /** The session has shown life. */
   touch(client: ClientConnection): void {
     const { session } = client;
     if (session !== null && !session.closing) {
-      this.#expiry.touch(session, this.#ports.clock.nowMs, session.timeoutMs);
+      this.#alive(session);
     }
   }
 
@@ -181,6 +212,7 @@ export class SessionLife {
   /** A closeSession has been applied. `client`: who asked for it; null when it had expired. */
   closed(session: Session<ClientConnection>, client: ClientConnection | null): void {
     this.#expiry.remove(session);
+    this.#touched.delete(session);
     // Who closed it gets the answer first; who let it expire is cut off.
     if (client === null && session.owner !== null) {
       this.#ports.close(session.owner);

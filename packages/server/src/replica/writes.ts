@@ -9,7 +9,6 @@ import type { Clock } from '../io/clock.ts';
 import { errorTxn } from '../operations/error.ts';
 import type { Txn, World, WriteOperation } from '../operations/operation.ts';
 import { createSessionTxn } from '../operations/session.ts';
-import type { Leader } from '../zab/leader.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { Fifo } from './fifo.ts';
 import type { Instruments } from './instruments.ts';
@@ -22,8 +21,8 @@ export interface InFlight {
   readonly timeMs: number;
   readonly sessionId: bigint;
   readonly txn: Txn;
-  /** The tree's digest after it, when digests are on. */
-  readonly digest: bigint;
+  /** The tree's digest after it, when digests are on; null where it is not known. */
+  readonly digest: bigint | null;
   /** Who gets the answer; null for the server's own transactions. */
   readonly client: ClientConnection | null;
   readonly xid: number;
@@ -36,12 +35,22 @@ export interface InFlight {
   readonly receivedMs: number;
 }
 
+/** What gives zxids and has proposals logged and acknowledged: zab's leader. */
+export interface Proposer {
+  readonly lastProposed: number;
+  readonly committed: number;
+  /** The zxid that the next proposal has to carry. */
+  nextZxid(): number;
+  /** The payload is the caller's again afterwards. */
+  propose(zxid: number, payload: Uint8Array): void;
+}
+
 const DIGEST_VERSION = 2;
 
 export class Writes implements OrderSource {
   readonly #world: World;
   readonly #pending: PendingChanges;
-  readonly #leader: Leader;
+  readonly #leader: Proposer;
   readonly #clock: Clock;
   readonly #digestEnabled: boolean;
   readonly #instruments: Instruments;
@@ -51,7 +60,7 @@ export class Writes implements OrderSource {
   constructor(
     world: World,
     pending: PendingChanges,
-    leader: Leader,
+    leader: Proposer,
     clock: Clock,
     digestEnabled: boolean,
     instruments: Instruments,
@@ -94,8 +103,19 @@ export class Writes implements OrderSource {
 
   /** A write whose body does not decode, where that consumes a zxid. */
   submitMalformed(operation: WriteOperation, sessionId: bigint, client: ClientConnection, xid: number): void {
-    this.#begin(sessionId, client.identities);
-    this.#propose(refusal(ErrorNumber.MARSHALLING_ERROR), sessionId, client, xid, operation, null);
+    this.refuse(ErrorNumber.MARSHALLING_ERROR, operation, sessionId, client, xid);
+  }
+
+  /** Refuses a write without looking at it further; that, too, has its place in order. */
+  refuse(
+    err: number,
+    operation: WriteOperation | null,
+    sessionId: bigint,
+    client: ClientConnection | null,
+    xid: number,
+  ): void {
+    this.#begin(sessionId, client === null ? [] : client.identities);
+    this.#propose(refusal(err), sessionId, client, xid, operation, null);
   }
 
   /** A new session; `client` is the connection whose handshake waits for it, null when a local session is upgraded. */
@@ -148,7 +168,11 @@ export class Writes implements OrderSource {
     this.#leader.propose(zxid, payload.bytes.subarray(0, payload.length));
   }
 
-  /** The next transaction to apply, if it is committed; the caller applies it and then calls `applied`. */
+  /** The next transaction to apply, committed or not. */
+  nextInFlight(): InFlight | null {
+    return this.#inFlight.peek() ?? null;
+  }
+
   nextCommitted(): InFlight | null {
     const next = this.#inFlight.peek();
     return next !== undefined && next.zxid <= this.#leader.committed ? next : null;

@@ -11,8 +11,15 @@ export class Session<Owner extends object = object> implements Expiring {
   local: boolean;
   /** A local one whose createSession is on the way. */
   upgrading = false;
+  /** Its createSession has not been applied here; it was proposed, or the leader vouches for the session. */
+  opening = false;
   /** Its closeSession is on the way: its requests are refused from now on. */
   closing = false;
+  /**
+   * Where its client is, as the leader of an ensemble knows it: whose requests it takes for the session. Null: not known
+   * since the leader began, and whoever speaks first has it.
+   */
+  home: object | null = null;
   /** The connection that speaks for it now; null while the client is away. */
   owner: Owner | null = null;
   expiresAtMs = 0;
@@ -27,6 +34,10 @@ export class Session<Owner extends object = object> implements Expiring {
 export class SessionTable<Owner extends object = object> {
   readonly #sessions = new Map<bigint, Session<Owner>>();
   #localCount = 0;
+  /**
+   * Whether a session that is not in the table may be another server's local one, whose writes a leader takes.
+   */
+  mayBeElsewhere: (id: bigint) => boolean = () => false;
 
   get size(): number {
     return this.#sessions.size;
@@ -54,8 +65,35 @@ export class SessionTable<Owner extends object = object> {
       known.upgrading = false;
       this.#localCount--;
     }
+    known.opening = false;
     known.timeoutMs = timeoutMs;
     return known;
+  }
+
+  /** Makes a global session whose createSession will come; one that is known stays as it is. */
+  expect(id: bigint, timeoutMs: number): Session<Owner> {
+    const known = this.#sessions.get(id);
+    if (known !== undefined) {
+      return known;
+    }
+    const session = this.#add(new Session<Owner>(id, timeoutMs, false));
+    session.opening = true;
+    return session;
+  }
+
+  /** This server no longer serves: what is left are the global sessions, as they are in the history. */
+  ceaseServing(): void {
+    for (const session of [...this.#sessions.values()]) {
+      if (session.local || session.opening) {
+        this.close(session.id);
+      }
+      session.upgrading = false;
+      session.closing = false;
+      session.home = null;
+      session.owner = null;
+      session.expiresAtMs = 0;
+    }
+    this.mayBeElsewhere = () => false;
   }
 
   /** Makes a local session; the id must be new. */
@@ -87,7 +125,7 @@ export class SessionTable<Owner extends object = object> {
   globalTimeouts(): Map<bigint, number> {
     const timeouts = new Map<bigint, number>();
     for (const session of this.#sessions.values()) {
-      if (!session.local) {
+      if (!session.local && !session.opening) {
         timeouts.set(session.id, session.timeoutMs);
       }
     }

@@ -1,0 +1,227 @@
+/**
+ * The order of writes at a learner: its leader makes it. Requests go there as they came, and wait here in one queue;
+ * the leader's transactions come back in its order, those of our own requests among them (quorum-protocol.md §7.1, §7.2).
+ */
+import { ErrorNumber, type Id, JuteError, JuteWriter, OpCode } from '@treekeeper/protocol';
+import { assert } from '../assert.ts';
+import type { Clock } from '../io/clock.ts';
+import { errorTxn } from '../operations/error.ts';
+import { txnKindOf } from '../operations/index.ts';
+import type { Txn, World, WriteOperation } from '../operations/operation.ts';
+import { TxnSplitter, UnknownTxnTypeError } from '../storage/txn-body.ts';
+import type { Forwarded } from '../zab/environment.ts';
+import type { ClientConnection } from './client-connection.ts';
+import { Fifo } from './fifo.ts';
+import type { Instruments } from './instruments.ts';
+import type { Barrier, OrderSource, RequestBody } from './order.ts';
+import { Syncs } from './syncs.ts';
+import type { InFlight } from './writes.ts';
+
+/** The way to the leader. */
+export interface Uplink {
+  /** Sends a request; its body is the caller's again afterwards. */
+  request(request: Forwarded): void;
+}
+
+/** A request that has gone to the leader and whose transaction has not come yet. */
+interface Awaited {
+  readonly sessionId: bigint;
+  readonly xid: number;
+  readonly client: ClientConnection | null;
+  readonly operation: WriteOperation | null;
+  readonly request: unknown;
+  readonly identities: readonly Id[];
+  readonly receivedMs: number;
+  /** What this server knows against it, and the leader may not; 0: nothing. */
+  readonly err: number;
+}
+
+const NO_BODY: RequestBody = { bytes: new Uint8Array(0), start: 0, end: 0 };
+
+export class Forwarding implements OrderSource {
+  readonly #world: World;
+  readonly #uplink: Uplink;
+  readonly #clock: Clock;
+  readonly #digestEnabled: boolean;
+  readonly #instruments: Instruments;
+  readonly #splitter = new TxnSplitter();
+  readonly #awaited = new Fifo<Awaited>();
+  readonly #inFlight = new Fifo<InFlight>();
+  readonly #syncs = new Syncs();
+  #committed: number;
+
+  constructor(world: World, uplink: Uplink, clock: Clock, digestEnabled: boolean, instruments: Instruments) {
+    this.#world = world;
+    this.#uplink = uplink;
+    this.#clock = clock;
+    this.#digestEnabled = digestEnabled;
+    this.#instruments = instruments;
+    this.#committed = world.tree.lastZxid;
+  }
+
+  /** Forwarded and not answered, or told by the leader and not applied. */
+  get inFlightCount(): number {
+    return this.#inFlight.length + this.#awaited.length;
+  }
+
+  submit(
+    operation: WriteOperation,
+    request: unknown,
+    sessionId: bigint,
+    identities: readonly Id[],
+    client: ClientConnection | null,
+    xid: number,
+    body: RequestBody | null,
+  ): void {
+    const session = this.#world.sessions.get(sessionId);
+    let err = 0;
+    if (session !== undefined) {
+      if (session.local && !session.upgrading && operation.createsEphemeral?.(request) === true) {
+        err = ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION; // the leader does not know the session at all
+      }
+      if (operation.opcode === OpCode.closeSession) {
+        session.closing = true;
+      }
+    }
+    this.#forward(operation, request, sessionId, identities, client, xid, body ?? NO_BODY, err);
+  }
+
+  submitMalformed(
+    operation: WriteOperation,
+    sessionId: bigint,
+    client: ClientConnection,
+    xid: number,
+    body: RequestBody,
+  ): void {
+    this.#forward(operation, null, sessionId, client.identities, client, xid, body, 0);
+  }
+
+  openSession(sessionId: bigint, timeoutMs: number, client: ClientConnection | null): void {
+    const writer = new JuteWriter(4);
+    writer.int(timeoutMs);
+    this.#await(null, null, sessionId, [], client, 0, 0);
+    this.#uplink.request({ sessionId, cxid: 0, type: OpCode.createSession, body: writer.copy(), authinfo: null });
+  }
+
+  sync({ sessionId, identities }: ClientConnection, cxid: number, { bytes, start, end }: RequestBody): Barrier {
+    const barrier = this.#syncs.ask();
+    const body = bytes.subarray(start, end);
+    this.#uplink.request({ sessionId, cxid, type: OpCode.sync, body, authinfo: identities });
+    return barrier;
+  }
+
+  #forward(
+    operation: WriteOperation,
+    request: unknown,
+    sessionId: bigint,
+    authinfo: readonly Id[],
+    client: ClientConnection | null,
+    xid: number,
+    { bytes, start, end }: RequestBody,
+    err: number,
+  ): void {
+    this.#await(operation, request, sessionId, authinfo, client, xid, err);
+    const body = bytes.subarray(start, end);
+    this.#uplink.request({ sessionId, cxid: xid, type: operation.opcode, body, authinfo });
+  }
+
+  #await(
+    operation: WriteOperation | null,
+    request: unknown,
+    sessionId: bigint,
+    identities: readonly Id[],
+    client: ClientConnection | null,
+    xid: number,
+    err: number,
+  ): void {
+    const receivedMs = this.#clock.nowMs;
+    this.#awaited.push({ sessionId, xid, client, operation, request, identities, receivedMs, err });
+  }
+
+  /**
+   * The leader has proposed a transaction. Throws JuteError when its payload is none. It is matched with what is awaited
+   * now and not when it is committed: what the session had asked another server for before it came here was proposed,
+   * and told, before the leader let it come.
+   */
+  proposed(zxid: number, payload: Uint8Array): void {
+    const { header, digest } = this.#split(payload);
+    const { clientId: sessionId, cxid, timeMs, type } = header;
+    if (header.zxid !== zxid) {
+      throw new JuteError('OUT_OF_RANGE', `a proposal ${zxid} with a transaction ${header.zxid} in it`);
+    }
+    const kind = txnKindOf(type);
+    if (kind === undefined) {
+      throw new JuteError('OUT_OF_RANGE', `a proposal of type ${type}, which does not stand on its own`);
+    }
+    const value = kind.record.decode(this.#splitter.txn);
+    const awaited = this.#takeAwaited(sessionId, cxid);
+    const ownErr = kind === errorTxn && awaited !== null ? awaited.err : 0;
+    const txn: Txn = { kind, value: ownErr === 0 ? value : { err: ownErr } };
+    this.#inFlight.push({
+      zxid,
+      timeMs,
+      sessionId,
+      txn,
+      digest: type === OpCode.error ? null : digest,
+      client: awaited === null ? null : awaited.client,
+      xid: cxid,
+      operation: awaited === null ? null : awaited.operation,
+      request: awaited === null ? null : awaited.request,
+      identities: awaited === null ? [] : awaited.identities,
+      receivedMs: awaited === null ? this.#clock.nowMs : awaited.receivedMs,
+    });
+    this.#instruments.logged();
+  }
+
+  #split(payload: Uint8Array): ReturnType<TxnSplitter['split']> {
+    try {
+      return this.#splitter.split(payload, 0, payload.length);
+    } catch (error) {
+      if (error instanceof UnknownTxnTypeError || error instanceof RangeError) {
+        throw new JuteError('OUT_OF_RANGE', error.message);
+      }
+      throw error;
+    }
+  }
+
+  /** The leader keeps the order of our requests, so that it can only be the oldest. */
+  #takeAwaited(sessionId: bigint, cxid: number): Awaited | null {
+    const head = this.#awaited.peek();
+    if (head === undefined || head.sessionId !== sessionId || head.xid !== cxid) {
+      return null;
+    }
+    this.#awaited.shift();
+    return head;
+  }
+
+  /** Everything proposed through `zxid` is committed. */
+  committed(zxid: number): void {
+    this.#committed = zxid;
+  }
+
+  /** The oldest sync has been answered. */
+  syncDone(): void {
+    this.#syncs.done(this.#committed);
+  }
+
+  nextInFlight(): InFlight | null {
+    return this.#inFlight.peek() ?? null;
+  }
+
+  nextCommitted(): InFlight | null {
+    const next = this.#inFlight.peek();
+    return next !== undefined && next.zxid <= this.#committed ? next : null;
+  }
+
+  apply(entry: InFlight): boolean {
+    const { tree } = this.#world;
+    // Leaders of ZooKeeper 3.9 and later may give one zxid to two transactions (disk-format.md §2.2).
+    assert(entry.zxid >= tree.lastZxid, 'transactions are applied in order');
+    entry.txn.kind.apply(this.#world, entry.txn.value, entry);
+    tree.lastZxid = entry.zxid;
+    const { nowMs, wallMs } = this.#clock;
+    this.#instruments.committed(nowMs - entry.receivedMs, wallMs - entry.timeMs);
+    this.#inFlight.shift();
+    return !this.#digestEnabled || entry.digest === null || tree.digest === entry.digest;
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * The order of writes at the leader of an ensemble: that of a standalone server, and besides its learners' requests,
+ * syncs through the quorum, and the question who may speak for a session (quorum-protocol.md §7.1–§7.5).
+ */
+import { ErrorNumber, type Id, JuteError, JuteReader, OpCode } from '@treekeeper/protocol';
+import { operationOf } from '../operations/index.ts';
+import type { WriteOperation } from '../operations/operation.ts';
+import { closeSession } from '../operations/session.ts';
+import type { Session, SessionTable } from '../sessions/session-table.ts';
+import type { Forwarded, LearnerId } from '../zab/environment.ts';
+import type { ClientConnection } from './client-connection.ts';
+import type { Barrier, OrderSource } from './order.ts';
+import { Syncs } from './syncs.ts';
+import type { InFlight, Writes } from './writes.ts';
+
+/** What a leader of several has besides the heart that proposes. */
+export interface LeadershipPorts {
+  readonly committed: number;
+  /** Has a sync answered when this server is known to lead still; null: one of its own clients. */
+  sync(from: LearnerId | null): void;
+}
+
+/** The home of sessions whose clients are connected to the leader. */
+const HERE: object = Object.freeze({});
+
+export class Leading implements OrderSource {
+  readonly #sessions: SessionTable<ClientConnection>;
+  readonly #writes: Writes;
+  readonly #leadership: LeadershipPorts;
+  readonly #reader: JuteReader;
+  readonly #syncs = new Syncs();
+
+  constructor(
+    sessions: SessionTable<ClientConnection>,
+    writes: Writes,
+    leadership: LeadershipPorts,
+    fieldBytesMax: number,
+  ) {
+    this.#sessions = sessions;
+    this.#writes = writes;
+    this.#leadership = leadership;
+    this.#reader = new JuteReader(undefined, fieldBytesMax);
+  }
+
+  get inFlightCount(): number {
+    return this.#writes.inFlightCount;
+  }
+
+  // Of this server's clients, and its own
+
+  submit(
+    operation: WriteOperation,
+    request: unknown,
+    sessionId: bigint,
+    identities: readonly Id[],
+    client: ClientConnection | null,
+    xid: number,
+  ): void {
+    if (client !== null && operation.opcode !== OpCode.closeSession && !this.#isAt(client.session, HERE)) {
+      this.#writes.refuse(ErrorNumber.SESSION_MOVED, operation, sessionId, client, xid);
+      return;
+    }
+    this.#writes.submit(operation, request, sessionId, identities, client, xid);
+  }
+
+  submitMalformed(operation: WriteOperation, sessionId: bigint, client: ClientConnection, xid: number): void {
+    this.#writes.submitMalformed(operation, sessionId, client, xid);
+  }
+
+  openSession(sessionId: bigint, timeoutMs: number, client: ClientConnection | null): void {
+    this.#open(sessionId, timeoutMs, client, HERE);
+  }
+
+  #open(sessionId: bigint, timeoutMs: number, client: ClientConnection | null, home: object): void {
+    this.#sessions.expect(sessionId, timeoutMs).home = home;
+    this.#writes.openSession(sessionId, timeoutMs, client);
+  }
+
+  /** A client of this server goes on with its session here: its requests count from now on, and no other's. */
+  resumed(session: Session): void {
+    session.home = HERE;
+  }
+
+  sync(): Barrier {
+    const barrier = this.#syncs.ask();
+    this.#leadership.sync(null);
+    return barrier;
+  }
+
+  /** The oldest sync of this server's own clients is done. */
+  syncDone(): void {
+    this.#syncs.done(this.#leadership.committed);
+  }
+
+  /** Whose requests are taken for a session: those of the server where its client has shown itself last. */
+  #isAt(session: Session | null | undefined, home: object): boolean {
+    if (session === null || session === undefined || session.local || session.closing) {
+      return true; // its writes are refused for another reason, or are nobody's business but ours
+    }
+    session.home ??= home;
+    return session.home === home;
+  }
+
+  // Of learners' clients
+
+  /**
+   * A request of a learner's client. It becomes a transaction whatever it is, since the learner waits for one: a refusal
+   * is an error transaction.
+   */
+  forwarded(from: LearnerId, { sessionId, cxid, type, body, authinfo }: Forwarded): void {
+    switch (type) {
+      case OpCode.sync:
+        this.#isAt(this.#sessions.get(sessionId), from);
+        this.#leadership.sync(from); // whoever has the session
+        return;
+      case OpCode.createSession:
+        this.#reader.reset(body, 0, body.length);
+        this.#open(sessionId, this.#reader.int(), null, from);
+        return;
+      case OpCode.closeSession:
+        this.#writes.submit(closeSession, {}, sessionId, authinfo ?? [], null, cxid);
+        return;
+    }
+    const operation = operationOf(type);
+    if (operation === undefined || operation.kind === 'read') {
+      // Among them a check that stands alone, whose transaction learners could not read, and deleteContainer (trap 47).
+      this.#writes.refuse(ErrorNumber.UNIMPLEMENTED, null, sessionId, null, cxid);
+      return;
+    }
+    if (!this.#isAt(this.#sessions.get(sessionId), from)) {
+      this.#writes.refuse(ErrorNumber.SESSION_MOVED, operation, sessionId, null, cxid);
+      return;
+    }
+    const request = this.#decode(operation, body);
+    if (request === null) {
+      this.#writes.refuse(ErrorNumber.MARSHALLING_ERROR, operation, sessionId, null, cxid);
+      return;
+    }
+    this.#writes.submit(operation, request, sessionId, authinfo ?? [], null, cxid);
+  }
+
+  /** Null: the body is malformed. */
+  #decode(operation: WriteOperation, body: Uint8Array): unknown {
+    this.#reader.reset(body, 0, body.length);
+    try {
+      return operation.request.decode(this.#reader);
+    } catch (error) {
+      if (error instanceof JuteError) {
+        return null;
+      }
+      throw error;
+    }
+  }
+
+  /** A learner's client goes on with its session there: it may when the session is alive. Moves the session. */
+  revalidate(from: LearnerId, sessionId: bigint): Session<ClientConnection> | null {
+    const session = this.#sessions.get(sessionId);
+    if (session === undefined || session.local || session.closing) {
+      return null;
+    }
+    session.home = from;
+    return session;
+  }
+
+  // Of both
+
+  nextInFlight(): InFlight | null {
+    return this.#writes.nextInFlight();
+  }
+
+  nextCommitted(): InFlight | null {
+    return this.#writes.nextCommitted();
+  }
+
+  apply(entry: InFlight): boolean {
+    return this.#writes.apply(entry);
+  }
+}

@@ -1,0 +1,22 @@
+/** Syncs that wait for the leader's word, in the order in which they were asked for (quorum-protocol.md §7.5). */
+import { assert } from '../assert.ts';
+import { Fifo } from './fifo.ts';
+import type { Barrier } from './order.ts';
+
+export class Syncs {
+  readonly #waiting = new Fifo<{ zxid: number }>();
+
+  /** A sync whose answer is to come. */
+  ask(): Barrier {
+    const barrier = { zxid: Number.POSITIVE_INFINITY };
+    this.#waiting.push(barrier);
+    return barrier;
+  }
+
+  /** The oldest one is done when everything through `committed` has been applied. */
+  done(committed: number): void {
+    const barrier = this.#waiting.shift();
+    assert(barrier !== undefined, 'a sync is answered once');
+    barrier.zxid = committed;
+  }
+}
