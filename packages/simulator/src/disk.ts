@@ -99,6 +99,14 @@ export class SimulatedDisk implements Disk {
     syncDirectory(directory);
   }
 
+  rename(area: Area, from: string, to: string): void {
+    const directory = this.#directories[area];
+    if (!renameIn(directory.current, from, to)) {
+      throw new Error(`no file ${from} in the ${area} directory`);
+    }
+    syncDirectory(directory);
+  }
+
   makeDurable(area: Area, name: string | null): void {
     if (name !== null) {
       sync(this.#file(area, name));
@@ -243,6 +251,7 @@ export class SimulatedDisk implements Disk {
         return null;
       case 'truncate':
         truncate(this.#file(step.area, step.name), step.length);
+        sync(this.#file(step.area, step.name));
         return null;
       case 'rename':
         return this.#rename(this.#directories[step.area], step.from, step.to);

@@ -42,6 +42,12 @@ export class ObservedDisk implements Disk {
     this.#call();
   }
 
+  rename(area: Area, from: string, to: string): void {
+    this.#call();
+    this.#disk.rename(area, from, to);
+    this.#call();
+  }
+
   makeDurable(area: Area, name: string | null): void {
     this.#call();
     this.#disk.makeDurable(area, name);

@@ -9,15 +9,16 @@ import {
   fstatSync,
   fsync,
   fsyncSync,
+  ftruncate,
   open,
   openSync,
   readdirSync,
   readSync,
   realpathSync,
   rename,
+  renameSync,
   rmSync,
   statSync,
-  truncate,
   unlink,
   unlinkSync,
   write,
@@ -137,6 +138,11 @@ export class NodeDisk implements Disk {
     fsyncSync(this.#directoryDescriptors[area]);
   }
 
+  rename(area: Area, from: string, to: string): void {
+    renameSync(this.#path(area, from), this.#path(area, to));
+    fsyncSync(this.#directoryDescriptors[area]);
+  }
+
   makeDurable(area: Area, name: string | null): void {
     if (name !== null) {
       const descriptor = openSync(this.#path(area, name), 'r+');
@@ -238,7 +244,7 @@ export class NodeDisk implements Disk {
       case 'remove':
         return unlink(this.#path(step.area, step.name), (error) => done(error?.code === 'ENOENT' ? null : error));
       case 'truncate':
-        return truncate(this.#path(step.area, step.name), step.length, done);
+        return truncateDurably(this.#path(step.area, step.name), step.length, done);
       case 'syncDirectory':
         return fsync(this.#directoryDescriptors[step.area], done);
     }
@@ -315,6 +321,19 @@ export class NodeDisk implements Disk {
         return this.#path(step.area, step.name);
     }
   }
+}
+
+/** fsync, for the length of a file is what fdatasync may leave out. */
+function truncateDurably(path: string, length: number, done: Done): void {
+  open(path, 'r+', (openError, descriptor) => {
+    if (openError !== null) {
+      return done(openError);
+    }
+    const finish = (error: NodeJS.ErrnoException | null): void => {
+      close(descriptor, (closeError) => done(error ?? closeError ?? null));
+    };
+    ftruncate(descriptor, length, (error) => (error === null ? fsync(descriptor, finish) : finish(error)));
+  });
 }
 
 const PASSING: ReadonlySet<string> = new Set(['ENOSPC', 'EDQUOT', 'EMFILE', 'ENFILE']);

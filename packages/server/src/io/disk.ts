@@ -27,6 +27,7 @@ export type DiskStep =
   | { readonly op: 'rename'; readonly area: Area; readonly from: string; readonly to: string }
   /** Missing files are fine. */
   | { readonly op: 'remove'; readonly area: Area; readonly name: string }
+  /** Cuts a file, and the cut is durable before the step ends. */
   | { readonly op: 'truncate'; readonly area: Area; readonly name: string; readonly length: number }
   /** Makes the creations, renames and removals in the directory durable. */
   | { readonly op: 'syncDirectory'; readonly area: Area };
@@ -69,6 +70,8 @@ export interface Disk {
   read(area: Area, name: string, position: number, length: number): Uint8Array;
   /** Removes a file for good: the directory is synced before this returns. Recovery only. */
   remove(area: Area, name: string): void;
+  /** Renames a file for good: the directory is synced before this returns. Recovery only. */
+  rename(area: Area, from: string, to: string): void;
   /**
    * Makes a file and the directory's names durable as they are now. What a killed process had written last can be read
    * back and still be lost with the power. Recovery only.

@@ -29,6 +29,8 @@ export class LogReader {
   bodyEnd = 0;
   /** Offset of the record (its checksum) in the file. */
   recordOffset = 0;
+  /** Of the record's transaction; null: the body is too short to have one. */
+  zxid: number | null = null;
   end: LogEnd | null = null;
   readonly #file: DataFile;
   readonly #input: FileInput;
@@ -90,7 +92,8 @@ export class LogReader {
       throw this.#damage(this.recordOffset, 'the checksum of a record is wrong', RESTORE_OR_CUT);
     }
     input.position = position + size;
-    this.#lastZxid = zxidAt(bytes, position) ?? this.#lastZxid;
+    this.zxid = zxidAt(bytes, position);
+    this.#lastZxid = this.zxid ?? this.#lastZxid;
     return true;
   }
 

@@ -7,6 +7,7 @@ import { assert } from '../assert.ts';
 import type { Disk, DiskCompletion, DiskError, DiskStep } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
 import type { Random } from '../io/random.ts';
+import { isSuccessor } from './contiguity.ts';
 import { FILE_HEADER_BYTES, logFileHeader, logName, RECORD_FRAME_BYTES, writeRecord } from './format.ts';
 import type { StorageOptions } from './options.ts';
 
@@ -63,6 +64,7 @@ export class TxnLog {
 
   #lastAppended: number;
   #syncedThrough: number;
+  #contiguousFrom: number;
   #full = false;
   #failure: string | null = null;
 
@@ -85,12 +87,40 @@ export class TxnLog {
     this.#onSync = onSync;
     this.#lastAppended = lastZxid;
     this.#syncedThrough = lastZxid;
+    this.#contiguousFrom = lastZxid + 1;
+    this.#drawRollPoint();
+  }
+
+  /**
+   * Goes on after another zxid, with a new file: the history on disk has been replaced, cut or read again. Everything
+   * appended must be on disk (`idle`).
+   *
+   * @param contiguousFrom what recovery says of the records on disk; nothing is known of them when it is left out
+   */
+  restart(lastZxid: number, contiguousFrom: number = lastZxid + 1): void {
+    assert(this.idle && this.#failure === null, 'the log is idle when its history is replaced');
+    if (this.#open !== null) {
+      this.#disk.submit([{ op: 'close', file: this.#open.file }]);
+      this.#open = null;
+    }
+    this.#lastAppended = lastZxid;
+    this.#syncedThrough = lastZxid;
+    this.#contiguousFrom = contiguousFrom;
+    this.#rolled = false;
+    this.#txnsSinceRoll = 0;
+    this.#closedBytes = 0;
+    this.#tailBytes = 0;
     this.#drawRollPoint();
   }
 
   /** The last transaction that is on disk, with all before it (with forceSync off: handed to the system). */
   get syncedThrough(): number {
     return this.#syncedThrough;
+  }
+
+  /** No transaction is missing in the log from here on. What lies before has not been looked at, or has a gap. */
+  get contiguousFrom(): number {
+    return this.#contiguousFrom;
   }
 
   /** No space is left: new writes must be refused, and `retry` called about once a second until this is false again. */
@@ -128,6 +158,9 @@ export class TxnLog {
   append(zxid: number, body: Uint8Array): void {
     // Not strictly rising: Apache ZooKeeper 3.9 and later leaders give one zxid to two records (§2.2).
     assert(zxid >= this.#lastAppended, 'transactions are logged in order');
+    if (!isSuccessor(this.#lastAppended, zxid)) {
+      this.#contiguousFrom = zxid;
+    }
     this.#lastAppended = zxid;
     const batch = this.#batchFor(zxid);
     const end = batch.length + RECORD_FRAME_BYTES + body.length;

@@ -4,10 +4,12 @@ import { AssertionFailure } from '../assert.ts';
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
 import { StorageError } from '../io/storage-error.ts';
+import { isProvenSuccessor, isSuccessor } from './contiguity.ts';
 import { checkDirectories, removeUnfinished } from './directories.ts';
 import { type DataFile, listDataFiles, passesQuickCheck } from './format.ts';
 import { isUnbegunLog, LogReader } from './log-reader.ts';
 import type { StorageOptions } from './options.ts';
+import { finishReplacement } from './replacement.ts';
 import { readSnapshot, type SnapshotDigest, type SnapshotSink } from './snapshot-reader.ts';
 import { type LoggedTxnHeader, type SplitTxn, TxnSplitter, UnknownTxnTypeError } from './txn-body.ts';
 
@@ -34,6 +36,10 @@ export interface Recovered {
   readonly sinceSnapshotTxns: number;
   /** The newest log ended in a record that a crash had cut off. It was not acknowledged. */
   readonly tornTail: boolean;
+  /** No transaction is missing in the logs from here on, as far as numbers can tell (TxnLog.contiguousFrom). */
+  readonly contiguousFrom: number;
+  /** None is missing between the snapshot and the last transaction either. */
+  readonly gapless: boolean;
 }
 
 const SNAPSHOT_CANDIDATES_MAX = 100;
@@ -44,6 +50,7 @@ const SNAPSHOT_CANDIDATES_MAX = 100;
  */
 export function recover(disk: Disk, options: StorageOptions, sink: RecoverySink, log: Log): Recovered {
   checkDirectories(disk);
+  finishReplacement(disk, log);
   removeUnfinished(disk, log);
   return new Recovery(disk, options, sink, log).run();
 }
@@ -58,6 +65,11 @@ class Recovery {
   #lastZxid = 0;
   #txns = 0;
   #tornTail = false;
+  #gapless = true;
+  /** Of the last record, replayed or in the snapshot; null: none yet. */
+  #lastRead: number | null = null;
+  #snapshotZxids: readonly number[] = [];
+  #contiguousFrom: number | null = null;
   /** Records before this zxid are in the snapshot; the leading ones are passed over. */
   #replayFrom = 0;
   #skipping = true;
@@ -72,6 +84,7 @@ class Recovery {
   run(): Recovered {
     const snapshots = listDataFiles(this.#disk, 'snapshot');
     const logs = this.#usableLogs();
+    this.#snapshotZxids = snapshots.map(({ zxid }) => zxid);
     const snapshotZxid = this.#loadSnapshot(snapshots);
     if (snapshotZxid === null) {
       this.#checkStartWithoutSnapshot(snapshots, logs);
@@ -79,7 +92,7 @@ class Recovery {
     const trusted = this.#disk.takeInitializeMarker() || this.#options.databaseAutocreate;
     if (snapshotZxid === null && logs.length === 0) {
       this.#log.info(trusted ? 'no data yet: a new database' : 'no data, and db.autocreate is off');
-      return { lastZxid: trusted ? 0 : -1, snapshotZxid, sinceSnapshotTxns: 0, tornTail: false };
+      return { ...this.#result(null), lastZxid: trusted ? 0 : -1 };
     }
     this.#lastZxid = snapshotZxid ?? 0;
     this.#replayFrom = this.#lastZxid + 1;
@@ -88,7 +101,21 @@ class Recovery {
     }
     this.#makeDurable(logs.at(-1));
     this.#log.info(`recovered through zxid 0x${zxidHex(this.#lastZxid)}: ${this.#txns} transactions from logs`);
-    return { lastZxid: this.#lastZxid, snapshotZxid, sinceSnapshotTxns: this.#txns, tornTail: this.#tornTail };
+    return this.#result(snapshotZxid);
+  }
+
+  #result(snapshotZxid: number | null): Recovered {
+    const lastZxid = this.#lastZxid;
+    // A history that goes on in the snapshot, beyond the last record, begins anew after it.
+    const contiguousFrom = this.#lastRead === lastZxid ? this.#contiguousFrom : null;
+    return {
+      lastZxid,
+      snapshotZxid,
+      sinceSnapshotTxns: this.#txns,
+      tornTail: this.#tornTail,
+      contiguousFrom: contiguousFrom ?? lastZxid + 1,
+      gapless: this.#gapless,
+    };
   }
 
   /**
@@ -186,10 +213,18 @@ class Recovery {
   #apply(reader: LogReader, file: DataFile): void {
     const place = `${file.name}, offset ${reader.recordOffset}`;
     const split = this.#split(reader, place);
-    if (split === null || (this.#skipping && split.header.zxid < this.#replayFrom)) {
+    if (split === null) {
       return;
     }
     const { header, digest } = split;
+    if (this.#lastRead === null || !isProvenSuccessor(this.#lastRead, header.zxid, this.#snapshotZxids)) {
+      this.#contiguousFrom = header.zxid;
+    }
+    this.#lastRead = header.zxid;
+    if (this.#skipping && header.zxid < this.#replayFrom) {
+      return;
+    }
+    this.#gapless &&= isSuccessor(this.#lastZxid, header.zxid);
     this.#checkOrder(header.zxid, place);
     this.#skipping = false;
     try {

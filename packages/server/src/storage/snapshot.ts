@@ -9,6 +9,7 @@ import { ADLER32_START, adler32 } from './adler32.ts';
 import { compressionHeader, compressSlice } from './compression.ts';
 import { snapshotFileHeader, snapshotName } from './format.ts';
 import type { StorageOptions } from './options.ts';
+import { replacementSteps } from './replacement.ts';
 import { DIGEST_VERSION } from './txn-body.ts';
 
 /** What a snapshot is made of. It may change while it is written: replay evens that out (fuzzy snapshots, §3.6). */
@@ -30,7 +31,36 @@ export const UNFINISHED_PREFIX = 'writing.';
 
 /** Dirty pages are not left to pile up: one big sync at the end would hold up those of the log. */
 const SYNC_EVERY_BYTES = 8 * 1024 * 1024;
-const END_OF_SECTION = '/';
+/** Where the next path would stand. */
+export const END_OF_SECTION = '/';
+
+/** What comes before the nodes: sessions, and the table of ACLs. */
+export function writeTables(writer: JuteWriter, { sessions, acls }: Pick<SnapshotSource, 'sessions' | 'acls'>): void {
+  writer.int(sessions.size);
+  for (const [id, timeoutMs] of sessions) {
+    writer.long(id);
+    writer.int(timeoutMs);
+  }
+  const countAt = writer.length;
+  writer.int(0);
+  let count = 0;
+  for (const [id, acl] of acls) {
+    writer.long(id);
+    writer.int(acl.length);
+    for (const entry of acl) {
+      ACL.encode(writer, entry);
+    }
+    count++;
+  }
+  writer.setInt(countAt, count);
+}
+
+/**
+ * 'failed': nothing is left of it; try again later, the log still has everything (see `failure`). But when it was to
+ * replace the history the server must stop: the next start finds the old one or the new one. 'abandoned': nothing is
+ * left of it, as was wanted.
+ */
+export type SnapshotState = 'writing' | 'done' | 'failed' | 'abandoned';
 
 /** Writes one snapshot: call `advance` every turn until `state` is no longer 'writing'. */
 export class SnapshotWriter {
@@ -40,10 +70,13 @@ export class SnapshotWriter {
   readonly #disk: Disk;
   readonly #options: StorageOptions;
   readonly #source: SnapshotSource;
+  readonly #replacesHistory: boolean;
   readonly #file: number;
   readonly #writer: JuteWriter;
 
-  #state: 'writing' | 'done' | 'failed' = 'writing';
+  #state: SnapshotState = 'writing';
+  #abandoned = false;
+  #removing = false;
   #failure: DiskError | null = null;
   #ticket = -1;
   #position = 0;
@@ -53,8 +86,13 @@ export class SnapshotWriter {
   #summed = 0;
   #nodesLeft = true;
 
-  constructor(disk: Disk, options: StorageOptions, source: SnapshotSource) {
+  /**
+   * @param replacesHistory the source came from a leader: in the end this snapshot is all there is on the disk, older
+   *   snapshots and all logs are gone (replacement.ts). The log must be idle until then
+   */
+  constructor(disk: Disk, options: StorageOptions, source: SnapshotSource, replacesHistory = false) {
     assert(source.zxid >= 0, 'a snapshot has a zxid');
+    this.#replacesHistory = replacesHistory;
     this.zxid = source.zxid;
     this.name = snapshotName(source.zxid, options.snapshotCompression);
     this.#disk = disk;
@@ -64,8 +102,7 @@ export class SnapshotWriter {
     this.#writer = new JuteWriter(options.snapshotSliceBytes * 2);
   }
 
-  /** 'failed': nothing is left of it; try again later, the log still has everything. See `failure`. */
-  get state(): 'writing' | 'done' | 'failed' {
+  get state(): SnapshotState {
     return this.#state;
   }
 
@@ -80,7 +117,7 @@ export class SnapshotWriter {
 
   /** Writes the next slice, unless one is on its way to the disk. */
   advance(): void {
-    if (this.#state !== 'writing' || this.#ticket >= 0) {
+    if (this.#state !== 'writing' || this.#abandoned || this.#ticket >= 0) {
       return;
     }
     assert(this.#nodesLeft, 'the last slice ends the snapshot');
@@ -91,7 +128,8 @@ export class SnapshotWriter {
     if (this.#position === 0) {
       steps.push({ op: 'create', area: 'data', name: this.#temporaryName, file: this.#file, dsync: false });
       this.#push(steps, compressionHeader(this.#options.snapshotCompression));
-      this.#writeTables();
+      writer.raw(snapshotFileHeader);
+      writeTables(writer, this.#source);
     }
     this.#nodesLeft = this.#source.writeNodes(writer, this.#options.snapshotSliceBytes);
     if (!this.#nodesLeft) {
@@ -118,28 +156,6 @@ export class SnapshotWriter {
       this.#position += bytes.length;
       this.#unsyncedBytes += bytes.length;
     }
-  }
-
-  #writeTables(): void {
-    const writer = this.#writer;
-    writer.raw(snapshotFileHeader);
-    writer.int(this.#source.sessions.size);
-    for (const [id, timeoutMs] of this.#source.sessions) {
-      writer.long(id);
-      writer.int(timeoutMs);
-    }
-    const countAt = writer.length;
-    writer.int(0);
-    let count = 0;
-    for (const [id, acl] of this.#source.acls) {
-      writer.long(id);
-      writer.int(acl.length);
-      for (const entry of acl) {
-        ACL.encode(writer, entry);
-      }
-      count++;
-    }
-    writer.setInt(countAt, count);
   }
 
   #writeTrailer(): void {
@@ -171,12 +187,38 @@ export class SnapshotWriter {
 
   /** The name appears when the bytes are safe, and purging may rely on it when the directory is. */
   #finish(steps: DiskStep[]): void {
-    steps.push(
-      { op: 'sync', file: this.#file },
+    steps.push({ op: 'sync', file: this.#file }, { op: 'close', file: this.#file });
+    if (this.#replacesHistory) {
+      steps.push(...replacementSteps(this.#disk, this.#temporaryName, this.name));
+    } else {
+      steps.push(
+        { op: 'rename', area: 'data', from: this.#temporaryName, to: this.name },
+        { op: 'syncDirectory', area: 'data' },
+      );
+    }
+  }
+
+  /**
+   * What it is made of is no longer there, or is about to change its history: nothing more is read from the source, and
+   * what has been written goes. Call `onCompletion` until `state` is 'abandoned', or 'done' if the last slice was on its
+   * way already.
+   */
+  abandon(): void {
+    if (this.#state !== 'writing' || this.#abandoned) {
+      return;
+    }
+    this.#abandoned = true;
+    if (this.#ticket < 0) {
+      this.#remove();
+    }
+  }
+
+  #remove(): void {
+    this.#removing = true;
+    this.#ticket = this.#disk.submit([
       { op: 'close', file: this.#file },
-      { op: 'rename', area: 'data', from: this.#temporaryName, to: this.name },
-      { op: 'syncDirectory', area: 'data' },
-    );
+      { op: 'remove', area: 'data', name: this.#temporaryName },
+    ]);
   }
 
   /** Takes the end of a batch; false if it was not one of this snapshot's. */
@@ -185,16 +227,15 @@ export class SnapshotWriter {
       return false;
     }
     this.#ticket = -1;
-    if (this.#failure !== null) {
-      this.#state = 'failed';
+    if (this.#removing) {
+      this.#state = this.#failure === null ? 'abandoned' : 'failed';
     } else if (completion.error !== null) {
       this.#failure = completion.error;
-      this.#ticket = this.#disk.submit([
-        { op: 'close', file: this.#file },
-        { op: 'remove', area: 'data', name: this.#temporaryName },
-      ]);
+      this.#remove();
     } else if (!this.#nodesLeft) {
       this.#state = 'done';
+    } else if (this.#abandoned) {
+      this.#remove();
     }
     return true;
   }

@@ -78,6 +78,21 @@ describe('batches', () => {
     expect(disk.list('data')).toEqual([]);
   });
 
+  test('the renaming of recovery', async () => {
+    const { disk, run } = openDisk();
+    const file = disk.allocateFile();
+    await run({ op: 'create', area: 'data', name: 'a', file, dsync: false }, { op: 'close', file });
+    disk.rename('data', 'a', 'b');
+    expect(disk.list('data')).toEqual([{ name: 'b', sizeBytes: 0 }]);
+    expect(() => disk.rename('data', 'a', 'b')).toThrow('ENOENT');
+  });
+
+  test('a file that is to be cut and is not there', async () => {
+    const { run } = openDisk();
+    const { error } = await run({ op: 'truncate', area: 'log', name: 'none', length: 1 });
+    expect(error).toMatchObject({ kind: 'failed', message: expect.stringContaining(inVersion2('none')) });
+  });
+
   test('creating a file truncates it; creating it again under its number starts over; closing twice is fine', async () => {
     const { disk, run } = openDisk();
     writeFileSync(inVersion2('a'), 'old content');
