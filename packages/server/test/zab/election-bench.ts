@@ -99,6 +99,16 @@ export class Bench {
   }
 }
 
+/** Has joined an ensemble that 5 leads since round 4. */
+export function joinedBench(): Bench {
+  const bench = Bench.started();
+  bench.hear(5, { state: leading, leader: 5, zxid: 0x500, round: 4, peerEpoch: 4 });
+  bench.hear(4, { state: following, leader: 5, zxid: 0x500, round: 4, peerEpoch: 4 });
+  bench.hear(1, { state: following, leader: 5, zxid: 0x500, round: 4, peerEpoch: 4 });
+  bench.said();
+  return bench;
+}
+
 /** `LOOKING 3 zxid=100 round=1 epoch=1`. */
 export function describeNotification(bytes: Uint8Array): string {
   const { state, leader, zxid, round, peerEpoch } = readNotification(0, bytes);
