@@ -68,9 +68,11 @@ export const setACL: WriteOperation<SetAclRequest> = {
     if (!versionMatches(node.aversion, version)) {
       return ErrorNumber.BAD_VERSION;
     }
-    const aversion = nextVersion(node.aversion);
-    preparation.put({ ...node, acl, aversion });
-    return { kind: setAclTxn, value: { path, acl, version: aversion } };
+    const changed = preparation.edit(node);
+    changed.acl = acl;
+    changed.aversion = nextVersion(node.aversion);
+    preparation.put(changed);
+    return { kind: setAclTxn, value: { path, acl, version: changed.aversion } };
   },
   reply: ({ tree }, txn, reply) => {
     StatResponse.encode(reply, { stat: tree.stat(tree.find((txn.value as SetAclTxn).path)) });

@@ -25,6 +25,7 @@ import {
   TTL_MS_MAX,
   ttlOwner,
 } from '@treekeeper/protocol';
+import { dataCrcOf } from '../tree/digest.ts';
 import { ROOT_LIMITS_PATH } from '../tree/quota.ts';
 import { ephemeralError, hasParent, mayDo, pendingParent, sessionError } from './checks.ts';
 import { eagerCreate } from './eager-acl.ts';
@@ -32,12 +33,17 @@ import type { Preparation, Txn, TxnKind, World, WriteOperation } from './operati
 
 type CreateFamilyTxn = CreateTxn | CreateContainerTxn | CreateTtlTxn;
 
-function createKind(type: number): TxnKind<CreateTxn> {
+/** A transaction as it was prepared here: the CRC-32 of its data is known. */
+type Prepared<Txn> = Txn & { readonly dataCrc?: number };
+
+function createKind(type: number): TxnKind<Prepared<CreateTxn>> {
   return {
     type,
     record: CreateTxn,
-    apply: ({ tree }, { path, data, acl, ephemeral, parentCVersion }, { sessionId, zxid, timeMs }) =>
-      tree.create(path, data, acl, ephemeral ? sessionId : 0n, parentCVersion, zxid, timeMs, type === OpCode.create),
+    apply({ tree }, { path, data, acl, ephemeral, parentCVersion, dataCrc }, { sessionId, zxid, timeMs }) {
+      const owner = ephemeral ? sessionId : 0n;
+      return tree.create(path, data, acl, owner, parentCVersion, zxid, timeMs, type === OpCode.create, dataCrc);
+    },
   };
 }
 
@@ -45,18 +51,18 @@ export const createTxn = createKind(OpCode.create);
 /** Says no more than that the client asked for a stat. */
 export const create2Txn = createKind(OpCode.create2);
 
-export const createContainerTxn: TxnKind<CreateContainerTxn> = {
+export const createContainerTxn: TxnKind<Prepared<CreateContainerTxn>> = {
   type: OpCode.createContainer,
   record: CreateContainerTxn,
-  apply: ({ tree }, { path, data, acl, parentCVersion }, { zxid, timeMs }) =>
-    tree.create(path, data, acl, CONTAINER_OWNER, parentCVersion, zxid, timeMs, false),
+  apply: ({ tree }, { path, data, acl, parentCVersion, dataCrc }, { zxid, timeMs }) =>
+    tree.create(path, data, acl, CONTAINER_OWNER, parentCVersion, zxid, timeMs, false, dataCrc),
 };
 
-export const createTtlTxn: TxnKind<CreateTtlTxn> = {
+export const createTtlTxn: TxnKind<Prepared<CreateTtlTxn>> = {
   type: OpCode.createTTL,
   record: CreateTtlTxn,
-  apply: ({ tree }, { path, data, acl, parentCVersion, ttl }, { zxid, timeMs }) =>
-    tree.create(path, data, acl, ttlOwner(ttl), parentCVersion, zxid, timeMs, false),
+  apply: ({ tree }, { path, data, acl, parentCVersion, ttl, dataCrc }, { zxid, timeMs }) =>
+    tree.create(path, data, acl, ttlOwner(ttl), parentCVersion, zxid, timeMs, false, dataCrc),
 };
 
 const CVERSION_MAX = 2147483647;
@@ -94,16 +100,17 @@ function txnOf(
   path: string,
   acl: ACL[],
   parentCVersion: number,
+  dataCrc: number,
 ): Txn {
   const { data, flags } = request;
   if (opcode === OpCode.createTTL) {
-    return { kind: createTtlTxn, value: { path, data, acl, parentCVersion, ttl } };
+    return { kind: createTtlTxn, value: { path, data, acl, parentCVersion, ttl, dataCrc } };
   }
   if (opcode === OpCode.createContainer) {
-    return { kind: createContainerTxn, value: { path, data, acl, parentCVersion } };
+    return { kind: createContainerTxn, value: { path, data, acl, parentCVersion, dataCrc } };
   }
   const kind = opcode === OpCode.create ? createTxn : create2Txn;
-  return { kind, value: { path, data, acl, ephemeral: isEphemeralMode(flags), parentCVersion } };
+  return { kind, value: { path, data, acl, ephemeral: isEphemeralMode(flags), parentCVersion, dataCrc } };
 }
 
 /** The checks and the transaction of every create; `opcode` is that of the request, or of the operation in a multi. */
@@ -156,30 +163,23 @@ export function prepareCreate(
   if (overQuota !== 0) {
     return overQuota;
   }
-  const { zxid, timeMs } = preparation;
   // At its end the counter sticks, and with it the parent's pzxid, as in Java's tree: a transaction only ever raises
   // it.
   const cversion = Math.min(parent.cversion + 1, CVERSION_MAX);
-  const pzxid = cversion > parent.cversion ? zxid : parent.pzxid;
-  preparation.put({ ...parent, cversion, pzxid, childCount: parent.childCount + 1 });
-  preparation.put({
-    path,
-    exists: true,
-    czxid: zxid,
-    mzxid: zxid,
-    pzxid: zxid,
-    ctimeMs: timeMs,
-    mtimeMs: timeMs,
-    version: 0,
-    cversion: 0,
-    aversion: 0,
-    owner: ownerOf(preparation, opcode, flags, ttl),
-    childCount: 0,
-    acl,
-    dataLength,
-    contentCrc: preparation.contentCrc(path, data),
-  });
-  return txnOf(opcode, request, ttl, path, acl, cversion);
+  const pzxid = cversion > parent.cversion ? preparation.zxid : parent.pzxid;
+  const changedParent = preparation.edit(parent);
+  changedParent.cversion = cversion;
+  changedParent.pzxid = pzxid;
+  changedParent.childCount += 1;
+  preparation.put(changedParent);
+  const dataCrc = dataCrcOf(data);
+  const node = preparation.add(path);
+  node.owner = ownerOf(preparation, opcode, flags, ttl);
+  node.acl = acl;
+  node.dataLength = dataLength;
+  node.contentCrc = preparation.contentCrc(path, dataCrc, dataLength);
+  preparation.put(node);
+  return txnOf(opcode, request, ttl, path, acl, cversion, dataCrc);
 }
 
 function replyWithPath(_world: World, txn: Txn, reply: JuteWriter): void {

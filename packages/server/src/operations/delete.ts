@@ -26,7 +26,10 @@ const RESERVED = new Set(['', '/', '/zookeeper', '/zookeeper/quota', '/zookeeper
 export function removePending(preparation: Preparation, node: PendingNode): void {
   const parent = pendingParent(preparation, node.path);
   if (parent !== null) {
-    preparation.put({ ...parent, pzxid: preparation.zxid, childCount: parent.childCount - 1 });
+    const changed = preparation.edit(parent);
+    changed.pzxid = preparation.zxid;
+    changed.childCount -= 1;
+    preparation.put(changed);
   }
   preparation.remove(node);
 }

@@ -114,25 +114,28 @@ export interface WriteOperation<Request = unknown> {
 
 export type Operation = ReadOperation | WriteOperation;
 
-/** A node as it will be when everything proposed so far has been applied. Never changed in place. */
+/**
+ * A node as it will be when everything proposed so far has been applied. It holds until the preparation ends, and is
+ * changed only between `edit` (or `add`) and `put`: a write that made a new object for each change would be bound by that.
+ */
 export interface PendingNode {
   readonly path: string;
   readonly exists: boolean;
-  readonly czxid: number;
-  readonly mzxid: number;
-  readonly pzxid: number;
-  readonly ctimeMs: number;
-  readonly mtimeMs: number;
-  readonly version: number;
+  czxid: number;
+  mzxid: number;
+  pzxid: number;
+  ctimeMs: number;
+  mtimeMs: number;
+  version: number;
   /** Creations below the node, as stored. */
-  readonly cversion: number;
-  readonly aversion: number;
-  readonly owner: bigint;
-  readonly childCount: number;
-  readonly acl: readonly ACL[];
-  readonly dataLength: number;
+  cversion: number;
+  aversion: number;
+  owner: bigint;
+  childCount: number;
+  acl: readonly ACL[];
+  dataLength: number;
   /** CRC-32 of path and data: the part of the node's digest that stat changes leave alone. */
-  readonly contentCrc: number;
+  contentCrc: number;
 }
 
 /** What `prepare` works against: the tree plus everything proposed and not yet applied. */
@@ -147,11 +150,18 @@ export interface Preparation {
   readonly txnBytesMax: number;
   /** The node at a path, null when it will be missing. */
   node(path: string): PendingNode | null;
-  /** Replaces or creates a node. */
+  /** Says that a node is going to be changed; `put` must follow before any other change. */
+  edit(node: PendingNode): PendingNode;
+  /**
+   * A node that this transaction creates, where there will be none: owner, ACL, data length and `contentCrc` are to be
+   * filled in, and `put` must follow.
+   */
+  add(path: string): PendingNode;
+  /** The node edited or added last is as it will be. */
   put(node: PendingNode): void;
   remove(node: PendingNode): void;
-  /** CRC-32 of path and data, for a new `contentCrc`. */
-  contentCrc(path: string, data: Uint8Array | null): number;
+  /** CRC-32 of path and data, for a new `contentCrc`, from that of the data. */
+  contentCrc(path: string, dataCrc: number, dataLength: number): number;
   /** The session's ephemerals as they will be. */
   ephemeralsOf(sessionId: bigint): string[];
   /** Undoes everything put and removed since `mark` was taken. */

@@ -8,14 +8,21 @@ import {
   SetDataTxn,
   StatResponse,
 } from '@treekeeper/protocol';
+import { dataCrcOf } from '../tree/digest.ts';
 import { mayDo, nextVersion, sessionError, versionMatches } from './checks.ts';
 import { eagerSetData } from './eager-acl.ts';
 import type { Preparation, Txn, TxnKind, WriteOperation } from './operation.ts';
 
-export const setDataTxn: TxnKind<SetDataTxn> = {
+interface SetDataValue extends SetDataTxn {
+  /** CRC-32 of the data, known where the transaction was prepared here. */
+  readonly dataCrc?: number;
+}
+
+export const setDataTxn: TxnKind<SetDataValue> = {
   type: OpCode.setData,
   record: SetDataTxn,
-  apply: ({ tree }, { path, data, version }, { zxid, timeMs }) => tree.setData(path, data, version, zxid, timeMs),
+  apply: ({ tree }, { path, data, version, dataCrc }, { zxid, timeMs }) =>
+    tree.setData(path, data, version, zxid, timeMs, dataCrc),
 };
 
 export function prepareSetData(preparation: Preparation, { path, data, version }: SetDataRequest): Txn | number {
@@ -44,10 +51,15 @@ export function prepareSetData(preparation: Preparation, { path, data, version }
   if (!versionMatches(node.version, version)) {
     return ErrorNumber.BAD_VERSION;
   }
-  const newVersion = nextVersion(node.version);
-  const contentCrc = preparation.contentCrc(path, data);
-  preparation.put({ ...node, version: newVersion, mzxid: zxid, mtimeMs: timeMs, dataLength, contentCrc });
-  return { kind: setDataTxn, value: { path, data, version: newVersion } };
+  const dataCrc = dataCrcOf(data);
+  const changed = preparation.edit(node);
+  changed.version = nextVersion(node.version);
+  changed.mzxid = zxid;
+  changed.mtimeMs = timeMs;
+  changed.dataLength = dataLength;
+  changed.contentCrc = preparation.contentCrc(path, dataCrc, dataLength);
+  preparation.put(changed);
+  return { kind: setDataTxn, value: { path, data, version: changed.version, dataCrc } };
 }
 
 export const setData: WriteOperation<SetDataRequest> = {

@@ -9,6 +9,7 @@ import { errorTxn } from '../operations/error.ts';
 import { txnKindOf } from '../operations/index.ts';
 import type { Txn, World, WriteOperation } from '../operations/operation.ts';
 import { TxnSplitter, UnknownTxnTypeError } from '../storage/txn-body.ts';
+import { DigestSum } from '../tree/digest.ts';
 import type { Forwarded } from '../zab/environment.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { Fifo } from './fifo.ts';
@@ -162,7 +163,8 @@ export class Forwarding implements OrderSource {
       timeMs,
       sessionId,
       txn,
-      digest: type === OpCode.error ? null : digest,
+      digest: type === OpCode.error || digest === null ? null : DigestSum.of(digest),
+      changeCount: 0,
       client: awaited === null ? null : awaited.client,
       xid: cxid,
       operation: awaited === null ? null : awaited.operation,
@@ -222,6 +224,6 @@ export class Forwarding implements OrderSource {
     const { nowMs, wallMs } = this.#clock;
     this.#instruments.committed(nowMs - entry.receivedMs, wallMs - entry.timeMs);
     this.#inFlight.shift();
-    return !this.#digestEnabled || entry.digest === null || tree.digest === entry.digest;
+    return !this.#digestEnabled || entry.digest === null || tree.hasDigest(entry.digest);
   }
 }

@@ -1,21 +1,65 @@
 /**
  * What the tree will be when everything proposed has been applied: an overlay of changed nodes over the tree. Writes
  * are prepared against it, so that a pipeline of writes needs no waiting. Single-threaded: one preparation at a time.
+ *
+ * Every write passes through here, so nothing is made anew that can be used again: the nodes come from a pool and are
+ * changed in place, and what they were is kept for a rollback in a journal whose entries are used again too.
  */
-import type { Id } from '@treekeeper/protocol';
+import type { ACL, Id } from '@treekeeper/protocol';
 import type { PendingNode, Preparation, World } from '../operations/operation.ts';
-import { contentCrc, nodeDigest } from '../tree/digest.ts';
+import { contentCrc, type DigestSum, nodeDigest } from '../tree/digest.ts';
+import { Fifo } from './fifo.ts';
 
-interface Overlaid {
-  readonly node: PendingNode;
-  /** The transaction that put it here; once that is applied the tree says the same. */
-  readonly zxid: number;
+/** A session that ends may change thousands of nodes at once: what is kept for later is bounded. */
+const POOLED_NODES_MAX = 4096;
+const JOURNAL_ENTRIES_KEPT_MAX = 1024;
+const NO_ACL: readonly ACL[] = [];
+
+class Overlaid implements PendingNode {
+  path = '';
+  exists = false;
+  czxid = 0;
+  mzxid = 0;
+  pzxid = 0;
+  ctimeMs = 0;
+  mtimeMs = 0;
+  version = 0;
+  cversion = 0;
+  aversion = 0;
+  owner = 0n;
+  childCount = 0;
+  acl: readonly ACL[] = NO_ACL;
+  dataLength = 0;
+  contentCrc = 0;
+  /** Its share in the digest of the tree to be. */
+  digest = 0;
+  /** The last transaction that changed it: once that is applied the tree says the same. 0: it is not in the overlay. */
+  zxid = 0;
+
+  copyFrom(other: Overlaid): void {
+    this.path = other.path;
+    this.exists = other.exists;
+    this.czxid = other.czxid;
+    this.mzxid = other.mzxid;
+    this.pzxid = other.pzxid;
+    this.ctimeMs = other.ctimeMs;
+    this.mtimeMs = other.mtimeMs;
+    this.version = other.version;
+    this.cversion = other.cversion;
+    this.aversion = other.aversion;
+    this.owner = other.owner;
+    this.childCount = other.childCount;
+    this.acl = other.acl;
+    this.dataLength = other.dataLength;
+    this.contentCrc = other.contentCrc;
+    this.digest = other.digest;
+    this.zxid = other.zxid;
+  }
 }
 
 interface JournalEntry {
-  readonly path: string;
-  readonly previous: Overlaid | undefined;
-  readonly digestBefore: bigint;
+  node: Overlaid;
+  readonly before: Overlaid;
 }
 
 /** Counts changes as they come and go, for the metrics. */
@@ -32,24 +76,29 @@ export class PendingChanges implements Preparation {
   timeMs = 0;
   readonly txnBytesMax: number;
   /** Digest of the tree as it will be; kept only when digests are on. */
-  digest: bigint;
+  readonly digest: DigestSum;
+  /** Of the transaction in the making: `applied` wants to know it. */
+  changeCount = 0;
   readonly #digestEnabled: boolean;
   readonly #tallies: PendingTallies;
   readonly #overlay = new Map<string, Overlaid>();
   /** Paths in the overlay by owner, for the end of a session: thousands may end in one turn. */
   readonly #owned = new Map<bigint, Set<string>>();
-  /** Paths in the order in which they were changed, to be dropped from the overlay in that order. */
-  #changed: { path: string; zxid: number }[] = [];
-  #changedHead = 0;
+  /** Nodes in the order in which they were changed, to leave the overlay in that order. */
+  readonly #changed = new Fifo<Overlaid>();
   /** Changes of the preparation under way, for rollback. */
   readonly #journal: JournalEntry[] = [];
+  #journalLength = 0;
+  readonly #pool: Overlaid[] = [];
+  /** Handed out during the preparation under way; those that did not get into the overlay go back to the pool. */
+  readonly #lent: Overlaid[] = [];
 
   constructor(world: World, digestEnabled: boolean, txnBytesMax: number, tallies: PendingTallies) {
     this.txnBytesMax = txnBytesMax;
     this.#tallies = tallies;
     this.world = world;
     this.#digestEnabled = digestEnabled;
-    this.digest = world.tree.digest;
+    this.digest = world.tree.copyDigest();
   }
 
   /** Begins the preparation of the transaction `zxid`. */
@@ -58,94 +107,137 @@ export class PendingChanges implements Preparation {
     this.identities = identities;
     this.zxid = zxid;
     this.timeMs = timeMs;
-    this.#journal.length = 0;
+    this.changeCount = 0;
+    this.#journalLength = 0;
+    if (this.#journal.length > JOURNAL_ENTRIES_KEPT_MAX) {
+      this.#journal.length = 0;
+    }
+  }
+
+  /** The preparation is over: nothing that was handed out during it is used any more. */
+  end(): void {
+    for (let node = this.#lent.pop(); node !== undefined; node = this.#lent.pop()) {
+      if (node.zxid === 0) {
+        this.#takeBack(node);
+      }
+    }
+  }
+
+  #takeBack(node: Overlaid): void {
+    if (this.#pool.length < POOLED_NODES_MAX) {
+      this.#pool.push(node);
+    }
   }
 
   node(path: string): PendingNode | null {
     const overlaid = this.#overlay.get(path);
     if (overlaid !== undefined) {
-      return overlaid.node.exists ? overlaid.node : null;
+      return overlaid.exists ? overlaid : null;
     }
-    return this.#fromTree(path);
-  }
-
-  #fromTree(path: string): PendingNode | null {
     const { tree } = this.world;
-    const node = tree.find(path);
-    if (node === 0) {
+    const id = tree.find(path);
+    if (id === 0) {
       return null;
     }
-    return {
-      path,
-      exists: true,
-      czxid: tree.czxid(node),
-      mzxid: tree.mzxid(node),
-      pzxid: tree.pzxid(node),
-      ctimeMs: tree.ctimeMs(node),
-      mtimeMs: tree.mtimeMs(node),
-      version: tree.version(node),
-      cversion: tree.cversion(node),
-      aversion: tree.aversion(node),
-      owner: tree.owner(node),
-      childCount: tree.childCount(node),
-      acl: tree.acl(node),
-      dataLength: tree.dataLength(node),
-      contentCrc: tree.contentCrc(node),
-    };
+    const node = this.#lend(path);
+    node.exists = true;
+    node.czxid = tree.czxid(id);
+    node.mzxid = tree.mzxid(id);
+    node.pzxid = tree.pzxid(id);
+    node.ctimeMs = tree.ctimeMs(id);
+    node.mtimeMs = tree.mtimeMs(id);
+    node.version = tree.version(id);
+    node.cversion = tree.cversion(id);
+    node.aversion = tree.aversion(id);
+    node.owner = tree.owner(id);
+    node.childCount = tree.childCount(id);
+    node.acl = tree.acl(id);
+    node.dataLength = tree.dataLength(id);
+    node.contentCrc = tree.contentCrc(id);
+    node.digest = tree.nodeDigest(id);
+    return node;
+  }
+
+  /** A node of that path, otherwise as its last user left it. */
+  #lend(path: string): Overlaid {
+    const node = this.#pool.pop() ?? new Overlaid();
+    node.path = path;
+    node.zxid = 0;
+    this.#lent.push(node);
+    return node;
+  }
+
+  edit(node: PendingNode): PendingNode {
+    const overlaid = node as Overlaid; // there are no others: all come from `node` and `add`
+    if (this.#journalLength === this.#journal.length) {
+      this.#journal.push({ node: overlaid, before: new Overlaid() });
+    }
+    const entry = this.#journal[this.#journalLength++];
+    entry.node = overlaid;
+    entry.before.copyFrom(overlaid);
+    return overlaid;
+  }
+
+  add(path: string): PendingNode {
+    let node = this.#overlay.get(path); // one that has been removed may still be here
+    if (node === undefined) {
+      node = this.#lend(path);
+      node.exists = false;
+      node.digest = 0;
+    }
+    this.edit(node);
+    node.exists = true;
+    node.czxid = node.mzxid = node.pzxid = this.zxid;
+    node.ctimeMs = node.mtimeMs = this.timeMs;
+    node.version = node.cversion = node.aversion = 0;
+    node.childCount = 0;
+    return node;
   }
 
   put(node: PendingNode): void {
-    this.#replace(node);
-  }
-
-  remove(node: PendingNode): void {
-    this.#replace({ ...node, exists: false });
-  }
-
-  #replace(node: PendingNode): void {
-    const { path } = node;
-    const previous = this.#overlay.get(path);
-    this.#journal.push({ path, previous, digestBefore: this.digest });
+    const overlaid = node as Overlaid;
+    const before = this.#journal[this.#journalLength - 1].before;
     if (this.#digestEnabled) {
-      const before = this.node(path);
+      const digest = digestOf(overlaid);
       // Two unsigned 32-bit values: their difference is exact.
-      const difference = digestOf(node) - (before === null ? 0 : digestOf(before));
-      this.digest = BigInt.asIntN(64, this.digest + BigInt(difference));
+      this.digest.add(digest - overlaid.digest);
+      overlaid.digest = digest;
     }
-    this.#overlayWith(path, previous, { node, zxid: this.zxid });
-    this.#changed.push({ path, zxid: this.zxid });
+    if (overlaid.zxid === 0) {
+      this.#overlay.set(overlaid.path, overlaid);
+    }
+    overlaid.zxid = this.zxid;
+    this.#ownerChanged(overlaid.path, before.zxid === 0 ? 0n : ownerOf(before), ownerOf(overlaid));
+    this.#changed.push(overlaid);
+    this.changeCount++;
     this.#tallies.queued.value++;
   }
 
-  contentCrc(path: string, data: Uint8Array | null): number {
-    return this.#digestEnabled ? contentCrc(path, data) : 0;
+  remove(node: PendingNode): void {
+    const removed = this.edit(node);
+    (removed as Overlaid).exists = false;
+    this.put(removed);
   }
 
-  #overlayWith(path: string, previous: Overlaid | undefined, next: Overlaid | undefined): void {
-    const before = ownerOf(previous);
-    const after = ownerOf(next);
-    if (before !== after) {
-      this.#disown(before, path);
-      if (after !== 0n) {
-        const paths = this.#owned.get(after);
-        if (paths === undefined) {
-          this.#owned.set(after, new Set([path]));
-        } else {
-          paths.add(path);
-        }
+  contentCrc(path: string, dataCrc: number, dataLength: number): number {
+    return this.#digestEnabled ? contentCrc(path, dataCrc, dataLength) : 0;
+  }
+
+  #ownerChanged(path: string, before: bigint, after: bigint): void {
+    if (before === after) {
+      return;
+    }
+    const former = before === 0n ? undefined : this.#owned.get(before);
+    if (former?.delete(path) === true && former.size === 0) {
+      this.#owned.delete(before);
+    }
+    if (after !== 0n) {
+      const paths = this.#owned.get(after);
+      if (paths === undefined) {
+        this.#owned.set(after, new Set([path]));
+      } else {
+        paths.add(path);
       }
-    }
-    if (next === undefined) {
-      this.#overlay.delete(path);
-    } else {
-      this.#overlay.set(path, next);
-    }
-  }
-
-  #disown(owner: bigint, path: string): void {
-    const paths = owner === 0n ? undefined : this.#owned.get(owner);
-    if (paths?.delete(path) === true && paths.size === 0) {
-      this.#owned.delete(owner);
     }
   }
 
@@ -157,40 +249,42 @@ export class PendingChanges implements Preparation {
   }
 
   mark(): number {
-    return this.#journal.length;
+    return this.#journalLength;
   }
 
   rollback(mark: number): void {
-    while (this.#journal.length > mark) {
-      const { path, previous, digestBefore } = this.#journal.pop() as JournalEntry;
-      this.#overlayWith(path, this.#overlay.get(path), previous);
-      this.digest = digestBefore;
-    }
-  }
-
-  /** Everything through `zxid` has been applied to the tree: what it put here is no longer needed. */
-  applied(zxid: number): void {
-    const changed = this.#changed;
-    while (this.#changedHead < changed.length && changed[this.#changedHead].zxid <= zxid) {
-      const { path } = changed[this.#changedHead++];
-      this.#tallies.removed.value++;
-      const overlaid = this.#overlay.get(path);
-      if (overlaid !== undefined && overlaid.zxid <= zxid) {
-        this.#overlayWith(path, overlaid, undefined);
+    while (this.#journalLength > mark) {
+      const { node, before } = this.#journal[--this.#journalLength];
+      this.digest.add(before.digest - node.digest);
+      this.#ownerChanged(node.path, ownerOf(node), before.zxid === 0 ? 0n : ownerOf(before));
+      node.copyFrom(before);
+      if (node.zxid === 0) {
+        this.#overlay.delete(node.path);
       }
     }
-    if (this.#changedHead === changed.length) {
-      this.#changed = [];
-      this.#changedHead = 0;
+  }
+
+  /** Everything through `zxid`, which made `changeCount` changes, is in the tree: they are no longer needed here. */
+  applied(zxid: number, changeCount: number): void {
+    for (let i = 0; i < changeCount; i++) {
+      const node = this.#changed.shift() as Overlaid;
+      // Not if it was rolled back, has gone already (changed twice by one transaction), or has changed since.
+      if (node.zxid !== 0 && node.zxid <= zxid) {
+        this.#ownerChanged(node.path, ownerOf(node), 0n);
+        this.#overlay.delete(node.path);
+        node.zxid = 0;
+        this.#takeBack(node);
+      }
     }
+    this.#tallies.removed.value += changeCount;
   }
 }
 
-function ownerOf(overlaid: Overlaid | undefined): bigint {
-  return overlaid?.node.exists === true ? overlaid.node.owner : 0n;
+function ownerOf(node: Overlaid): bigint {
+  return node.exists ? node.owner : 0n;
 }
 
-function digestOf(node: PendingNode): number {
+function digestOf(node: Overlaid): number {
   return node.exists
     ? nodeDigest(
         node.path,

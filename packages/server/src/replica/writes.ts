@@ -3,12 +3,13 @@
  * applied when committed, in zxid order. Everything between is in flight here, so that a leader need not decode what it
  * has just encoded.
  */
-import { ErrorNumber, type Id, JuteWriter, OpCode, TxnDigest, TxnHeader } from '@treekeeper/protocol';
+import { ErrorNumber, type Id, JuteWriter, OpCode, TxnHeader } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
 import type { Clock } from '../io/clock.ts';
 import { errorTxn } from '../operations/error.ts';
 import type { Txn, World, WriteOperation } from '../operations/operation.ts';
 import { createSessionTxn } from '../operations/session.ts';
+import type { DigestSum } from '../tree/digest.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { Fifo } from './fifo.ts';
 import type { Instruments } from './instruments.ts';
@@ -21,8 +22,10 @@ export interface InFlight {
   readonly timeMs: number;
   readonly sessionId: bigint;
   readonly txn: Txn;
-  /** The tree's digest after it, when digests are on; null where it is not known. */
-  readonly digest: bigint | null;
+  /** The tree's digest after it; null when digests are off, and where nobody said what it is. */
+  readonly digest: DigestSum | null;
+  /** Changes it has made to the pending ones. */
+  readonly changeCount: number;
   /** Who gets the answer; null for the server's own transactions. */
   readonly client: ClientConnection | null;
   readonly xid: number;
@@ -136,13 +139,16 @@ export class Writes implements OrderSource {
     operation: WriteOperation | null,
     request: unknown,
   ): void {
-    const { zxid, timeMs, digest, identities } = this.#pending;
+    const { zxid, timeMs, identities, changeCount } = this.#pending;
+    // A refusal says nothing of the tree.
+    const digest = this.#digestEnabled && txn.kind !== errorTxn ? this.#pending.digest.copy() : null;
     const payload = this.#payload;
     payload.clear();
     TxnHeader.encode(payload, { clientId: sessionId, cxid: xid, zxid, time: timeMs, type: txn.kind.type });
     txn.kind.record.encode(payload, txn.value);
-    if (this.#digestEnabled && txn.kind.type !== OpCode.error) {
-      TxnDigest.encode(payload, { version: DIGEST_VERSION, treeDigest: digest });
+    if (digest !== null) {
+      payload.int(DIGEST_VERSION);
+      digest.write(payload);
     }
     // A session must end, however many nodes it has; any other transaction that is too long is refused.
     if (payload.length > this.#pending.txnBytesMax && txn.kind.type !== OpCode.closeSession) {
@@ -157,6 +163,7 @@ export class Writes implements OrderSource {
       sessionId,
       txn,
       digest,
+      changeCount,
       client,
       xid,
       operation,
@@ -165,6 +172,7 @@ export class Writes implements OrderSource {
       receivedMs,
     });
     this.#instruments.proposed();
+    this.#pending.end();
     this.#leader.propose(zxid, payload.bytes.subarray(0, payload.length));
   }
 
@@ -187,8 +195,8 @@ export class Writes implements OrderSource {
     const { nowMs, wallMs } = this.#clock;
     this.#instruments.committed(nowMs - entry.receivedMs, wallMs - entry.timeMs);
     this.#inFlight.shift();
-    this.#pending.applied(entry.zxid);
-    return !this.#digestEnabled || entry.txn.kind === errorTxn || tree.digest === entry.digest;
+    this.#pending.applied(entry.zxid, entry.changeCount);
+    return entry.digest === null || tree.hasDigest(entry.digest);
   }
 }
 

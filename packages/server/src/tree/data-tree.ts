@@ -12,8 +12,9 @@ import {
   READ_ACL,
   type StatPersisted,
 } from '@treekeeper/protocol';
-import { crc32, crc32OfSixty } from './crc32.ts';
-import { countsInDigest } from './digest.ts';
+import { crc32Joined, crc32OfSixty } from './crc32.ts';
+import { countsInDigest, dataCrcOf } from './digest.ts';
+import { isShared } from './node-content.ts';
 import { type NodeId, ROOT, Row } from './node-table.ts';
 import { OWNER_KINDS } from './owner-index.ts';
 import { QuotaTracker } from './quota.ts';
@@ -61,7 +62,7 @@ export class DataTree extends ReadableTree {
       data: (node) => this.data(node),
       totals: (top) => this.totals(top),
       pathsBelow: (top) => this.pathsBelow(top),
-      rewrite: (node, data) => this.#replaceData(node, data),
+      rewrite: (node, data) => this.#replaceData(node, data, this.#crcOf(data)),
     });
     this.#addRoot();
     this.#addBuiltIn('/zookeeper', null, 0);
@@ -72,14 +73,14 @@ export class DataTree extends ReadableTree {
   #addRoot(): void {
     this.nodes.allocate();
     this.nodes.setInt(ROOT, Row.isDigested, this.#digestEnabled ? 1 : 0);
-    this.content.initialise(ROOT, EMPTY, 0, 0, EMPTY);
-    this.#contentChanged(ROOT, EMPTY);
+    this.content.initialise(ROOT, EMPTY, 0, 0, EMPTY, 0);
+    this.#contentChanged(ROOT, 0);
     this.#statChanged(ROOT);
   }
 
   #addBuiltIn(path: string, acl: readonly ACL[] | null, aversion: number): void {
     this.encodedPath.encode(path);
-    const node = this.#add(this.index.findParent(this.encodedPath), path, EMPTY, this.acls.take(acl));
+    const node = this.#add(this.index.findParent(this.encodedPath), path, EMPTY, 0, this.acls.take(acl));
     this.nodes.setInt(node, Row.aversion, aversion);
     this.#statChanged(node);
   }
@@ -89,7 +90,7 @@ export class DataTree extends ReadableTree {
   /**
    * Creates a node. `acl` null: the open ACL. `owner`: what is stored as ephemeralOwner. `parentCversion`: the parent's
    * cversion after this, −1: one more than it is. `isCreateTxn`: the transaction is of type 1, the only one whose
-   * replay over a node that exists puts its parent right.
+   * replay over a node that exists puts its parent right. `dataCrc`: CRC-32 of the data, where it is known already.
    */
   create(
     path: string,
@@ -100,6 +101,7 @@ export class DataTree extends ReadableTree {
     zxid: number,
     timeMs: number,
     isCreateTxn: boolean,
+    dataCrc: number = this.#crcOf(data),
   ): number {
     this.encodedPath.encode(path);
     const existing = this.index.find(this.encodedPath);
@@ -114,7 +116,7 @@ export class DataTree extends ReadableTree {
     if (parent === 0) {
       return ErrorNumber.NO_NODE;
     }
-    const node = this.#add(parent, path, data, this.acls.take(acl));
+    const node = this.#add(parent, path, data, dataCrc, this.acls.take(acl));
     this.#setOwner(node, owner);
     const nodes = this.nodes;
     nodes.setLong(node, Row.czxid, zxid);
@@ -194,8 +196,15 @@ export class DataTree extends ReadableTree {
     }
   }
 
-  /** `version` is the new one. */
-  setData(path: string, data: Uint8Array | null, version: number, zxid: number, timeMs: number): number {
+  /** `version` is the new one. `dataCrc`: CRC-32 of the data, where it is known already. */
+  setData(
+    path: string,
+    data: Uint8Array | null,
+    version: number,
+    zxid: number,
+    timeMs: number,
+    dataCrc: number = this.#crcOf(data),
+  ): number {
     const node = this.find(path);
     if (node === 0) {
       return ErrorNumber.NO_NODE;
@@ -204,7 +213,7 @@ export class DataTree extends ReadableTree {
     this.nodes.setInt(node, Row.version, version);
     this.nodes.setLong(node, Row.mzxid, zxid);
     this.nodes.setLong(node, Row.mtimeMs, timeMs);
-    this.#replaceData(node, data);
+    this.#replaceData(node, data, dataCrc);
     this.#statChanged(node);
     if (!countsInDigest(path)) {
       this.quota.systemChanged(path);
@@ -248,15 +257,15 @@ export class DataTree extends ReadableTree {
   }
 
   /** Adds a node under the path encoded last, with a stat of zeros that has no share in the digest yet. */
-  #add(parent: NodeId, path: string, data: Uint8Array | null, aclSlot: number): NodeId {
+  #add(parent: NodeId, path: string, data: Uint8Array | null, dataCrc: number, aclSlot: number): NodeId {
     const { bytes, length, crc, parentLength } = this.encodedPath;
     const nodes = this.nodes;
     const node = nodes.allocate();
     nodes.setInt(node, Row.pathCrc, crc);
     nodes.setInt(node, Row.aclSlot, aclSlot);
     nodes.setInt(node, Row.isDigested, this.#digestEnabled && countsInDigest(path) ? 1 : 0);
-    this.content.initialise(node, bytes, parentLength + 1, length, data);
-    this.#contentChanged(node, data);
+    this.content.initialise(node, bytes, parentLength + 1, length, data, dataCrc);
+    this.#contentChanged(node, dataCrc);
     nodes.linkChild(parent, node);
     this.index.insert(node, crc);
     this.dataSize += path.length + this.dataLength(node);
@@ -273,18 +282,23 @@ export class DataTree extends ReadableTree {
     this.owners.add(node);
   }
 
-  #replaceData(node: NodeId, data: Uint8Array | null): void {
+  #replaceData(node: NodeId, data: Uint8Array | null, dataCrc: number): void {
     const before = this.dataLength(node);
-    this.#contentChanged(node, data);
-    this.content.setData(node, data);
+    this.content.setData(node, data, dataCrc);
+    this.#contentChanged(node, dataCrc);
     this.dataSize += this.dataLength(node) - before;
   }
 
-  #contentChanged(node: NodeId, data: Uint8Array | null): void {
+  #contentChanged(node: NodeId, dataCrc: number): void {
     if (this.#digestEnabled) {
       const pathCrc = this.nodes.crc(node, Row.pathCrc);
-      this.nodes.setInt(node, Row.contentCrc, data === null ? pathCrc : crc32(data, 0, data.length, pathCrc));
+      this.nodes.setInt(node, Row.contentCrc, crc32Joined(pathCrc, dataCrc, this.dataLength(node)));
     }
+  }
+
+  /** CRC-32 of data, as far as anybody wants to know it: the digest, or the table of shared values. */
+  #crcOf(data: Uint8Array | null): number {
+    return data !== null && (this.#digestEnabled || isShared(data)) ? dataCrcOf(data) : 0;
   }
 
   /** The stat (or content) of a node changed: so does its share in the digest. */
@@ -325,11 +339,11 @@ export class DataTree extends ReadableTree {
       if (parent === 0) {
         throw new Error(`${path} comes without its parent`);
       }
-      node = this.#add(parent, path, data, this.acls.takeById(aclId));
+      node = this.#add(parent, path, data, this.#crcOf(data), this.acls.takeById(aclId));
     } else {
       this.acls.release(this.nodes.int(node, Row.aclSlot));
       this.nodes.setInt(node, Row.aclSlot, this.acls.takeById(aclId));
-      this.#replaceData(node, data);
+      this.#replaceData(node, data, this.#crcOf(data));
     }
     const { nodes } = this;
     nodes.setBigint(node, Row.czxid, stat.czxid);

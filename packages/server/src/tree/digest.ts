@@ -2,7 +2,8 @@
  * The tree digest, version 2 (disk-format.md §4): the sum, modulo 2^64, of one CRC-32 per node, over its path, its data
  * and 60 bytes of stat. The functions here are pure: the leader uses them to know the digest before it applies.
  */
-import { crc32, crc32OfSixty } from './crc32.ts';
+import type { JuteWriter } from '@treekeeper/protocol';
+import { crc32, crc32Joined, crc32OfSixty } from './crc32.ts';
 import { PathBytes } from './path-bytes.ts';
 
 const TWO_32 = 4294967296;
@@ -15,10 +16,18 @@ export function countsInDigest(path: string): boolean {
 const scratchPath = new PathBytes();
 const scratchStat = new DataView(new ArrayBuffer(60));
 
-/** CRC-32 of path bytes ‖ data, where the digest of a node begins; the root is "" or "/", null data counts as none. */
-export function contentCrc(path: string, data: Uint8Array | null): number {
+/**
+ * CRC-32 of path bytes ‖ data, where the digest of a node begins, from that of the data; the root is "" or "/", null
+ * data counts as none.
+ */
+export function contentCrc(path: string, dataCrc: number, dataLength: number): number {
   scratchPath.encode(path);
-  return data === null ? scratchPath.crc : crc32(data, 0, data.length, scratchPath.crc);
+  return crc32Joined(scratchPath.crc, dataCrc, dataLength);
+}
+
+/** CRC-32 of data; null data counts as none. */
+export function dataCrcOf(data: Uint8Array | null): number {
+  return data === null ? 0 : crc32(data, 0, data.length, 0);
 }
 
 /**
@@ -66,8 +75,34 @@ export function readLong(view: DataView, at: number): number {
 
 /** A running sum modulo 2^64 in two halves, so that a change costs no bigint. */
 export class DigestSum {
+  /** 0 … 2^32 − 1 */
   #low = 0;
+  /** Signed 32 bits. */
   #high = 0;
+
+  static of(value: bigint): DigestSum {
+    const sum = new DigestSum();
+    sum.#low = Number(BigInt.asUintN(32, value));
+    sum.#high = Number(BigInt.asIntN(32, value >> 32n));
+    return sum;
+  }
+
+  copy(): DigestSum {
+    const copy = new DigestSum();
+    copy.#low = this.#low;
+    copy.#high = this.#high;
+    return copy;
+  }
+
+  equals(other: DigestSum): boolean {
+    return this.#low === other.#low && this.#high === other.#high;
+  }
+
+  /** Appends the sum as eight bytes. */
+  write(writer: JuteWriter): void {
+    writer.int(this.#high);
+    writer.int(this.#low);
+  }
 
   /** Adds a difference of node digests: between −2^32 and 2^32. */
   add(difference: number): void {

@@ -25,8 +25,15 @@ export class NodeContent {
     this.#nodes = nodes;
   }
 
-  /** Gives the node its name, path[nameStart, nameEnd), and its data. */
-  initialise(node: NodeId, path: Uint8Array, nameStart: number, nameEnd: number, data: Uint8Array | null): void {
+  /** Gives the node its name, path[nameStart, nameEnd), and its data. Their CRC-32 matters only if they are shared. */
+  initialise(
+    node: NodeId,
+    path: Uint8Array,
+    nameStart: number,
+    nameEnd: number,
+    data: Uint8Array | null,
+    dataCrc: number,
+  ): void {
     const nameLength = nameEnd - nameStart;
     const block = this.#store.allocate(nameLength + inlineLength(data));
     const nodes = this.#nodes;
@@ -34,23 +41,23 @@ export class NodeContent {
     nodes.setInt(node, Row.nameLength, nameLength);
     nodes.setInt(node, Row.value, 0);
     copy(path, nameStart, nameEnd, this.#store.bytes(block), this.#store.offset(block));
-    this.#putData(node, block, nameLength, data);
+    this.#putData(node, block, nameLength, data, dataCrc);
   }
 
-  setData(node: NodeId, data: Uint8Array | null): void {
+  setData(node: NodeId, data: Uint8Array | null, dataCrc: number): void {
     const store = this.#store;
     const block = this.#nodes.int(node, Row.block);
     const nameLength = this.#nodes.int(node, Row.nameLength);
     const sizeBytes = nameLength + inlineLength(data);
     const former = this.#nodes.int(node, Row.value) >>> 0;
     if (store.isSameClass(block, sizeBytes)) {
-      this.#putData(node, block, nameLength, data);
+      this.#putData(node, block, nameLength, data, dataCrc);
     } else {
       const other = store.allocate(sizeBytes);
       const nameStart = store.offset(block);
       copy(store.bytes(block), nameStart, nameStart + nameLength, store.bytes(other), store.offset(other));
       this.#nodes.setInt(node, Row.block, other);
-      this.#putData(node, other, nameLength, data);
+      this.#putData(node, other, nameLength, data, dataCrc);
       store.release(block);
     }
     if (former !== 0) {
@@ -58,11 +65,11 @@ export class NodeContent {
     }
   }
 
-  #putData(node: NodeId, block: number, nameLength: number, data: Uint8Array | null): void {
+  #putData(node: NodeId, block: number, nameLength: number, data: Uint8Array | null, dataCrc: number): void {
     const nodes = this.#nodes;
     nodes.setInt(node, Row.dataLength, data === null ? -1 : data.length);
-    if (data !== null && data.length >= SHARED_VALUE_BYTES_MIN) {
-      nodes.setInt(node, Row.value, this.#values.take(data));
+    if (data !== null && isShared(data)) {
+      nodes.setInt(node, Row.value, this.#values.take(data, dataCrc));
       return;
     }
     nodes.setInt(node, Row.value, 0);
@@ -194,9 +201,14 @@ export class NodeContent {
   }
 }
 
+/** Whether equal data are kept once: they are looked up by their CRC-32. */
+export function isShared(data: Uint8Array): boolean {
+  return data.length >= SHARED_VALUE_BYTES_MIN;
+}
+
 /** Bytes of the data that lie behind the name. */
 function inlineLength(data: Uint8Array | null): number {
-  return data === null || data.length >= SHARED_VALUE_BYTES_MIN ? 0 : data.length;
+  return data === null || isShared(data) ? 0 : data.length;
 }
 
 function copy(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {

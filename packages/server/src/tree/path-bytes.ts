@@ -16,8 +16,14 @@ export class PathBytes {
   /** Length of the parent's path: the offset of the last slash; −1 when the path has none. */
   parentLength = -1;
   parentCrc = 0;
+  /** What was encoded last: a write looks up its path several times in a row. */
+  #path: string | null = null;
 
   encode(path: string): void {
+    if (path === this.#path) {
+      return;
+    }
+    this.#path = path;
     const chars = path.length;
     if (chars > this.bytes.length) {
       this.bytes = new Uint8Array(chars * 2);

@@ -49,6 +49,15 @@ export abstract class ReadableTree {
     return this.digestSum.value;
   }
 
+  /** The digest as it is now, to be compared or carried on. */
+  copyDigest(): DigestSum {
+    return this.digestSum.copy();
+  }
+
+  hasDigest(expected: DigestSum): boolean {
+    return this.digestSum.equals(expected);
+  }
+
   /** The node of exactly that path; "" and "/" are the root. 0 when there is none. */
   find(path: string): NodeId {
     this.encodedPath.encode(path);

@@ -5,7 +5,6 @@
  * A value is a block of the ByteStore: uses, CRC-32 and length (4 bytes each), then the bytes.
  */
 import type { ByteStore } from './byte-store.ts';
-import { crc32 } from './crc32.ts';
 import { HashTable } from './hash-table.ts';
 
 /** Below this, sharing would cost more than it saves; such values lie beside the node's name. */
@@ -25,8 +24,8 @@ export class SharedValues {
   }
 
   /** Counts one more use of the value, which is stored if it is new; returns its address, never 0. */
-  take(data: Uint8Array): number {
-    const crc = crc32(data, 0, data.length, 0) | 0;
+  take(data: Uint8Array, dataCrc: number): number {
+    const crc = dataCrc | 0;
     const known = this.#find(data, crc);
     const store = this.#store;
     if (known !== 0) {

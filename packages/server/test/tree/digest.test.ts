@@ -1,8 +1,9 @@
 import { crc32 as zlibCrc32 } from 'node:zlib';
+import { JuteWriter } from '@treekeeper/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { crc32, crc32OfSixty } from '../../src/tree/crc32.ts';
-import { contentCrc, DigestSum, nodeDigest, readLong, writeLong } from '../../src/tree/digest.ts';
+import { crc32, crc32Joined, crc32OfSixty } from '../../src/tree/crc32.ts';
+import { contentCrc, DigestSum, dataCrcOf, nodeDigest, readLong, writeLong } from '../../src/tree/digest.ts';
 import { PathBytes } from '../../src/tree/path-bytes.ts';
 
 const u32 = fc.nat(0xffffffff);
@@ -23,6 +24,25 @@ describe('crc32', () => {
 
   test('of no bytes is the seed', () => {
     expect(crc32(new Uint8Array(5), 3, 3, 77)).toBe(77);
+  });
+
+  test('of two ranges joined is that of both', () => {
+    const bytes = fc.uint8Array({ maxLength: 5000, size: 'max' });
+    const run = fc.property(bytes, bytes, (a, b) => {
+      expect(crc32Joined(zlibCrc32(a), zlibCrc32(b), b.length)).toBe(zlibCrc32(Buffer.concat([a, b])));
+    });
+    fc.assert(run);
+  });
+
+  test('of two ranges joined, at lengths beyond 32 bits of bits', () => {
+    const million = Buffer.alloc(1 << 20);
+    let zeros = zlibCrc32('x');
+    let nothing = 0;
+    for (let i = 0; i < 600; i++) {
+      zeros = zlibCrc32(million, zeros);
+      nothing = zlibCrc32(million, nothing);
+    }
+    expect(crc32Joined(zlibCrc32('x'), nothing, 600 * million.length)).toBe(zeros);
   });
 
   test('of sixty bytes of a view, likewise', () => {
@@ -62,19 +82,21 @@ describe('nodeDigest', () => {
       stat.writeInt32BE(value, 40 + 4 * i);
     });
     stat.writeBigInt64BE(-9n, 52);
-    const content = contentCrc('/é', Buffer.from('data'));
+    const content = contentCrc('/é', zlibCrc32('data'), 4);
     expect(content).toBe(zlibCrc32(Buffer.from('/édata')));
     expect(nodeDigest('/é', content, 1, 2, 3, 4, 5, 6, 7, 8, -9n)).toBe(zlibCrc32(stat, content));
   });
 
   test('of the root is the same under both names; null data count as none', () => {
-    expect(contentCrc('/', null)).toBe(0);
-    expect(contentCrc('', Buffer.alloc(0))).toBe(0);
-    expect(contentCrc('/', Buffer.from('x'))).toBe(contentCrc('', Buffer.from('x')));
+    expect(contentCrc('/', dataCrcOf(null), 0)).toBe(0);
+    expect(contentCrc('', dataCrcOf(Buffer.alloc(0)), 0)).toBe(0);
+    const crc = dataCrcOf(Buffer.from('x'));
+    expect(contentCrc('/', crc, 1)).toBe(crc);
+    expect(contentCrc('', crc, 1)).toBe(crc);
   });
 
   test('trap 28: of the fresh tree add up; /zookeeper has a share, below it there is none', () => {
-    const of = (path: string) => nodeDigest(path, contentCrc(path, null), 0, 0, 0, 0, 0, 0, 0, 0, 0n);
+    const of = (path: string) => nodeDigest(path, contentCrc(path, 0, 0), 0, 0, 0, 0, 0, 0, 0, 0, 0n);
     expect(of('/') + of('/zookeeper')).toBe(1371985504);
     expect(of('/zookeeper/config')).toBe(0);
     expect(of('/zookeeperx')).not.toBe(0);
@@ -94,7 +116,22 @@ describe('DigestSum', () => {
         sum.add(each);
         expected = BigInt.asIntN(64, expected + BigInt(each));
         expect(sum.value).toBe(expected);
+        expect(sum.equals(DigestSum.of(expected))).toBe(true);
+        expect(sum.equals(DigestSum.of(expected ^ (1n << 40n)))).toBe(false);
       }
+    });
+    fc.assert(run);
+  });
+
+  test('is written as a long; a copy goes its own way', () => {
+    const run = fc.property(fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), (value) => {
+      const writer = new JuteWriter();
+      const sum = DigestSum.of(value);
+      const copy = sum.copy();
+      copy.add(1);
+      sum.write(writer);
+      expect(writer.copy().readBigInt64BE()).toBe(value);
+      expect(copy.value).toBe(BigInt.asIntN(64, value + 1n));
     });
     fc.assert(run);
   });
