@@ -111,7 +111,7 @@ function issueText({ message, path }: SchemaIssue): string {
 }
 
 /** Encodes, and says whose value it was if that fails. */
-export function encodeValue(codec: Codec<never, never>, value: unknown, operation: string, path: string) {
+export function encodeValue(codec: Codec<unknown, never>, value: unknown, operation: string, path: string) {
   if (value === null) {
     return null;
   }

@@ -213,9 +213,10 @@ export class TreekeeperError extends Error {
     const row = errorTable[code];
     const { operation, path } = details;
     const what = [operation, path].filter((part) => part !== undefined).join(' ');
-    super(`${what === '' ? '' : `${what}: `}${code}: ${details.message ?? `${row.meaning}; ${row.remedy}`}`, {
-      cause: details.cause,
-    });
+    super(
+      `${what === '' ? '' : `${what}: `}${code}: ${details.message ?? `${row.meaning}; ${row.remedy}`}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
     this.code = code;
     this.retry = details.retry ?? row.retry;
     this.path = path;

@@ -1,7 +1,10 @@
 /** @treekeeper/client: what programs import. */
 export { OPEN_ACL, Perms, READ_ACL } from '@treekeeper/protocol';
+export { CREATOR_ALL_ACL, digestId } from './acl.ts';
 export type { Client } from './client.ts';
 export { bytes, type Codec, json, nullableBytes, utf8 } from './codec.ts';
+export { connect } from './connect.ts';
+export type { EventMessage, OperationMessage, StateMessage } from './diagnostics.ts';
 export {
   type ErrorDetails,
   isTreekeeperError,
@@ -9,6 +12,7 @@ export {
   TreekeeperError,
   type TreekeeperErrorCode,
 } from './errors.ts';
+export { nodeResolver, nodeTransport } from './node-transport.ts';
 export type { AuthEntry, ConnectOptions, DigestMd5Options, GssapiOptions, SessionCredentials } from './options.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts';
 export type { TlsSettings } from './tls.ts';

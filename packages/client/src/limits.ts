@@ -38,6 +38,10 @@ export const limits = {
   retryAttemptsMax: 10,
   retryDelayMinMs: 20,
   retryDelayMaxMs: 1_000,
+  /** Requests at a time of calls that go over a whole subtree. */
+  subtreeWindow: 500,
+  /** How often create makes missing parents, which somebody else may remove at once. */
+  createParentsAttemptsMax: 5,
   /** The least capacity of a batch of requests on its way into a socket. */
   batchBytesMin: 1_024,
 } as const;

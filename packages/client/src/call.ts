@@ -1,0 +1,197 @@
+import { operationChannel } from './diagnostics.ts';
+import type { Driver } from './driver.ts';
+import { TreekeeperError } from './errors.ts';
+import { limits } from './limits.ts';
+import type { RequestFailure, SessionRequest, WatchRegistration, WireOperation } from './session/types.ts';
+import type { CallOptions, RetryPolicy } from './types.ts';
+
+/** The options of a call with its deadline as a point in time, so that parts of it can share it. */
+export interface CallTerms {
+  readonly signal: AbortSignal | undefined;
+  /** On the driver's clock. */
+  readonly deadlineMs: number;
+  readonly retry: RetryPolicy | false;
+}
+
+/** What to make of an outcome. */
+export interface CallHandlers<Reply, Result> {
+  /** May throw TreekeeperError. */
+  finish(reply: Reply): Result | Promise<Result>;
+  /** Turns a failure into a result; undefined leaves it one. */
+  rescue?(failure: RequestFailure): { readonly result: Result } | undefined;
+}
+
+/** One call through all its attempts: a request of the session, and the promise behind it. */
+export class Call implements SessionRequest {
+  readonly kind = 'request';
+  readonly operation: WireOperation;
+  readonly body: unknown;
+  readonly watch: WatchRegistration | null;
+  readonly deadlineMs: number;
+  readonly name: string;
+  readonly path: string | undefined;
+  phase: SessionRequest['phase'] = 'new';
+  xid = 0;
+  encoded: Uint8Array | null = null;
+  failure: RequestFailure | null = null;
+  value: unknown = undefined;
+  zxid: bigint | null = null;
+  requestBytes = 0;
+  replyBytes = 0;
+  readonly #driver: Driver;
+  readonly #terms: CallTerms;
+  readonly #handlers: CallHandlers<never, unknown>;
+  readonly #resolve: (value: unknown) => void;
+  readonly #reject: (error: unknown) => void;
+  readonly #startMs: number;
+  #attempts = 1;
+  #retryTimer: NodeJS.Timeout | null = null;
+  #onAbort: (() => void) | null = null;
+
+  constructor(
+    driver: Driver,
+    operation: WireOperation,
+    body: unknown,
+    name: string,
+    path: string | undefined,
+    terms: CallTerms,
+    watch: WatchRegistration | null,
+    handlers: CallHandlers<never, unknown>,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#driver = driver;
+    this.operation = operation;
+    this.body = body;
+    this.name = name;
+    this.path = path;
+    this.#terms = terms;
+    this.deadlineMs = terms.deadlineMs;
+    this.watch = watch;
+    this.#handlers = handlers;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#startMs = operationChannel.hasSubscribers ? performance.now() : 0;
+  }
+
+  start(): void {
+    const { signal } = this.#terms;
+    if (signal !== undefined) {
+      if (signal.aborted) {
+        this.failure = { code: 'ABORTED', retry: 'safe', message: undefined, cause: signal.reason };
+        this.#reject(this.#error(this.failure));
+        return;
+      }
+      this.#onAbort = () => this.#abort(signal.reason);
+      signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    this.#driver.submit(this);
+  }
+
+  /** The session is done with it. */
+  settle(): void {
+    const { failure } = this;
+    if (failure === null) {
+      this.#succeed();
+      return;
+    }
+    const rescued = this.#handlers.rescue?.(failure);
+    if (rescued !== undefined) {
+      this.#end();
+      this.#resolve(rescued.result);
+      return;
+    }
+    const error = this.#error(failure);
+    const delayMs = this.#delayMs(error);
+    if (delayMs === null) {
+      this.#end();
+      this.#reject(error);
+      return;
+    }
+    this.#attempts++;
+    this.phase = 'new';
+    this.failure = null;
+    this.#retryTimer = setTimeout(() => {
+      this.#retryTimer = null;
+      this.#driver.submit(this);
+    }, delayMs);
+  }
+
+  #succeed(): void {
+    this.#end();
+    try {
+      this.#resolve(this.#handlers.finish(this.value as never));
+    } catch (error) {
+      this.#reject(error);
+    }
+  }
+
+  #abort(cause: unknown): void {
+    this.#onAbort = null;
+    if (this.#retryTimer === null) {
+      this.#driver.abandon(this, cause);
+      return;
+    }
+    clearTimeout(this.#retryTimer);
+    this.#retryTimer = null;
+    this.failure = { code: 'ABORTED', retry: undefined, message: undefined, cause };
+    this.#end();
+    this.#reject(this.#error(this.failure));
+  }
+
+  /** Before the next attempt; null if there shall be none. */
+  #delayMs(error: TreekeeperError): number | null {
+    const { retry, deadlineMs } = this.#terms;
+    if (retry === false || error.code === 'TIMEOUT' || error.code === 'ABORTED') {
+      return null;
+    }
+    const { attemptsMax = limits.retryAttemptsMax, when } = retry;
+    const isWanted =
+      when === undefined ? error.retry === 'safe' && error.code !== 'NOT_READ_ONLY' : when(error, this.#attempts);
+    if (!isWanted || this.#attempts >= attemptsMax) {
+      return null;
+    }
+    const delayMs = backoffMs(retry, this.#attempts);
+    return this.#driver.nowMs + delayMs < deadlineMs ? delayMs : null;
+  }
+
+  #end(): void {
+    if (this.#onAbort !== null) {
+      this.#terms.signal?.removeEventListener('abort', this.#onAbort);
+      this.#onAbort = null;
+    }
+    if (operationChannel.hasSubscribers) {
+      operationChannel.publish({
+        operation: this.name,
+        path: this.path ?? null,
+        latencyMs: this.#startMs === 0 ? 0 : performance.now() - this.#startMs,
+        requestBytes: this.requestBytes,
+        replyBytes: this.replyBytes,
+        retries: this.#attempts - 1,
+        errorCode: this.failure?.code ?? null,
+        sessionId: this.#driver.session.sessionId,
+        server: this.#driver.server,
+      });
+    }
+  }
+
+  #error({ code, retry, message, cause }: RequestFailure): TreekeeperError {
+    const { name: operation, path, zxid } = this;
+    return new TreekeeperError(code, { operation, path, zxid: zxid ?? undefined, retry, message, cause });
+  }
+}
+
+/** How long to wait after so many attempts. */
+export function backoffMs(policy: RetryPolicy, attempts: number): number {
+  const { delayMinMs = limits.retryDelayMinMs, delayMaxMs = limits.retryDelayMaxMs } = policy;
+  return Math.min(delayMaxMs, delayMinMs * 2 ** (attempts - 1)) * (1 - Math.random() / 2);
+}
+
+/** The terms of a call that begins now. */
+export function termsOf(driver: Driver, options: CallOptions | undefined): CallTerms {
+  if (options === undefined) {
+    return driver.usualTerms();
+  }
+  const { signal, timeoutMs = driver.settings.requestTimeoutMs, retry = driver.settings.retry } = options;
+  return { signal, deadlineMs: driver.nowMs + timeoutMs, retry };
+}

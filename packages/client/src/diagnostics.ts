@@ -1,0 +1,57 @@
+/** What can be listened to with `node:diagnostics_channel`; docs/reference/client-diagnostics.md. */
+import { channel } from 'node:diagnostics_channel';
+import type { TreekeeperErrorCode } from './errors.ts';
+import type { SessionState, WatchEventType } from './types.ts';
+
+/**
+ * Published on channel `treekeeper:client:operation` when a call is over.
+ *
+ * @example
+ * ```ts
+ * const seen: OperationMessage[] = [];
+ * const listener = (message: unknown): void => void seen.push(message as OperationMessage);
+ * subscribe('treekeeper:client:operation', listener);
+ * await client.exists('/');
+ * unsubscribe('treekeeper:client:operation', listener);
+ * console.assert(seen[0]?.operation === 'exists' && seen[0].errorCode === null && seen[0].latencyMs >= 0);
+ * ```
+ */
+export interface OperationMessage {
+  /** The method: `get`, `create`, ... Those made of several requests publish each of them. */
+  readonly operation: string;
+  /** As the caller gave it; null for operations without one. */
+  readonly path: string | null;
+  /** From the call to its end, repetitions and waiting included. */
+  readonly latencyMs: number;
+  readonly requestBytes: number;
+  readonly replyBytes: number;
+  /** Attempts after the first. */
+  readonly retries: number;
+  /** Null: it succeeded. */
+  readonly errorCode: TreekeeperErrorCode | null;
+  readonly sessionId: bigint;
+  /** `host:port` of the server at the end of the call; null without one. */
+  readonly server: string | null;
+}
+
+/** Published on channel `treekeeper:client:state` when the session's state has changed. */
+export interface StateMessage {
+  readonly state: SessionState;
+  /** Why, where there is something to say. */
+  readonly reason: string | null;
+  readonly sessionId: bigint;
+  readonly server: string | null;
+}
+
+/** Published on channel `treekeeper:client:event` for every watch event that is delivered. */
+export interface EventMessage {
+  readonly type: WatchEventType;
+  /** From the real root. */
+  readonly path: string;
+  readonly zxid: bigint | null;
+  readonly sessionId: bigint;
+}
+
+export const operationChannel = channel('treekeeper:client:operation');
+export const stateChannel = channel('treekeeper:client:state');
+export const eventChannel = channel('treekeeper:client:event');

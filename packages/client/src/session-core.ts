@@ -1,0 +1,12 @@
+import type { Driver } from './driver.ts';
+import { WatchInterest } from './persistent-watch.ts';
+
+/** What all views of one session share. */
+export interface SessionCore {
+  readonly driver: Driver;
+  readonly interest: WatchInterest;
+}
+
+export function sessionCore(driver: Driver): SessionCore {
+  return { driver, interest: new WatchInterest() };
+}
