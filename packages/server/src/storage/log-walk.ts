@@ -1,4 +1,4 @@
-/** Transactions from the log on disk, for a learner that lags further behind than memory reaches (quorum-protocol.md §5.6). */
+/** Transactions from the log on disk, for learners that lag further behind than memory (quorum-protocol.md §5.6). */
 import { zxidHex } from '@treekeeper/protocol';
 import { AssertionFailure } from '../assert.ts';
 import type { Disk } from '../io/disk.ts';

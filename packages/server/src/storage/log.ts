@@ -159,7 +159,7 @@ export class TxnLog {
     // Not strictly rising: Apache ZooKeeper 3.9 and later leaders give one zxid to two records (§2.2).
     assert(zxid >= this.#lastAppended, 'transactions are logged in order');
     if (!isSuccessor(this.#lastAppended, zxid)) {
-      this.#contiguousFrom = zxid;
+      this.#contiguousFrom = Math.max(zxid, this.#lastAppended + 1);
     }
     this.#lastAppended = zxid;
     const batch = this.#batchFor(zxid);

@@ -218,9 +218,9 @@ class Recovery {
     }
     const { header, digest } = split;
     if (this.#lastRead === null || !isProvenSuccessor(this.#lastRead, header.zxid, this.#snapshotZxids)) {
-      this.#contiguousFrom = header.zxid;
+      this.#contiguousFrom = Math.max(header.zxid, (this.#lastRead ?? 0) + 1);
     }
-    this.#lastRead = header.zxid;
+    this.#lastRead = Math.max(header.zxid, this.#lastRead ?? 0);
     if (this.#skipping && header.zxid < this.#replayFrom) {
       return;
     }
