@@ -1,8 +1,9 @@
 /** The database behind a SNAP packet (quorum-protocol.md §5.6), from Java and from us, in pieces of any size. */
-import { type ACL, JuteError, JuteWriter } from '@treekeeper/protocol';
+import { type ACL, JuteError, JuteWriter, SNAP_STREAM_END } from '@treekeeper/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { CLOSING_TEXT, IncomingSnapshot, OutgoingSnapshot } from '../../src/storage/snapshot-stream.ts';
+import { SnapshotStreamReader } from '../../src/storage/snapshot-stream-reader.ts';
+import { SnapshotStreamWriter } from '../../src/storage/snapshot-stream-writer.ts';
 import { goldenJson, ListSource, node, nodesText, type RecordedNode, RecordingSink } from './support.ts';
 
 const STREAMS = goldenJson<Record<string, string>>('quorum/snapshot-streams.json');
@@ -12,7 +13,7 @@ const FIELD_BYTES_MAX = 0xfffff;
 
 function closing(): Buffer {
   const writer = new JuteWriter();
-  writer.ustring(CLOSING_TEXT);
+  writer.ustring(SNAP_STREAM_END);
   return writer.copy();
 }
 
@@ -24,7 +25,7 @@ class EndingSource extends ListSource {
 }
 
 function outgoing(source: EndingSource, sliceBytes = 100): Buffer {
-  const snapshot = new OutgoingSnapshot(source, sliceBytes);
+  const snapshot = new SnapshotStreamWriter(source, sliceBytes);
   const slices: Uint8Array[] = [];
   for (let slice = snapshot.next(); slice !== null; slice = snapshot.next()) {
     slices.push(slice);
@@ -35,7 +36,7 @@ function outgoing(source: EndingSource, sliceBytes = 100): Buffer {
 /** Takes the bytes in pieces that end at `cuts`; each piece is scribbled over afterwards. */
 function take(bytes: Buffer, cuts: readonly number[] = []): { sink: RecordingSink; rest: number } {
   const sink = new RecordingSink();
-  const incoming = new IncomingSnapshot(sink, FIELD_BYTES_MAX);
+  const incoming = new SnapshotStreamReader(sink, FIELD_BYTES_MAX);
   const ends = [...new Set([...cuts.map((cut) => cut % bytes.length), bytes.length])].sort((a, b) => a - b);
   let from = 0;
   let rest = 0;
@@ -154,7 +155,7 @@ test('any database, in slices of any size, cut into any pieces', () => {
 
 test('an outgoing snapshot that is no longer wanted ends once', () => {
   const source = new EndingSource(5, [node(''), node('/a', Buffer.alloc(300)), node('/b')]);
-  const snapshot = new OutgoingSnapshot(source, 50);
+  const snapshot = new SnapshotStreamWriter(source, 50);
   expect(snapshot.zxid).toBe(5);
   expect(snapshot.next()).not.toBeNull();
   snapshot.end();
@@ -165,7 +166,7 @@ test('an outgoing snapshot that is no longer wanted ends once', () => {
 
 describe('what is no snapshot', () => {
   function refusal(bytes: Buffer): string {
-    const incoming = new IncomingSnapshot(new RecordingSink(), FIELD_BYTES_MAX);
+    const incoming = new SnapshotStreamReader(new RecordingSink(), FIELD_BYTES_MAX);
     try {
       incoming.take(bytes, 0);
     } catch (error) {
@@ -219,7 +220,7 @@ describe('what is no snapshot', () => {
       fc.property(fc.nat(used.length - 1), fc.nat(255), fc.nat(used.length), (at, value, cut) => {
         const bytes = Buffer.from(used);
         bytes[at] = value;
-        const incoming = new IncomingSnapshot(new RecordingSink(), FIELD_BYTES_MAX);
+        const incoming = new SnapshotStreamReader(new RecordingSink(), FIELD_BYTES_MAX);
         try {
           incoming.take(bytes.subarray(0, cut), 0);
           incoming.take(bytes.subarray(cut), 0);

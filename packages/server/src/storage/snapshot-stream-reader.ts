@@ -1,61 +1,8 @@
-/** A database on its way from a leader to a learner: what stands behind a SNAP packet (quorum-protocol.md §5.6). */
-import { ACL, JuteError, JuteReader, JuteWriter, StatPersisted } from '@treekeeper/protocol';
+/** A database on its way from a leader: what stands behind a SNAP packet (quorum-protocol.md §5.6). */
+import { ACL, JuteError, JuteReader, SNAP_STREAM_END, StatPersisted } from '@treekeeper/protocol';
 import { AssertionFailure } from '../assert.ts';
-import { END_OF_SECTION, type SnapshotSource, writeTables } from './snapshot.ts';
+import { END_OF_SECTION } from './snapshot.ts';
 import type { SnapshotSink } from './snapshot-reader.ts';
-
-/** Behind the last node: the learner has everything. Of the protocol, as it is spelled. */
-export const CLOSING_TEXT = 'BenWasHere';
-
-/** The tables of a server, for one snapshot. */
-export interface StreamSource extends SnapshotSource {
-  /** No more will be read. */
-  end(): void;
-}
-
-/** A snapshot on its way out. It may change while it is sent: what comes behind it evens that out. */
-export class OutgoingSnapshot {
-  readonly #source: StreamSource;
-  readonly #sliceBytes: number;
-  readonly #writer: JuteWriter;
-  #state: 'begun' | 'nodes' | 'ended' = 'begun';
-
-  constructor(source: StreamSource, sliceBytes: number) {
-    this.#source = source;
-    this.#sliceBytes = sliceBytes;
-    this.#writer = new JuteWriter(sliceBytes * 2);
-  }
-
-  get zxid(): number {
-    return this.#source.zxid;
-  }
-
-  /** About `sliceBytes` more, for the caller to keep; the first slice has all sessions and ACLs. Null: that was all. */
-  next(): Uint8Array | null {
-    if (this.#state === 'ended') {
-      return null;
-    }
-    const writer = this.#writer;
-    writer.clear();
-    if (this.#state === 'begun') {
-      writeTables(writer, this.#source);
-      this.#state = 'nodes';
-    }
-    if (!this.#source.writeNodes(writer, this.#sliceBytes)) {
-      writer.ustring(END_OF_SECTION);
-      this.end();
-    }
-    return writer.copy();
-  }
-
-  /** No more is wanted. */
-  end(): void {
-    if (this.#state !== 'ended') {
-      this.#state = 'ended';
-      this.#source.end();
-    }
-  }
-}
 
 /** What is read next, in the order of the stream. */
 type Part = 'session count' | 'session' | 'ACL count' | 'ACL' | 'ACL entry' | 'node' | 'closing text' | 'done';
@@ -67,7 +14,7 @@ const SLASH = 0x2f;
  * A snapshot on its way in: hands what it holds to the sink, as it comes. The bytes arrive in pieces of any size; of a
  * part that is not whole yet they are kept.
  */
-export class IncomingSnapshot {
+export class SnapshotStreamReader {
   readonly #sink: SnapshotSink;
   readonly #fieldBytesMax: number;
   readonly #reader: JuteReader;
@@ -164,7 +111,7 @@ export class IncomingSnapshot {
         return isEnd || at + path > end ? path : path + this.#fieldSize(bytes, at, path, end) + NODE_TAIL_BYTES;
       }
       case 'closing text':
-        return 4 + CLOSING_TEXT.length;
+        return 4 + SNAP_STREAM_END.length;
       case 'done':
         return 0;
     }
@@ -246,9 +193,12 @@ export class IncomingSnapshot {
 
   #closing(reader: JuteReader): void {
     const length = reader.int();
-    const text = length === CLOSING_TEXT.length ? reader.text(length) : null;
-    if (text !== CLOSING_TEXT) {
-      throw this.#error('OUT_OF_RANGE', `${JSON.stringify(text)} of ${length} bytes where '${CLOSING_TEXT}' belongs`);
+    const text = length === SNAP_STREAM_END.length ? reader.text(length) : null;
+    if (text !== SNAP_STREAM_END) {
+      throw this.#error(
+        'OUT_OF_RANGE',
+        `${JSON.stringify(text)} of ${length} bytes where '${SNAP_STREAM_END}' belongs`,
+      );
     }
     this.#part = 'done';
   }
