@@ -81,6 +81,7 @@ export class SocketConnection implements Connection {
   readonly secure: boolean;
   readonly certificateSubject: string | null;
   readonly #socket: Socket;
+  #wantsPause = false;
 
   constructor(socket: Socket, push: (input: Input) => void, secure: boolean, certificateSubject: string | null) {
     this.#socket = socket;
@@ -90,7 +91,12 @@ export class SocketConnection implements Connection {
     this.certificateSubject = certificateSubject;
     socket.setNoDelay(true);
     push({ kind: 'client-open', connection: this });
-    socket.on('data', (bytes: Buffer) => push({ kind: 'client-data', connection: this, bytes }));
+    socket.on('data', (bytes: Buffer) => {
+      if (this.#wantsPause) {
+        socket.pause();
+      }
+      push({ kind: 'client-data', connection: this, bytes });
+    });
     socket.on('drain', () => push({ kind: 'client-drained', connection: this }));
     socket.on('error', () => {}); // 'close' follows, and says all there is to say
     socket.once('close', () => push({ kind: 'client-gone', connection: this }));
@@ -108,7 +114,11 @@ export class SocketConnection implements Connection {
   }
 
   close(): void {
-    this.#socket.destroySoon();
+    if (this.secure || this.#socket.writableLength > 0) {
+      this.#socket.destroySoon();
+    } else {
+      this.#socket.destroy(); // the system has all that was written: closing sends it, and needs no shutdown before
+    }
   }
 
   /** Closes without sending what is waiting. */
@@ -116,12 +126,19 @@ export class SocketConnection implements Connection {
     this.#socket.destroy();
   }
 
+  /**
+   * The socket is paused when it has more to read: a handshake pauses its connection until the session is there, and
+   * few clients send anything meanwhile.
+   */
   pauseReading(): void {
-    this.#socket.pause();
+    this.#wantsPause = true;
   }
 
   resumeReading(): void {
-    this.#socket.resume();
+    this.#wantsPause = false;
+    if (this.#socket.isPaused()) {
+      this.#socket.resume();
+    }
   }
 }
 
