@@ -105,6 +105,10 @@ class WorldSink implements RecoverySink {
     this.world.tree.loadNode(path, data, aclId, stat);
   }
 
+  encodedNode(bytes: Buffer, start: number): void {
+    this.world.tree.loadEncodedNode(bytes, start);
+  }
+
   snapshotLoaded(zxid: number, digest: SnapshotDigest | null): void {
     this.world.tree.finishLoading();
     this.snapshotLoadedMs = this.#elapsedMs();

@@ -6,11 +6,11 @@
 import {
   type ACL,
   ErrorNumber,
-  type JuteWriter,
+  JuteWriter,
   type OwnerRules,
   ownerKind,
   READ_ACL,
-  type StatPersisted,
+  StatPersisted,
 } from '@treekeeper/protocol';
 import { crc32Joined, crc32OfSixty } from './crc32.ts';
 import { countsInDigest, dataCrcOf } from './digest.ts';
@@ -80,7 +80,7 @@ export class DataTree extends ReadableTree {
 
   #addBuiltIn(path: string, acl: readonly ACL[] | null, aversion: number): void {
     this.encodedPath.encode(path);
-    const node = this.#add(this.index.findParent(this.encodedPath), path, EMPTY, 0, this.acls.take(acl));
+    const node = this.#add(this.index.findParent(this.encodedPath), EMPTY, 0, this.acls.take(acl));
     this.nodes.setInt(node, Row.aversion, aversion);
     this.#statChanged(node);
   }
@@ -116,7 +116,7 @@ export class DataTree extends ReadableTree {
     if (parent === 0) {
       return ErrorNumber.NO_NODE;
     }
-    const node = this.#add(parent, path, data, dataCrc, this.acls.take(acl));
+    const node = this.#add(parent, data, dataCrc, this.acls.take(acl));
     this.#setOwner(node, owner);
     const nodes = this.nodes;
     nodes.setLong(node, Row.czxid, zxid);
@@ -257,18 +257,18 @@ export class DataTree extends ReadableTree {
   }
 
   /** Adds a node under the path encoded last, with a stat of zeros that has no share in the digest yet. */
-  #add(parent: NodeId, path: string, data: Uint8Array | null, dataCrc: number, aclSlot: number): NodeId {
-    const { bytes, length, crc, parentLength } = this.encodedPath;
+  #add(parent: NodeId, data: Uint8Array | null, dataCrc: number, aclSlot: number): NodeId {
+    const { bytes, length, chars, crc, parentLength, isSystem } = this.encodedPath;
     const nodes = this.nodes;
     const node = nodes.allocate();
     nodes.setInt(node, Row.pathCrc, crc);
     nodes.setInt(node, Row.aclSlot, aclSlot);
-    nodes.setInt(node, Row.isDigested, this.#digestEnabled && countsInDigest(path) ? 1 : 0);
+    nodes.setInt(node, Row.isDigested, this.#digestEnabled && !isSystem ? 1 : 0);
     this.content.initialise(node, bytes, parentLength + 1, length, data, dataCrc);
     this.#contentChanged(node, dataCrc);
     nodes.linkChild(parent, node);
     this.index.insert(node, crc);
-    this.dataSize += path.length + this.dataLength(node);
+    this.dataSize += chars + this.dataLength(node);
     return node;
   }
 
@@ -332,29 +332,49 @@ export class DataTree extends ReadableTree {
    * the root has the path "". Throws Error when the parent is missing.
    */
   loadNode(path: string, data: Uint8Array | null, aclId: bigint, stat: StatPersisted): void {
-    this.encodedPath.encode(path);
+    const writer = new JuteWriter();
+    writer.ustring(path);
+    writer.buffer(data);
+    writer.long(aclId);
+    StatPersisted.encode(writer, stat);
+    this.loadEncodedNode(writer.bytes, 0);
+  }
+
+  /**
+   * The same, of a node as `writeNode` writes it, from bytes[start] on. No string, bigint or object is made of what goes
+   * from bytes to bytes: a million nodes have to come in within a second or two.
+   */
+  loadEncodedNode(bytes: Uint8Array, start: number): void {
+    const pathStart = start + 4;
+    const pathEnd = pathStart + readInt(bytes, start);
+    const dataStart = pathEnd + 4;
+    const dataLength = readInt(bytes, pathEnd);
+    const tail = dataStart + Math.max(dataLength, 0);
+    const data = dataLength < 0 ? null : new Uint8Array(bytes.buffer, bytes.byteOffset + dataStart, dataLength);
+    this.encodedPath.take(bytes, pathStart, pathEnd);
     let node = this.index.find(this.encodedPath);
     if (node === 0) {
       const parent = this.index.findParent(this.encodedPath);
       if (parent === 0) {
-        throw new Error(`${path} comes without its parent`);
+        throw new Error(`${this.encodedPath.text} comes without its parent`);
       }
-      node = this.#add(parent, path, data, this.#crcOf(data), this.acls.takeById(aclId));
+      const slot = this.acls.takeByIdWords(readInt(bytes, tail), readInt(bytes, tail + 4));
+      node = this.#add(parent, data, this.#crcOf(data), slot);
     } else {
       this.acls.release(this.nodes.int(node, Row.aclSlot));
-      this.nodes.setInt(node, Row.aclSlot, this.acls.takeById(aclId));
+      this.nodes.setInt(node, Row.aclSlot, this.acls.takeByIdWords(readInt(bytes, tail), readInt(bytes, tail + 4)));
       this.#replaceData(node, data, this.#crcOf(data));
     }
-    const { nodes } = this;
-    nodes.setBigint(node, Row.czxid, stat.czxid);
-    nodes.setBigint(node, Row.mzxid, stat.mzxid);
-    nodes.setBigint(node, Row.pzxid, stat.pzxid);
-    nodes.setBigint(node, Row.ctimeMs, stat.ctime);
-    nodes.setBigint(node, Row.mtimeMs, stat.mtime);
-    nodes.setInt(node, Row.version, stat.version);
-    nodes.setInt(node, Row.cversion, stat.cversion);
-    nodes.setInt(node, Row.aversion, stat.aversion);
-    this.#setOwner(node, stat.ephemeralOwner);
+    const stat = tail + 8;
+    const view = this.nodes.view(node);
+    const row = this.nodes.offset(node);
+    // Here, too, pzxid is the last field of the stat; the owner, which is the last but one, is left to #setOwner.
+    copyWords(bytes, stat, view, row + Row.czxid, row + Row.pzxid);
+    copyWords(bytes, stat + 16, view, row + Row.ctimeMs, row + Row.owner);
+    copyWords(bytes, stat + 52, view, row + Row.pzxid, row + Row.ctimeMs);
+    const ownerHigh = readInt(bytes, stat + 44);
+    const ownerLow = readInt(bytes, stat + 48);
+    this.#setOwner(node, ownerHigh === 0 && ownerLow === 0 ? 0n : (BigInt(ownerHigh) << 32n) | BigInt(ownerLow >>> 0));
     this.#statChanged(node);
   }
 
@@ -380,6 +400,18 @@ export class DataTree extends ReadableTree {
     writeWords(writer, view, row + Row.czxid, row + Row.pzxid);
     writeWords(writer, view, row + Row.ctimeMs, row + Row.contentCrc);
     writeWords(writer, view, row + Row.pzxid, row + Row.ctimeMs);
+  }
+}
+
+function readInt(bytes: Uint8Array, at: number): number {
+  return (bytes[at] << 24) | (bytes[at + 1] << 16) | (bytes[at + 2] << 8) | bytes[at + 3];
+}
+
+/** Fills view[start, end) from bytes[from …]. */
+function copyWords(bytes: Uint8Array, from: number, view: DataView, start: number, end: number): void {
+  const shift = from - start;
+  for (let at = start; at < end; at += 4) {
+    view.setInt32(at, readInt(bytes, at + shift));
   }
 }
 

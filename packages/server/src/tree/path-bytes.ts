@@ -2,6 +2,8 @@
 import { BYTE_TABLE, crc32 } from './crc32.ts';
 
 const SLASH = 0x2f;
+const SYSTEM_PREFIX: Uint8Array = Buffer.from('/zookeeper/');
+const utf8Slice = Buffer.prototype.utf8Slice as (this: Uint8Array, start: number, end: number) => string;
 const utf8Write = Buffer.prototype.utf8Write as (this: Uint8Array, text: string, at: number, length: number) => number;
 
 /**
@@ -18,6 +20,36 @@ export class PathBytes {
   parentCrc = 0;
   /** What was encoded last: a write looks up its path several times in a row. */
   #path: string | null = null;
+
+  /** How many characters the path has in Java and JavaScript. */
+  chars = 0;
+
+  /** Takes a path that is UTF-8 already, source[start, end). What is not valid becomes U+FFFD, as in a string. */
+  take(source: Uint8Array, start: number, end: number): void {
+    this.#path = null;
+    const length = end - start;
+    if (length > this.bytes.length) {
+      this.bytes = new Uint8Array(length * 2);
+    }
+    const bytes = this.bytes;
+    let register = -1;
+    let slashAt = -1;
+    let registerAtSlash = -1;
+    for (let i = 0; i < length; i++) {
+      const byte = source[start + i];
+      if (byte >= 0x80) {
+        this.encode(utf8Slice.call(source, start, end));
+        return;
+      }
+      if (byte === SLASH) {
+        slashAt = i;
+        registerAtSlash = register;
+      }
+      bytes[i] = byte;
+      register = BYTE_TABLE[(register ^ byte) & 0xff] ^ (register >>> 8);
+    }
+    this.#finish(length, register, slashAt, registerAtSlash);
+  }
 
   encode(path: string): void {
     if (path === this.#path) {
@@ -45,11 +77,30 @@ export class PathBytes {
       bytes[i] = unit;
       register = BYTE_TABLE[(register ^ unit) & 0xff] ^ (register >>> 8);
     }
+    this.#finish(chars, register, slashAt, registerAtSlash);
+  }
+
+  #finish(length: number, register: number, slashAt: number, registerAtSlash: number): void {
+    this.chars = length;
     this.parentLength = slashAt;
     this.parentCrc = ~registerAtSlash >>> 0;
-    const isRoot = chars === 1 && slashAt === 0;
-    this.length = isRoot ? 0 : chars;
+    const isRoot = length === 1 && slashAt === 0;
+    this.length = isRoot ? 0 : length;
     this.crc = isRoot ? 0 : ~register >>> 0;
+  }
+
+  /** The path as a string. */
+  get text(): string {
+    return utf8Slice.call(this.bytes, 0, this.length);
+  }
+
+  /** Whether the path lies below /zookeeper: then the node has no share in the digest. */
+  get isSystem(): boolean {
+    const { bytes, length } = this;
+    if (length < SYSTEM_PREFIX.length || bytes[1] !== SYSTEM_PREFIX[1]) {
+      return false;
+    }
+    return SYSTEM_PREFIX.every((byte, i) => bytes[i] === byte);
   }
 
   #encodeUtf8(path: string): void {
@@ -58,6 +109,7 @@ export class PathBytes {
       this.bytes = new Uint8Array(length * 2);
     }
     utf8Write.call(this.bytes, path, 0, length);
+    this.chars = path.length;
     this.length = length;
     this.crc = crc32(this.bytes, 0, length, 0);
     this.parentLength = this.bytes.subarray(0, length).lastIndexOf(SLASH);

@@ -1,5 +1,5 @@
 /**
- * The traps of client-protocol.md §15 and of disk-format.md §10 are numbered; so are the tests that keep us out of them:
+ * The traps of client-protocol.md §15 and of disk-format.md §10 are numbered, and so are the tests that keep us out:
  * "trap 3: …", "traps 4 and 5: …", "… (trap 29)". Where a folder is about the other of the two, "disk-format trap 9: …".
  */
 import { readdirSync, readFileSync } from 'node:fs';

@@ -6,6 +6,7 @@ import {
   JuteWriter,
   OPEN_ACL,
   READ_ACL,
+  StatPersisted,
   ttlOwner,
 } from '@treekeeper/protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -148,10 +149,48 @@ describe('changes', () => {
 });
 
 describe('loading', () => {
+  /** As it lies in a snapshot, in the middle of other bytes. */
+  function loadEncoded(path: string, data: Uint8Array | null, aclId = -1n, stat = persisted): void {
+    const writer = new JuteWriter();
+    writer.long(-1n);
+    writer.ustring(path);
+    writer.buffer(data);
+    writer.long(aclId);
+    StatPersisted.encode(writer, stat);
+    tree.loadEncodedNode(writer.bytes, 8);
+  }
+
   const persisted = { czxid: 1n, mzxid: 2n, ctime: 3n, mtime: 4n, pzxid: 5n, ...NO_STAT };
 
   test('refuses a node without its parent', () => {
     expect(() => tree.loadNode('/a/b', null, -1n, persisted)).toThrow('/a/b comes without its parent');
+  });
+
+  test('a path looked up before is not taken for the one loaded', () => {
+    loadEncoded('/a', bytes('1'));
+    expect(tree.find('/a/b')).toBe(0);
+    loadEncoded('/c', bytes('2'));
+    expect(tree.find('/a/b')).toBe(0);
+    loadEncoded('/a/b', null);
+    expect(tree.path(tree.find('/a/b'))).toBe('/a/b');
+  });
+
+  test('encoded or not, names of any script: the same', () => {
+    const paths = ['', '/é', '/é/木星', '/zookeeper', '/zookeeper/x', '/zookeeperx', '/\u{1f4a9}'];
+    const other = new DataTree({ digestEnabled: true, ownerRules: tree.ownerRules });
+    for (const [i, path] of paths.entries()) {
+      const stat = { ...persisted, czxid: -1n - BigInt(i), cversion: i, ephemeralOwner: BigInt(i % 2) << 33n };
+      loadEncoded(path, bytes(`data ${path}`), BigInt(i % 3), stat);
+      other.loadNode(path, bytes(`data ${path}`), BigInt(i % 3), stat);
+    }
+    for (const path of paths) {
+      const [node, twin] = [tree.find(path), other.find(path)];
+      expect(tree.path(node)).toBe(path === '' ? '/' : path);
+      expect(tree.stat(node)).toEqual(other.stat(twin));
+      expect(tree.aclId(node)).toBe(other.aclId(twin));
+    }
+    expect(tree.digest).toBe(other.digest);
+    expect(tree.approximateDataSize).toBe(other.approximateDataSize);
   });
 
   test('replaces the built-in nodes, and the root by its name ""', () => {
