@@ -8,13 +8,13 @@ import type { Clock } from '../io/clock.ts';
 import { errorTxn } from '../operations/error.ts';
 import { txnKindOf } from '../operations/index.ts';
 import type { Txn, World, WriteOperation } from '../operations/operation.ts';
-import { TxnSplitter, UnknownTxnTypeError } from '../storage/txn-body.ts';
 import { DigestSum } from '../tree/digest.ts';
 import type { Forwarded } from '../zab/environment.ts';
 import type { ClientConnection } from './client-connection.ts';
 import { Fifo } from './fifo.ts';
 import type { Instruments } from './instruments.ts';
 import type { Barrier, OrderSource, RequestBody } from './order.ts';
+import { PayloadReader } from './replay.ts';
 import { Syncs } from './syncs.ts';
 import type { InFlight } from './writes.ts';
 
@@ -45,7 +45,7 @@ export class Forwarding implements OrderSource {
   readonly #clock: Clock;
   readonly #digestEnabled: boolean;
   readonly #instruments: Instruments;
-  readonly #splitter = new TxnSplitter();
+  readonly #payload = new PayloadReader();
   readonly #awaited = new Fifo<Awaited>();
   readonly #inFlight = new Fifo<InFlight>();
   readonly #syncs = new Syncs();
@@ -145,16 +145,13 @@ export class Forwarding implements OrderSource {
    * and told, before the leader let it come.
    */
   proposed(zxid: number, payload: Uint8Array): void {
-    const { header, digest } = this.#split(payload);
+    const { header, digest } = this.#payload.split(zxid, payload);
     const { clientId: sessionId, cxid, timeMs, type } = header;
-    if (header.zxid !== zxid) {
-      throw new JuteError('OUT_OF_RANGE', `a proposal ${zxid} with a transaction ${header.zxid} in it`);
-    }
     const kind = txnKindOf(type);
     if (kind === undefined) {
       throw new JuteError('OUT_OF_RANGE', `a proposal of type ${type}, which does not stand on its own`);
     }
-    const value = kind.record.decode(this.#splitter.txn);
+    const value = kind.record.decode(this.#payload.txn);
     const awaited = this.#takeAwaited(sessionId, cxid);
     const ownErr = kind === errorTxn && awaited !== null ? awaited.err : 0;
     const txn: Txn = { kind, value: ownErr === 0 ? value : { err: ownErr } };
@@ -173,17 +170,6 @@ export class Forwarding implements OrderSource {
       receivedMs: awaited === null ? this.#clock.nowMs : awaited.receivedMs,
     });
     this.#instruments.logged();
-  }
-
-  #split(payload: Uint8Array): ReturnType<TxnSplitter['split']> {
-    try {
-      return this.#splitter.split(payload, 0, payload.length);
-    } catch (error) {
-      if (error instanceof UnknownTxnTypeError || error instanceof RangeError) {
-        throw new JuteError('OUT_OF_RANGE', error.message);
-      }
-      throw error;
-    }
   }
 
   /** The leader keeps the order of our requests, so that it can only be the oldest. */

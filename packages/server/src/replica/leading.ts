@@ -13,9 +13,12 @@ import type { Barrier, OrderSource } from './order.ts';
 import { Syncs } from './syncs.ts';
 import type { InFlight, Writes } from './writes.ts';
 
-/** What a leader of several has besides the heart that proposes. */
-export interface LeadershipPorts {
-  readonly committed: number;
+export interface LeadingPorts {
+  readonly leader: {
+    readonly committed: number;
+    /** False while leadership is handed over: nothing more is to be proposed. */
+    readonly open: boolean;
+  };
   /** Has a sync answered when this server is known to lead still; null: one of its own clients. */
   sync(from: LearnerId | null): void;
 }
@@ -26,19 +29,16 @@ const HERE: object = Object.freeze({});
 export class Leading implements OrderSource {
   readonly #sessions: SessionTable<ClientConnection>;
   readonly #writes: Writes;
-  readonly #leadership: LeadershipPorts;
+  readonly #ports: LeadingPorts;
   readonly #reader: JuteReader;
   readonly #syncs = new Syncs();
+  /** What came while leadership was being handed over: for the time after, should that come to nothing. */
+  #held: (() => void)[] = [];
 
-  constructor(
-    sessions: SessionTable<ClientConnection>,
-    writes: Writes,
-    leadership: LeadershipPorts,
-    fieldBytesMax: number,
-  ) {
+  constructor(sessions: SessionTable<ClientConnection>, writes: Writes, ports: LeadingPorts, fieldBytesMax: number) {
     this.#sessions = sessions;
     this.#writes = writes;
-    this.#leadership = leadership;
+    this.#ports = ports;
     this.#reader = new JuteReader(undefined, fieldBytesMax);
   }
 
@@ -56,6 +56,10 @@ export class Leading implements OrderSource {
     client: ClientConnection | null,
     xid: number,
   ): void {
+    if (!this.#ports.leader.open) {
+      this.#held.push(() => this.submit(operation, request, sessionId, identities, client, xid));
+      return;
+    }
     if (client !== null && operation.opcode !== OpCode.closeSession && !this.#isAt(client.session, HERE)) {
       this.#writes.refuse(ErrorNumber.SESSION_MOVED, operation, sessionId, client, xid);
       return;
@@ -64,10 +68,18 @@ export class Leading implements OrderSource {
   }
 
   submitMalformed(operation: WriteOperation, sessionId: bigint, client: ClientConnection, xid: number): void {
+    if (!this.#ports.leader.open) {
+      this.#held.push(() => this.submitMalformed(operation, sessionId, client, xid));
+      return;
+    }
     this.#writes.submitMalformed(operation, sessionId, client, xid);
   }
 
   openSession(sessionId: bigint, timeoutMs: number, client: ClientConnection | null): void {
+    if (!this.#ports.leader.open) {
+      this.#held.push(() => this.openSession(sessionId, timeoutMs, client));
+      return;
+    }
     this.#open(sessionId, timeoutMs, client, HERE);
   }
 
@@ -83,13 +95,13 @@ export class Leading implements OrderSource {
 
   sync(): Barrier {
     const barrier = this.#syncs.ask();
-    this.#leadership.sync(null);
+    this.#ports.sync(null);
     return barrier;
   }
 
   /** The oldest sync of this server's own clients is done. */
   syncDone(): void {
-    this.#syncs.done(this.#leadership.committed);
+    this.#syncs.done(this.#ports.leader.committed);
   }
 
   /** Whose requests are taken for a session: those of the server where its client has shown itself last. */
@@ -107,11 +119,16 @@ export class Leading implements OrderSource {
    * A request of a learner's client. It becomes a transaction whatever it is, since the learner waits for one: a refusal
    * is an error transaction.
    */
-  forwarded(from: LearnerId, { sessionId, cxid, type, body, authinfo }: Forwarded): void {
+  forwarded(from: LearnerId, request: Forwarded): void {
+    if (!this.#ports.leader.open) {
+      this.#held.push(() => this.forwarded(from, request));
+      return;
+    }
+    const { sessionId, cxid, type, body, authinfo } = request;
     switch (type) {
       case OpCode.sync:
         this.#isAt(this.#sessions.get(sessionId), from);
-        this.#leadership.sync(from); // whoever has the session
+        this.#ports.sync(from); // whoever has the session
         return;
       case OpCode.createSession:
         this.#reader.reset(body, 0, body.length);
@@ -131,12 +148,12 @@ export class Leading implements OrderSource {
       this.#writes.refuse(ErrorNumber.SESSION_MOVED, operation, sessionId, null, cxid);
       return;
     }
-    const request = this.#decode(operation, body);
-    if (request === null) {
+    const decoded = this.#decode(operation, body);
+    if (decoded === null) {
       this.#writes.refuse(ErrorNumber.MARSHALLING_ERROR, operation, sessionId, null, cxid);
       return;
     }
-    this.#writes.submit(operation, request, sessionId, authinfo ?? [], null, cxid);
+    this.#writes.submit(operation, decoded, sessionId, authinfo ?? [], null, cxid);
   }
 
   /** Null: the body is malformed. */
@@ -153,16 +170,28 @@ export class Leading implements OrderSource {
   }
 
   /** A learner's client goes on with its session there: it may when the session is alive. Moves the session. */
-  revalidate(from: LearnerId, sessionId: bigint): Session<ClientConnection> | null {
+  revalidate(from: LearnerId, sessionId: bigint, timeoutMs: number): boolean {
     const session = this.#sessions.get(sessionId);
     if (session === undefined || session.local || session.closing) {
-      return null;
+      return false;
     }
     session.home = from;
-    return session;
+    session.timeoutMs = timeoutMs;
+    return true;
   }
 
   // Of both
+
+  /** In each turn: takes up what was held, once it may be proposed. */
+  goOn(): void {
+    if (this.#held.length > 0 && this.#ports.leader.open) {
+      const held = this.#held;
+      this.#held = [];
+      for (const submit of held) {
+        submit();
+      }
+    }
+  }
 
   nextInFlight(): InFlight | null {
     return this.#writes.nextInFlight();

@@ -1,19 +1,18 @@
 /** From the files to the tables: the receiver of recovery (disk-format.md §3.5, §3.6). */
 import { type ACL, type JuteReader, OpCode, type StatPersisted, zxidHex } from '@treekeeper/protocol';
-import { assert } from '../assert.ts';
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
 import { StorageError } from '../io/storage-error.ts';
 import type { Metrics } from '../metrics/registry.ts';
-import { txnKindOf } from '../operations/index.ts';
 import type { AccessControl } from '../operations/operation.ts';
 import { SessionTable } from '../sessions/session-table.ts';
-import { type RecoverySink, recover } from '../storage/recovery.ts';
+import { type Recovered, type RecoverySink, recover } from '../storage/recovery.ts';
 import type { SnapshotDigest } from '../storage/snapshot-reader.ts';
 import type { LoggedTxnHeader } from '../storage/txn-body.ts';
 import { DataTree } from '../tree/data-tree.ts';
 import { WatchTable } from '../watches/watch-table.ts';
 import type { ReplicaOptions } from './options.ts';
+import { replay } from './replay.ts';
 import type { ReplicaWorld } from './service.ts';
 
 export interface RecoveredWorld {
@@ -22,6 +21,8 @@ export interface RecoveredWorld {
   readonly snapshotWanted: boolean;
   /** There was nothing on disk: no transaction may be logged before the first snapshot is there. */
   readonly isNew: boolean;
+  /** What recovery says of the history on disk. */
+  readonly history: Recovered;
 }
 
 interface RecoverySeams {
@@ -32,12 +33,17 @@ interface RecoverySeams {
   elapsedMs(): number;
 }
 
-/** Loads the database. Throws StorageError where a person has to decide. */
-export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams): RecoveredWorld {
+/**
+ * Loads the database. Throws StorageError where a person has to decide.
+ *
+ * @param isMember the server belongs to an ensemble: it changes nothing by itself, all members have the same tree
+ */
+export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams, isMember: boolean): RecoveredWorld {
   const { disk, log, access, metrics, elapsedMs } = seams;
   const startMs = elapsedMs();
   const sink = new WorldSink(options, access, log, elapsedMs);
-  const { lastZxid, snapshotZxid, sinceSnapshotTxns } = recover(disk, options.storage, sink, log);
+  const history = recover(disk, options.storage, sink, log);
+  const { lastZxid, snapshotZxid, sinceSnapshotTxns } = history;
   if (lastZxid < 0) {
     throw new StorageError(
       'data',
@@ -47,7 +53,8 @@ export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams): Rec
   }
   const { world } = sink;
   world.tree.lastZxid = lastZxid;
-  const orphans = sink.finish();
+  const orphans = isMember ? 0 : sink.removeOrphans();
+  world.tree.recordChanges = true;
   const endMs = elapsedMs();
   const loadedMs = sink.snapshotLoadedMs ?? startMs;
   metrics.dbinittime.add(Math.round(endMs - startMs));
@@ -59,10 +66,12 @@ export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams): Rec
     world,
     snapshotWanted: snapshotZxid === null || orphans > 0 || sinceSnapshotTxns > options.storage.snapCount / 2,
     isNew: snapshotZxid === null,
+    history,
   };
 }
 
-class WorldSink implements RecoverySink {
+/** Fills a new world, from files or from a leader's stream. */
+export class WorldSink implements RecoverySink {
   readonly #options: ReplicaOptions;
   readonly #access: AccessControl;
   readonly #log: Log;
@@ -119,13 +128,8 @@ class WorldSink implements RecoverySink {
   }
 
   txn(header: LoggedTxnHeader, txn: JuteReader, digest: bigint | null): void {
-    const kind = txnKindOf(header.type);
-    assert(kind !== undefined, 'recovery lets no unknown transaction through');
-    const value = kind.record.decode(txn);
-    const { clientId: sessionId, zxid, timeMs } = header;
-    kind.apply(this.world, value, { sessionId, zxid, timeMs });
-    const { tree } = this.world;
-    tree.lastZxid = Math.max(tree.lastZxid, zxid);
+    replay(this.world, header, txn);
+    const { zxid } = header;
     if (this.#target !== null) {
       this.#compareTarget(zxid);
     } else if (digest !== null && this.#options.digestEnabled && header.type !== OpCode.error) {
@@ -156,7 +160,7 @@ class WorldSink implements RecoverySink {
   }
 
   /** Sessions that own nodes and are in no table are gone: so are their nodes. Returns how many sessions. */
-  finish(): number {
+  removeOrphans(): number {
     const { tree, sessions } = this.world;
     let orphans = 0;
     for (const owner of [...tree.sessionsWithEphemerals()]) {
@@ -170,7 +174,6 @@ class WorldSink implements RecoverySink {
     if (orphans > 0) {
       this.#log.info(`removed the ephemeral nodes of ${orphans} sessions that no longer exist`);
     }
-    tree.recordChanges = true;
     return orphans;
   }
 }

@@ -82,7 +82,7 @@ export class Replica {
     const { clock, disk, log, random, metrics } = seams;
     const instruments = new Instruments(options, metrics, this.statistics, random, clock.nowMs);
     this.#instruments = instruments;
-    const recovered = recoverWorld(options, seams);
+    const recovered = recoverWorld(options, seams, false);
     const { world } = recovered;
     this.world = world;
     this.#txnLog = new TxnLog(disk, options.storage, random, log, world.tree.lastZxid, (txns, _bytes, durationMs) => {
@@ -140,7 +140,7 @@ export class Replica {
 
   /** Why the process must stop, with what to do; null while all is well. */
   get failure(): string | null {
-    return this.#txnLog.failure;
+    return this.#txnLog.failure ?? this.snapshots.failure;
   }
 
   get connections(): ReadonlyMap<Connection, ClientConnection> {
@@ -237,9 +237,9 @@ export class Replica {
     } else if (!this.#stopping) {
       this.#service.tick();
     }
-    if (this.snapshots.firstPending && !this.snapshots.writing && nowMs >= this.#retryAtMs) {
-      this.#retryAtMs = nowMs + FULL_DISK_RETRY_MS; // it failed, and nothing can be logged without it
-      this.snapshots.start();
+    if (this.snapshots.retryWanted && nowMs >= this.#retryAtMs) {
+      this.#retryAtMs = nowMs + FULL_DISK_RETRY_MS; // nothing can be logged without it
+      this.snapshots.retry();
     }
     this.#connections.expire(nowMs);
     const report = this.#instruments.tick(nowMs);

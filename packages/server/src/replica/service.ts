@@ -250,6 +250,18 @@ export class Service implements ConnectionService {
     }
   }
 
+  /**
+   * Applies whatever was proposed, committed or not, for a server that no longer serves: all of it is in the log
+   * (quorum-protocol.md §6.4). Nobody is told.
+   */
+  fastForward(): void {
+    const order = this.#order;
+    for (let entry = order.nextInFlight(); entry !== null; entry = order.nextInFlight()) {
+      order.apply(entry);
+    }
+    this.#world.tree.changes.length = 0;
+  }
+
   #audit(audit: WriteAudit, entry: InFlight): void {
     if (entry.txn.kind.type !== OpCode.closeSession) {
       audit.written(entry);

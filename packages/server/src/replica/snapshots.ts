@@ -18,7 +18,7 @@ export interface WrittenSnapshot {
 }
 
 export class Snapshots {
-  readonly #world: World;
+  #world: World;
   readonly #disk: Disk;
   readonly #options: StorageOptions;
   readonly #log: Log;
@@ -28,8 +28,12 @@ export class Snapshots {
   #startedMs = 0;
   #source: ReplicaSnapshotSource | null = null;
   #first: boolean;
+  /** Asked for by name (`write`), and not begun or not done. */
+  #wanted: 'no' | 'next' | 'writing' = 'no';
+  #isForeign = false;
   #last: WrittenSnapshot | null = null;
   #failures = 0;
+  #failure: string | null = null;
   #written = 0;
 
   /** `isNew`: the database has no snapshot yet, and nothing may be logged before it has. `time` learns how long each took. */
@@ -56,6 +60,21 @@ export class Snapshots {
     return this.#first;
   }
 
+  /** The world came from a leader, and is not what the disk has. */
+  get isForeign(): boolean {
+    return this.#isForeign;
+  }
+
+  /** One has been asked for by `write`, and is not on disk. */
+  get isWanted(): boolean {
+    return this.#wanted !== 'no';
+  }
+
+  /** One is being abandoned. */
+  get settling(): boolean {
+    return this.#writer !== null && this.#source === null;
+  }
+
   get writing(): boolean {
     return this.#writer !== null;
   }
@@ -68,17 +87,61 @@ export class Snapshots {
     return this.#written;
   }
 
+  /** Why the process must stop, with what to do; null while all is well. */
+  get failure(): string | null {
+    return this.#failure;
+  }
+
   get failures(): number {
     return this.#failures;
   }
 
-  /** Starts one, unless one is being written. */
+  /** Starts one, unless one is being written, or the world is not ours yet. */
   start(): void {
-    if (this.#writer === null) {
-      this.#source = new ReplicaSnapshotSource(this.#world, this.#options.digestEnabled);
-      this.#startedMs = this.#clock.nowMs;
-      this.#writer = new SnapshotWriter(this.#disk, this.#options, this.#source);
+    if (this.#writer === null && !this.#isForeign) {
+      this.#begin();
     }
+  }
+
+  #begin(): void {
+    this.#source = new ReplicaSnapshotSource(this.#world, this.#options.digestEnabled);
+    this.#startedMs = this.#clock.nowMs;
+    this.#writer = new SnapshotWriter(this.#disk, this.#options, this.#source, this.#isForeign);
+  }
+
+  /**
+   * Writes one of the world as it is now, which `onCompletion` tells the end of; one that is being written is abandoned.
+   * When the world came from a leader, it takes the place of everything on the disk: the log must be idle until then.
+   */
+  write(): void {
+    this.abandon();
+    this.#wanted = 'next';
+    this.#beginWanted();
+  }
+
+  #beginWanted(): void {
+    if (this.#wanted === 'next' && this.#writer === null) {
+      this.#wanted = 'writing';
+      this.#begin();
+    }
+  }
+
+  /** The one that is being written, if any, comes to nothing: `writing` says until when that takes. */
+  abandon(): void {
+    this.#writer?.abandon();
+    this.#endSource();
+    this.#wanted = 'no';
+  }
+
+  /**
+   * Another world takes the place of the one there was.
+   *
+   * @param isForeign it came from a leader, and the disk does not have it
+   */
+  replaceWorld(world: World, isForeign: boolean): void {
+    this.abandon();
+    this.#world = world;
+    this.#isForeign = isForeign;
   }
 
   /** The next slice, when the disk has taken the last one. */
@@ -86,14 +149,47 @@ export class Snapshots {
     this.#writer?.advance();
   }
 
-  onCompletion(completion: DiskCompletion): void {
-    const writer = this.#writer;
-    if (writer === null || !writer.onCompletion(completion) || writer.state === 'writing') {
-      return;
-    }
-    this.#writer = null;
+  #endSource(): void {
     this.#source?.end();
     this.#source = null;
+  }
+
+  /** True: the snapshot that `write` has asked for is on disk. */
+  onCompletion(completion: DiskCompletion): boolean {
+    const writer = this.#writer;
+    if (writer === null || !writer.onCompletion(completion) || writer.state === 'writing') {
+      return false;
+    }
+    this.#writer = null;
+    this.#endSource();
+    this.#tell(writer);
+    const isWanted = this.#wanted === 'writing';
+    const isDone = isWanted && writer.state === 'done';
+    if (isDone) {
+      this.#wanted = 'no';
+      this.#isForeign = false;
+    } else if (isWanted) {
+      this.#wanted = 'next'; // it has failed: `retry`
+    } else {
+      this.#beginWanted();
+    }
+    return isDone;
+  }
+
+  /** There is one that must be written before anything else goes on, and it has failed. */
+  get retryWanted(): boolean {
+    return this.#writer === null && (this.#first || this.#wanted === 'next');
+  }
+
+  retry(): void {
+    if (this.#wanted === 'next') {
+      this.#beginWanted();
+    } else {
+      this.start();
+    }
+  }
+
+  #tell(writer: SnapshotWriter): void {
     if (writer.state === 'done') {
       this.#first = false;
       this.#written++;
@@ -103,9 +199,21 @@ export class Snapshots {
       this.#log.info(`wrote ${name}: ${sizeBytes} bytes, state of zxid 0x${zxidHex(zxid)}`);
       return;
     }
+    if (writer.state === 'abandoned') {
+      return;
+    }
     this.#failures++;
+    const reason = writer.failure?.message ?? 'unknown';
+    if (this.#isForeign) {
+      this.#failure =
+        `the leader's snapshot ${writer.name} could not be written: ${reason}. The server stops: the next start goes on ` +
+        'with the history of before, or with that of the snapshot. Make room, or see what is wrong with the disk of ' +
+        'dataDir, and start the server again';
+      this.#log.error(this.#failure);
+      return;
+    }
     this.#log.error(
-      `snapshot ${writer.name} could not be written: ${writer.failure?.message ?? 'unknown'}. Nothing is lost, the log has ` +
+      `snapshot ${writer.name} could not be written: ${reason}. Nothing is lost, the log has ` +
         'everything; it is tried again when the log is next rolled',
     );
   }
