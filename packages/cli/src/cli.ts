@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import { type Command, complain, type Terminal, UsageError } from './terminal.ts';
+import { ownVersion } from './version.ts';
 
 interface CommandRow {
   readonly summary: string;
@@ -11,6 +11,10 @@ const COMMANDS: Readonly<Record<string, CommandRow>> = {
   server: {
     summary: 'Run a server in the foreground, from a zoo.cfg or without one',
     load: async () => (await import('./commands/server.ts')).server,
+  },
+  shell: {
+    summary: 'Look at a tree and change it: interactive, or one command',
+    load: async () => (await import('./commands/shell.ts')).shell,
   },
   config: {
     summary: 'Check a zoo.cfg and show what is in effect, and why',
@@ -32,7 +36,7 @@ export async function runCli(args: readonly string[], terminal: Terminal): Promi
     return name === undefined ? USAGE_EXIT_CODE : 0;
   }
   if (name === '--version' || name === '-V') {
-    terminal.out(`treekeeper ${version()}\n`);
+    terminal.out(`treekeeper ${ownVersion()}\n`);
     return 0;
   }
   if (!Object.hasOwn(COMMANDS, name)) {
@@ -79,9 +83,4 @@ async function unknownCommand(name: string): Promise<string> {
   const guess = nearest(name, Object.keys(COMMANDS));
   const hint = guess === null ? 'See: treekeeper --help' : `Did you mean: treekeeper ${guess}`;
   return `unknown command '${name}'\n${hint}`;
-}
-
-function version(): string {
-  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

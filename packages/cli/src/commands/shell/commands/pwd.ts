@@ -1,0 +1,12 @@
+import type { ShellCommand } from '../command.ts';
+
+export const pwd: ShellCommand = {
+  name: 'pwd',
+  group: 'trees',
+  summary: 'Show where you are',
+  parameters: [],
+  needsSession: false,
+  async run(shell) {
+    shell.output.show(shell.cwd, shell.cwd);
+  },
+};

@@ -1,0 +1,102 @@
+/** A subtree on a server, of this shell's session or of one made for it. */
+import { type ACL, type Client, isTreekeeperError } from '@treekeeper/client';
+import { kindOf } from '../node-kind.ts';
+import { isWithin } from '../paths.ts';
+import type { Shell } from '../shell.ts';
+import { flat, Slots, walk } from '../walk.ts';
+import type { Change, Entries, Entry, Location, ReadOptions } from './location.ts';
+
+const IN_FLIGHT_MAX = 64;
+/** What servers keep there is their own business. */
+const SYSTEM = '/zookeeper';
+
+export class ServerNodes implements Location {
+  readonly name: string;
+  readonly #shell: Shell;
+  readonly #client: Client;
+  readonly #top: string;
+  readonly #ownsClient: boolean;
+
+  constructor(shell: Shell, name: string, client: Client, top: string, ownsClient: boolean) {
+    this.name = name;
+    this.#shell = shell;
+    this.#client = client;
+    this.#top = top;
+    this.#ownsClient = ownsClient;
+  }
+
+  /** Ephemeral nodes are left out: they belong to a session, and cannot be copied. */
+  async read({ recursive, acls }: ReadOptions): Promise<Entries | null> {
+    const skip = (path: string): boolean => isWithin(path, SYSTEM) && !isWithin(this.#top, SYSTEM);
+    const options = { data: true, skip, client: this.#client, ...(!recursive && { depthMax: 0 }) };
+    const root = await walk(this.#shell, this.#top, options).catch((error: unknown) => {
+      if (isTreekeeperError(error, 'NO_NODE')) {
+        return null;
+      }
+      throw error;
+    });
+    if (root === null) {
+      return null;
+    }
+    const nodes = [...flat(root)];
+    const kept = nodes.filter(({ path, stat }) => path === this.#top || kindOf(stat) !== 'ephemeral');
+    if (kept.length < nodes.length) {
+      this.#shell.note(`${nodes.length - kept.length} ephemeral left out of ${this.name}: they belong to sessions`);
+    }
+    const slots = new Slots(IN_FLIGHT_MAX);
+    const entries = await Promise.all(
+      kept.map(async ({ path, data }): Promise<Entry> => {
+        const acl = acls ? await slots.use(() => this.#aclOf(path)) : null;
+        return { path: this.#relative(path), data, acl };
+      }),
+    );
+    return new Map(entries.map((entry) => [entry.path, entry]));
+  }
+
+  async #aclOf(path: string): Promise<readonly ACL[]> {
+    return (await this.#client.getAcl(path, { signal: this.#shell.signal })).acl;
+  }
+
+  #relative(path: string): string {
+    return path.slice(this.#top === '/' ? 1 : this.#top.length + 1);
+  }
+
+  #absolute(path: string): string {
+    return path === '' ? this.#top : `${this.#top === '/' ? '' : this.#top}/${path}`;
+  }
+
+  /** Sent in their order and answered in it, so that parents come before their children. */
+  async apply(changes: readonly Change[], done: () => void): Promise<void> {
+    const slots = new Slots(IN_FLIGHT_MAX);
+    const { signal } = this.#shell;
+    const results = changes.map((change) =>
+      slots.use(async () => {
+        signal.throwIfAborted();
+        await this.#apply(change);
+        done();
+      }),
+    );
+    await Promise.all(results);
+  }
+
+  async #apply(change: Change): Promise<void> {
+    const { signal } = this.#shell;
+    if (change.kind === 'delete') {
+      return this.#client.delete(this.#absolute(change.path), { signal });
+    }
+    const { path, data, acl } = change.entry;
+    const node = this.#absolute(path);
+    if (change.kind === 'set') {
+      await this.#client.set(node, data, { signal });
+      return;
+    }
+    const options = { signal, ...(acl !== null && { acl }), ...(path === '' && { createParents: true }) };
+    await this.#client.create(node, data, options);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#ownsClient) {
+      await this.#client.close();
+    }
+  }
+}

@@ -1,0 +1,117 @@
+/** A shell at work: its session, where in the tree it stands, and what its commands use in common. */
+import { type Client, type ConnectOptions, connect, type Watch, type WatchEvent } from '@treekeeper/client';
+import type { ShellCommand } from './command.ts';
+import { EXIT, ShellError } from './explain.ts';
+import type { History } from './history.ts';
+import { paint, type ShellIo } from './io.ts';
+import { Output, type OutputFormat } from './output.ts';
+import { resolvePath } from './paths.ts';
+import { Progress } from './progress.ts';
+import { eventJson, eventText } from './watch-events.ts';
+
+export interface ShellOptions {
+  readonly io: ShellIo;
+  readonly commands: readonly ShellCommand[];
+  readonly history: History;
+  readonly servers: string;
+  readonly connect: ConnectOptions;
+  readonly output: OutputFormat;
+}
+
+export class Shell {
+  readonly io: ShellIo;
+  readonly commands: readonly ShellCommand[];
+  readonly history: History;
+  readonly output: Output;
+  readonly connectOptions: ConnectOptions;
+  cwd = '/';
+  printsWatches = true;
+  /** Set by `quit`. */
+  ended = false;
+  /** Persistent watches that addWatch has set, by mode and path. */
+  readonly watches = new Map<string, Watch>();
+  /** Prints between commands; the line editor puts its prompt back behind it. */
+  announce: (print: () => void) => void = (print) => print();
+  /** Hands the terminal to a program that is run, where somebody edits lines. */
+  lendTerminal: <T>(run: () => Promise<T>) => Promise<T> = (run) => run();
+  #servers: string;
+  #client: Client | null = null;
+  #interruption = new AbortController();
+
+  constructor(options: ShellOptions) {
+    this.io = options.io;
+    this.commands = options.commands;
+    this.history = options.history;
+    this.connectOptions = options.connect;
+    this.output = new Output(options.output, options.io);
+    this.#servers = options.servers;
+  }
+
+  /** The connect string of the present session, or of the last one. */
+  get servers(): string {
+    return this.#servers;
+  }
+
+  /** @throws ShellError when there is no session */
+  get client(): Client {
+    if (this.#client === null) {
+      throw new ShellError('not connected', `connect begins a session with ${this.#servers}`, EXIT.connection);
+    }
+    return this.#client;
+  }
+
+  get clientOrNull(): Client | null {
+    return this.#client;
+  }
+
+  /** Ends the session there is, and begins one with these servers. Rejects as `connect` of the client does. */
+  async connect(servers: string = this.#servers): Promise<void> {
+    await this.disconnect();
+    this.#servers = servers;
+    this.#client = await connect(servers, { ...this.connectOptions, signal: this.signal });
+  }
+
+  async disconnect(): Promise<void> {
+    const client = this.#client;
+    this.#client = null;
+    this.watches.clear();
+    await client?.close();
+  }
+
+  /** Of the running command: aborted by Ctrl-C. */
+  get signal(): AbortSignal {
+    return this.#interruption.signal;
+  }
+
+  /** Ctrl-C. */
+  interrupt(): void {
+    this.#interruption.abort(new ShellError('interrupted', null, EXIT.interrupted));
+  }
+
+  /** Before each command. */
+  forgetInterruption(): void {
+    if (this.signal.aborted) {
+      this.#interruption = new AbortController();
+    }
+  }
+
+  resolve(text: string): string {
+    return resolvePath(this.cwd, text);
+  }
+
+  /** For the person at the terminal, not for the reader of the output. */
+  note(text: string): void {
+    this.io.err(`${paint(this.io.colour, 'dim', text)}\n`);
+  }
+
+  progress(label: string, total: number | null = null): Progress {
+    return new Progress(this.io, label, total);
+  }
+
+  /** A watch that zkCli's commands leave with -w. */
+  readonly onWatchEvent = (event: WatchEvent): void => {
+    if (this.printsWatches && event.type !== 'lost') {
+      this.announce(() => this.output.emit(eventJson(event), eventText(event)));
+    }
+  };
+}
