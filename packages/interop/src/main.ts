@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { client } from './client/suite.ts';
 import { crash } from './crash.ts';
 import { writePage } from './differential/page.ts';
 import { differential } from './differential/suite.ts';
@@ -15,7 +16,7 @@ import { sameFiles } from './same-files.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
 import { Checks, type Options, type Suite } from './suite.ts';
 
-const suites: readonly Suite[] = [programs, examples, differential, sameFiles, crash, fuzz, diskFaults];
+const suites: readonly Suite[] = [programs, examples, differential, sameFiles, crash, fuzz, diskFaults, client];
 
 const usage = `npm run interop -- [suite ...] [options]
 

@@ -1,0 +1,185 @@
+/**
+ * A client behind a proxy that delays, truncates and cuts at random points. What must hold: every call ends by its
+ * deadline; no answer is another call's; a write that succeeded is there, one that failed as pointless is not; a
+ * one-shot watch tells once; a recursive watch tells of every change of which no gap was told.
+ */
+import { type Client, connect, isTreekeeperError, TreekeeperError, utf8, type WatchEvent } from '@treekeeper/client';
+import { Random } from '../random.ts';
+import { FaultProxy } from './fault-proxy.ts';
+
+export interface FaultOptions {
+  readonly server: string;
+  readonly seed: number;
+  readonly operations: number;
+}
+
+export interface FaultReport {
+  readonly faults: readonly string[];
+  readonly operations: number;
+  readonly failures: number;
+  readonly connections: number;
+  readonly events: number;
+}
+
+/** Of a call; far beyond what the faults make of it. */
+const TIMEOUT_MS = 20_000;
+/** What a deadline may be late on a busy machine. */
+const LATE_MS_MAX = 10_000;
+const IN_FLIGHT = 8;
+const NODES = 6;
+
+interface NodeState {
+  /** Values whose write succeeded or may have; the last one known for certain first. */
+  certain: string;
+  possible: Set<string>;
+}
+
+export async function runFaults({ server, seed, operations }: FaultOptions): Promise<FaultReport> {
+  const random = new Random(seed);
+  await using admin = await connect(server);
+  const { path: root } = await admin.create('/faults-', null, { mode: 'persistent-sequential' });
+  await using proxy = await FaultProxy.start(server);
+  await using client = await connect(`${proxy.address}${root}`, { sessionTimeoutMs: 60_000 });
+  const run = new FaultRun(client, random);
+  await run.prepare();
+  proxy.onChunk = (chunk) => (random.below(12) === 0 ? random.below(chunk.length + 1) : null);
+  await run.work(operations);
+  proxy.onChunk = () => null;
+  await run.verify(admin.at(root));
+  return {
+    faults: run.faults,
+    operations,
+    failures: run.failures,
+    connections: proxy.accepted,
+    events: run.events,
+  };
+}
+
+class FaultRun {
+  readonly faults: string[] = [];
+  failures = 0;
+  events = 0;
+  readonly #client: Client;
+  readonly #random: Random;
+  readonly #nodes = new Map<string, NodeState>();
+  readonly #busy = new Set<string>();
+  /** Of the recursive watch: changes told, and between which zxids it says that it may have missed some. */
+  readonly #told = new Set<bigint>();
+  readonly #gaps: (readonly [after: bigint, upTo: bigint])[] = [];
+  readonly #written: bigint[] = [];
+  #lastZxid = -1n;
+  #sequence = 0;
+
+  constructor(client: Client, random: Random) {
+    this.#client = client;
+    this.#random = random;
+  }
+
+  async prepare(): Promise<void> {
+    for (let i = 0; i < NODES; i++) {
+      await this.#client.create(`/n${i}`, 'first');
+      this.#nodes.set(`/n${i}`, { certain: 'first', possible: new Set() });
+    }
+    const watch = this.#client.watch('/', { recursive: true });
+    await watch.ready;
+    void this.#follow(watch);
+  }
+
+  /** A watch tells of zxids that rise: none twice. */
+  async #follow(watch: AsyncIterable<WatchEvent>): Promise<void> {
+    for await (const { type, path, zxid } of watch) {
+      this.events++;
+      if (type === 'gap') {
+        this.#gaps.push([zxid ?? -1n, this.#client.lastZxid]);
+      } else if (zxid !== null) {
+        this.#told.add(zxid);
+        if (zxid <= this.#lastZxid) {
+          this.faults.push(`${type} ${path} at zxid ${zxid}, after one at ${this.#lastZxid}`);
+        }
+        this.#lastZxid = zxid;
+      }
+    }
+  }
+
+  async work(operations: number): Promise<void> {
+    let begun = 0;
+    const worker = async (): Promise<void> => {
+      while (begun < operations) {
+        begun++;
+        await this.#one();
+      }
+    };
+    await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
+  }
+
+  async #one(): Promise<void> {
+    const path = `/n${this.#random.below(NODES)}`;
+    const began = performance.now();
+    try {
+      await (this.#busy.has(path) || this.#random.below(2) === 0 ? this.#read(path) : this.#write(path));
+    } catch (error) {
+      this.failures++;
+      const isExpected = isTreekeeperError(error, 'CONNECTION_LOSS') || isTreekeeperError(error, 'TIMEOUT');
+      if (!isExpected) {
+        this.faults.push(`${path}: ${error instanceof TreekeeperError ? error.message : String(error)}`);
+      }
+    }
+    if (performance.now() - began > TIMEOUT_MS + LATE_MS_MAX) {
+      this.faults.push(`a call took ${Math.round(performance.now() - began)} ms, its deadline was ${TIMEOUT_MS}`);
+    }
+  }
+
+  /** Values carry the path they were written to: an answer of another call would show. */
+  async #read(path: string): Promise<void> {
+    let told = 0;
+    const watch = (): void => {
+      told++;
+      if (told > 1) {
+        this.faults.push(`a one-shot watch on ${path} told ${told} times`);
+      }
+    };
+    const options = { codec: utf8, timeoutMs: TIMEOUT_MS };
+    const { value } = await this.#client.get(path, this.#random.below(4) === 0 ? { ...options, watch } : options);
+    if (value !== 'first' && !value.startsWith(`${path} `)) {
+      this.faults.push(`get ${path} answered ${value}`);
+    }
+  }
+
+  /** One write on a node at a time, so that it is known what may be in it. */
+  async #write(path: string): Promise<void> {
+    const node = this.#nodes.get(path) as NodeState;
+    const value = `${path} ${++this.#sequence}`;
+    this.#busy.add(path);
+    try {
+      const idempotent = this.#random.below(2) === 0;
+      const { mzxid } = await this.#client.set(path, value, { timeoutMs: TIMEOUT_MS, idempotent });
+      this.#written.push(mzxid);
+      node.certain = value;
+      node.possible.clear();
+    } catch (error) {
+      if (isTreekeeperError(error) && error.retry === 'unknown') {
+        node.possible.add(value);
+      }
+      throw error;
+    } finally {
+      this.#busy.delete(path);
+    }
+  }
+
+  async verify(admin: Client): Promise<void> {
+    await this.#client.sync();
+    // Servers before 3.9 do not say which change an event is about.
+    const missed = this.#written.filter(
+      (mzxid) => !this.#told.has(mzxid) && !this.#gaps.some(([after, upTo]) => mzxid > after && mzxid <= upTo),
+    );
+    if (this.#told.size > 0 && missed.length > 0) {
+      this.faults.push(`the watch told neither of zxids ${missed.join(', ')} nor of a gap around them`);
+    }
+    for (const [path, { certain, possible }] of this.#nodes) {
+      const { value } = await admin.get(path, { codec: utf8 });
+      if (value !== certain && !possible.has(value)) {
+        this.faults.push(`${path} is ${value}, expected ${[certain, ...possible].join(' or ')}`);
+      }
+    }
+  }
+}
