@@ -14,7 +14,7 @@ export interface Connection {
   readonly unsentBytes: number;
   /** Closes after everything written has been sent; 'client-gone' follows. Calling it again does nothing. */
   close(): void;
-  /** Stops reading from the client (back-pressure by TCP) until `resumeReading`. */
+  /** Stops reading from the client (back-pressure by TCP) until `resumeReading`; one more chunk may come. */
   pauseReading(): void;
   resumeReading(): void;
 }

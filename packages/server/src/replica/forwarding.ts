@@ -60,6 +60,9 @@ export class Forwarding implements OrderSource {
     this.#committed = world.tree.lastZxid;
   }
 
+  /** The leader prepares. */
+  readonly changesInFlight = 0;
+
   /** Forwarded and not answered, or told by the leader and not applied. */
   get inFlightCount(): number {
     return this.#inFlight.length + this.#awaited.length;

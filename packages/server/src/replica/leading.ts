@@ -46,6 +46,10 @@ export class Leading implements OrderSource {
     return this.#writes.inFlightCount;
   }
 
+  get changesInFlight(): number {
+    return this.#writes.changesInFlight;
+  }
+
   // Of this server's clients, and its own
 
   submit(

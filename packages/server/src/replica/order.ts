@@ -22,6 +22,8 @@ export interface Barrier {
 export interface OrderSource {
   /** Ordered and not applied. */
   readonly inFlightCount: number;
+  /** Changes of nodes that this server has prepared and not applied. */
+  readonly changesInFlight: number;
 
   /**
    * Has a write ordered. A refused one is ordered too, as an error transaction. `client` is null for the server's own

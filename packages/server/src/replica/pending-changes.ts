@@ -101,6 +101,11 @@ export class PendingChanges implements Preparation {
     this.digest = world.tree.copyDigest();
   }
 
+  /** Changes proposed and not applied. */
+  get length(): number {
+    return this.#changed.length;
+  }
+
   /** Begins the preparation of the transaction `zxid`. */
   begin(sessionId: bigint, identities: readonly Id[], zxid: number, timeMs: number): void {
     this.sessionId = sessionId;

@@ -37,6 +37,9 @@ export interface SessionPorts {
   writesRefused(): boolean;
 }
 
+/** With so many changes of the tree on their way, no further session is ended. */
+const CHANGES_IN_FLIGHT_MAX = 10_000;
+
 export class SessionLife {
   readonly #options: ReplicaOptions;
   readonly #ports: SessionPorts;
@@ -174,9 +177,16 @@ export class SessionLife {
     }
   }
 
-  /** Ends the sessions whose time is over. */
+  /**
+   * Ends the sessions whose time is over; not all of them in this turn if they own very many nodes: that would stop
+   * everything else for seconds. Until it is its turn, one that shows life lives on.
+   */
   expireSessions(nowMs: number): void {
-    for (const session of this.#expiry.takeExpired(nowMs)) {
+    while (this.#ports.writes.changesInFlight < CHANGES_IN_FLIGHT_MAX) {
+      const session = this.#expiry.takeNextExpired(nowMs);
+      if (session === undefined) {
+        return;
+      }
       this.#expire(session);
     }
   }

@@ -81,6 +81,10 @@ export class Writes implements OrderSource {
     return this.#inFlight.length;
   }
 
+  get changesInFlight(): number {
+    return this.#pending.length;
+  }
+
   /** Everything proposed so far. */
   sync(): Barrier {
     return { zxid: this.#leader.lastProposed };

@@ -57,15 +57,20 @@ export class ExpiryQueue<T extends Expiring> {
   /** Takes out and returns the items whose time has come, earliest bucket first. */
   takeExpired(nowMs: number): T[] {
     const expired: T[] = [];
-    while (this.#nextMs <= nowMs) {
-      for (const item of this.#buckets.get(this.#nextMs) as Set<T>) {
-        item.expiresAtMs = 0;
-        expired.push(item);
-      }
-      this.#dropBucket(this.#nextMs);
+    for (let item = this.takeNextExpired(nowMs); item !== undefined; item = this.takeNextExpired(nowMs)) {
+      expired.push(item);
     }
-    this.#size -= expired.length;
     return expired;
+  }
+
+  /** Takes out and returns one item whose time has come. */
+  takeNextExpired(nowMs: number): T | undefined {
+    if (this.#nextMs > nowMs) {
+      return undefined;
+    }
+    const [item] = this.#buckets.get(this.#nextMs) as Set<T>;
+    this.#takeOut(item);
+    return item;
   }
 
   /** The buckets in order of time, as `dump` shows them. */

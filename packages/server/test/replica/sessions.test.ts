@@ -85,6 +85,31 @@ describe('expiry', () => {
     expect(other.get(exists('/p')).stat).toMatchObject({ numChildren: 0, pzxid: BigInt(lastZxid + 1), cversion: 4 });
   });
 
+  test('sessions that own thousands of nodes end one after the other, small ones together', () => {
+    const server = new TestServer();
+    const crowd = Array.from({ length: 5000 }, (_, i) => i);
+    const owners = ['/a', '/b'].map((name) => {
+      const client = server.client({ timeoutMs: 4000 });
+      client.get(create(name));
+      client.get(multi(...crowd.map((i) => create(`${name}/${i}`, { flags: 1 }))));
+      return client;
+    });
+    const small = [1, 2, 3].map(() => server.client({ timeoutMs: 8000 }));
+    const { sessions, tree } = server.replica.world;
+    const closing = () => [...owners, ...small].map((client) => sessions.get(client.sessionId)?.closing);
+    server.world.clock.advance(6001);
+    server.turn();
+    expect(closing()).toEqual([true, false, false, false, false]);
+    server.turn();
+    expect(closing()).toEqual([true, false, false, false, false]);
+    server.advance(100);
+    expect(closing()).toEqual([undefined, undefined, false, false, false]);
+    expect(tree.ephemeralsCount).toBe(0);
+    server.world.clock.advance(4000);
+    server.turn();
+    expect(closing()).toEqual([undefined, undefined, true, true, true]);
+  });
+
   test('a session that is expiring: its writes are refused with -112 and take a zxid', () => {
     const server = new TestServer();
     const client = server.client({ timeoutMs: 4000 });

@@ -67,6 +67,18 @@ describe('buckets (client-protocol.md §10)', () => {
     expect(queue.takeExpired(20000)).toEqual([b, c, a]);
   });
 
+  test('taken one by one they come in the same order, and one that is touched meanwhile stays', () => {
+    const [a, b, c] = ['a', 'b', 'c'].map((name) => new Item(name));
+    const queue = queueOf([a, 0, 9000], [b, 0, 3000], [c, 0, 3500]);
+    expect(queue.takeNextExpired(3999)).toBeUndefined();
+    expect(queue.takeNextExpired(20000)).toBe(b);
+    queue.touch(c, 20000, 3500);
+    expect(queue.takeNextExpired(20000)).toBe(a);
+    expect(queue.takeNextExpired(20000)).toBeUndefined();
+    expect(queue.takeNextExpired(24000)).toBe(c);
+    expect(queue.size).toBe(0);
+  });
+
   test('the listing for dump is in order of time', () => {
     const [a, b, c] = ['a', 'b', 'c'].map((name) => new Item(name));
     const queue = queueOf([a, 0, 9000], [b, 0, 3000], [c, 0, 9001]);
