@@ -9,9 +9,9 @@ export const limits = {
    */
   connectionOutputPauseBytes: 1 << 20,
   /**
-   * From here on the client is cut off: only events still arrive for a connection whose requests wait, and a client
-   * that has not read for so long has lost track anyway. Larger than the reply to getChildren on a node with a million
-   * children, which must get through.
+   * So much more than it had asked for when its requests were paused, and the client is cut off. Only events still come
+   * for it then, and the answers to some requests that had been taken; a client that has not read for so long has lost
+   * track anyway. What it asked for gets through, whatever it is: the children of a node with ten millions of them.
    */
   connectionOutputBytesMax: 128 << 20,
   /**

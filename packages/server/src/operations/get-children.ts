@@ -26,11 +26,20 @@ function watchedNode({ tree, access, watches }: World, requester: Requester, req
   return node;
 }
 
+/** What a child's name takes in an answer, its length included: most are shorter. */
+const CHILD_BYTES = 32;
+
+function childrenBytes({ tree }: World, { path }: WatchedPathRequest): number {
+  const node = tree.find(path);
+  return node === 0 ? 0 : tree.childCount(node) * CHILD_BYTES;
+}
+
 export const getChildren: ReadOperation<WatchedPathRequest> = {
   kind: 'read',
   name: 'getChildren',
   opcode: OpCode.getChildren,
   request: WatchedPathRequest,
+  replyBytes: childrenBytes,
   answer(world, requester, request, reply) {
     const node = watchedNode(world, requester, request);
     if (node < 0) {
@@ -46,6 +55,7 @@ export const getChildren2: ReadOperation<WatchedPathRequest> = {
   name: 'getChildren2',
   opcode: OpCode.getChildren2,
   request: WatchedPathRequest,
+  replyBytes: childrenBytes,
   answer(world, requester, request, reply) {
     const node = watchedNode(world, requester, request);
     if (node < 0) {

@@ -7,6 +7,10 @@ export const getData: ReadOperation<WatchedPathRequest> = {
   name: 'getData',
   opcode: OpCode.getData,
   request: WatchedPathRequest,
+  replyBytes({ tree }, { path }) {
+    const node = tree.find(path);
+    return node === 0 ? 0 : tree.dataLength(node);
+  },
   answer({ tree, access, watches }, { identities, watcher }, { path, watch }, reply) {
     const node = tree.find(path);
     if (node === 0) {

@@ -46,6 +46,8 @@ export const multiRead: ReadOperation<ReadPart[]> = {
   name: 'multiRead',
   opcode: OpCode.multiRead,
   request: { decode: decodeMultiRead },
+  replyBytes: (world, parts) =>
+    parts.reduce((sum, { operation, request }) => sum + (operation.replyBytes?.(world, request) ?? 0), 0),
   answer(world, requester, parts, reply) {
     const start = reply.length;
     for (const { operation, request } of parts) {

@@ -70,6 +70,8 @@ export interface ReadOperation<Request = unknown> {
   readonly request: { decode(reader: JuteReader): Request };
   /** It sends events to the requester and has no body (setWatches). */
   readonly sendsEvents?: boolean;
+  /** About what the answer would take now, if that may be much: asked when the request has to wait for its turn. */
+  replyBytes?(world: World, request: Request): number;
   /** Writes the reply's body, or returns an error number (the body is then dropped). Sets the watch asked for. */
   answer(world: World, requester: Requester, request: Request, reply: JuteWriter): number;
 }

@@ -35,6 +35,8 @@ export type Waiting =
       /** As they were when the request was read: a later auth packet does not reach back. */
       readonly identities: readonly Id[];
       readonly receivedMs: number;
+      /** What the answer is likely to take, for the limit of answers that wait. */
+      readonly replyBytes: number;
       /** Of a sync. */
       readonly barrier: Barrier;
     }
@@ -81,6 +83,10 @@ export class ClientConnection implements Watcher, Expiring {
   probeBytes: Uint8Array = new Uint8Array(0);
   /** Bytes of large requests that count against the limit until they are answered. */
   largeRequestBytes = 0;
+  /** What the answers to the reads in the queue are likely to take. */
+  waitingReplyBytes = 0;
+  /** Output that waited for the client when its requests were paused for it: it had asked for that. 0: not paused. */
+  askedBytes = 0;
   readonly #sendEvent: (client: ClientConnection, type: number, path: string, zxid: number) => void;
   readonly #waiting = new Fifo<Waiting>();
 
@@ -115,6 +121,9 @@ export class ClientConnection implements Watcher, Expiring {
 
   enqueue(entry: Waiting): void {
     this.#waiting.push(entry);
+    if (entry.kind === 'read') {
+      this.waitingReplyBytes += entry.replyBytes;
+    }
   }
 
   /** The oldest waiting request. */
@@ -123,12 +132,16 @@ export class ClientConnection implements Watcher, Expiring {
   }
 
   shift(): void {
-    this.#waiting.shift();
+    const entry = this.#waiting.shift();
+    if (entry?.kind === 'read') {
+      this.waitingReplyBytes -= entry.replyBytes;
+    }
   }
 
   dropWaiting(): number {
     const dropped = this.#waiting.length;
     this.#waiting.clear();
+    this.waitingReplyBytes = 0;
     return dropped;
   }
 }

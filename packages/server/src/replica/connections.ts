@@ -20,7 +20,7 @@ export interface ConnectionOptions {
   readonly sessionlessTimeoutMs: number;
   /** Output waiting for a client that does not read: from here its requests are not read either. */
   readonly unsentBytesPause: number;
-  /** From here it is cut off. */
+  /** Beyond what it had asked for when that limit was reached: from here it is cut off. */
   readonly unsentBytesMax: number;
 }
 
@@ -110,6 +110,7 @@ export class Connections {
   drained(connection: Connection): void {
     const client = this.byConnection.get(connection);
     if (client !== undefined) {
+      client.askedBytes = 0;
       this.resume(client, PauseReason.output);
     }
   }
@@ -165,15 +166,20 @@ export class Connections {
       return;
     }
     const { unsentBytes } = client.connection;
-    if (unsentBytes > this.#options.unsentBytesMax) {
+    const { unsentBytesPause, unsentBytesMax } = this.#options;
+    if (client.askedBytes === 0 && unsentBytes > unsentBytesPause) {
+      client.askedBytes = unsentBytes;
+    }
+    if (unsentBytes > client.askedBytes + unsentBytesMax) {
       this.#ports.log.warn(
         `${client.connection.remoteAddress}:${client.connection.remotePort} does not read: ${unsentBytes} bytes are ` +
           'waiting for it. The connection is closed; its session lives on until its timeout',
       );
       client.connection.close();
-    } else if (unsentBytes > this.#options.unsentBytesPause) {
+    } else if (unsentBytes > unsentBytesPause) {
       this.pause(client, PauseReason.output);
     } else if ((client.pauses & PauseReason.output) !== 0) {
+      client.askedBytes = 0;
       this.#relieved.push(client);
     }
   };

@@ -26,7 +26,7 @@ export interface ReplicaOptions {
   readonly sessionlessTimeoutMs: number;
   /** Output waiting for a client that does not read: from here its requests are not read either. */
   readonly unsentBytesPause: number;
-  /** From here it is cut off. */
+  /** Beyond what it had asked for when that limit was reached: from here it is cut off. */
   readonly unsentBytesMax: number;
   readonly connectionThrottle: ConnectionThrottleOptions;
   /** Count bytes read and written by top-level node; costs some time with each request. */

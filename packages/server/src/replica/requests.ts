@@ -65,12 +65,14 @@ export class Requests {
   #largeBytesTotal = 0;
   readonly #instruments: Instruments;
   readonly #pausedForOutstanding = new Set<ClientConnection>();
+  readonly #waitingReadBytesMin: number;
 
   constructor(ports: RequestPorts, limits: RequestLimits) {
     this.#ports = ports;
     this.#limits = limits;
     this.#reader = new JuteReader(undefined, limits.fieldLengthBytesMax);
     this.#instruments = ports.instruments;
+    this.#waitingReadBytesMin = ports.replyBytesPause / WAITING_READS_MAX;
   }
 
   /** Requests received and not answered, of all connections. */
@@ -173,6 +175,7 @@ export class Requests {
       request,
       identities,
       receivedMs: now,
+      replyBytes: Math.max(this.#waitingReadBytesMin, operation.replyBytes?.(world, request) ?? 0),
       barrier,
     });
     if (client.waitingCount === 1) {
@@ -390,8 +393,10 @@ export class Requests {
     this.answerSyncs();
     if (this.#pausedForOutstanding.size > 0 && this.#waitingTotal < this.#limits.outstandingRequestsMax) {
       for (const client of [...this.#pausedForOutstanding]) {
-        this.#pausedForOutstanding.delete(client);
-        this.#ports.resume(client, PauseReason.outstanding);
+        if (client.waitingReplyBytes <= this.#ports.replyBytesPause) {
+          this.#pausedForOutstanding.delete(client);
+          this.#ports.resume(client, PauseReason.outstanding);
+        }
       }
     }
   }
@@ -413,6 +418,10 @@ export class Requests {
       }
       this.#ports.pause(client, PauseReason.outstanding);
       return false;
+    }
+    if (client.waitingReplyBytes > this.#ports.replyBytesPause) {
+      this.#pausedForOutstanding.add(client);
+      this.#ports.pause(client, PauseReason.outstanding);
     }
     if (client.output !== null && client.output.length > this.#ports.replyBytesPause) {
       this.#ports.pause(client, PauseReason.output); // a chunk of small requests can ask for gigabytes
@@ -473,6 +482,9 @@ export class Requests {
 const REQUEST_HEADER_BYTES = 8;
 const NOTHING: Uint8Array = new Uint8Array(0);
 const NO_BARRIER: Barrier = { zxid: 0 };
+
+/** Of a connection, for its writes; fewer where answers are large now. They leave at once, however nodes have grown. */
+const WAITING_READS_MAX = 64;
 
 const UNTHROTTLED: ReadonlySet<number> = new Set([OpCode.ping, OpCode.closeSession]);
 

@@ -7,6 +7,7 @@ import { probeAnswerer } from '../../src/admin/probe.ts';
 import type { ServerControl } from '../../src/admin/view.ts';
 import { fakeView } from '../admin/fake-view.ts';
 import {
+  addWatch,
   auth,
   create,
   exists,
@@ -254,11 +255,37 @@ describe('clients that do not read', () => {
     server.settle();
     expect(client.lines().length).toBe(1);
     expect(connection.paused).toBe(false);
-    connection.unsentBytes = 10_001;
+    client.get(addWatch('/a', 1));
+    connection.unsentBytes = 5000; // what it has asked for
     client.send(getData('/a'));
     server.settle();
+    const other = server.client();
+    const eventAt = (unsentBytes: number) => {
+      connection.unsentBytes = unsentBytes;
+      other.get(setData('/a', ''));
+    };
+    eventAt(15_000);
+    expect(client.closed).toBe(false);
+    eventAt(15_001);
     expect(client.closed).toBe(true);
     expect(server.warnings.join()).toContain('does not read');
+  });
+
+  test('one answer of any size gets through', () => {
+    const server = new TestServer({ replica: { unsentBytesPause: 1000, unsentBytesMax: 10_000 } });
+    const client = server.client();
+    client.get(create('/a', { data: Buffer.alloc(500_000) }));
+    const { connection } = client.wire;
+    for (const request of [getData('/a'), multiRead(getData('/a'), getData('/a'), getData('/a'))]) {
+      connection.blocked = true;
+      client.send(request);
+      server.settle();
+      expect(client.closed).toBe(false);
+      connection.unblock();
+      server.world.push({ kind: 'client-drained', connection });
+      server.settle();
+      expect(client.lines().length).toBe(1);
+    }
   });
 });
 
@@ -310,6 +337,52 @@ describe('requests that ask for much', () => {
       server.settle();
     }
     expect(client.lines().length).toBe(30);
+  });
+
+  test('reads that wait for a write: no more are taken than a client that reads slowly can be sent', () => {
+    const server = new TestServer({ replica: { unsentBytesPause: 1 << 20, unsentBytesMax: 128 << 20 } });
+    const client = server.client();
+    client.get(create('/big'));
+    client.get(create('/small'));
+    const { connection } = client.wire;
+    const total = 1 + 300;
+    connection.blocked = true;
+    client.send(setData('/big', Buffer.alloc(1_000_000))); // the reads behind it do not look large yet
+    for (let i = 1; i < total; i++) {
+      client.send(getData(i % 10 === 0 ? '/small' : '/big'));
+    }
+    let answered = 0;
+    for (let round = 0; answered < total; round++) {
+      server.settle();
+      expect(connection.unsentBytes).toBeLessThan(68 << 20);
+      expect(client.closed).toBe(false);
+      expect(round).toBeLessThan(total);
+      connection.unblock();
+      connection.blocked = true;
+      server.world.push({ kind: 'client-drained', connection });
+      answered += client.lines().length;
+    }
+  });
+
+  test('reads of large nodes that wait for a write are few', () => {
+    const server = new TestServer({ replica: { unsentBytesPause: 300_000, unsentBytesMax: 1_000_000 } });
+    const client = server.client();
+    client.get(create('/big', { data: Buffer.alloc(100_000) }));
+    const { connection } = client.wire;
+    connection.blocked = true;
+    client.send(setData('/big', Buffer.alloc(100_000)));
+    for (let i = 0; i < 30; i++) {
+      client.send(i % 2 === 0 ? getData('/big') : multiRead(getData('/big')));
+    }
+    server.settle();
+    expect(connection.unsentBytes).toBeLessThan(600_000);
+    for (let i = 0; i < 12; i++) {
+      connection.unblock();
+      server.world.push({ kind: 'client-drained', connection });
+      server.settle();
+    }
+    expect(client.lines().length).toBe(31);
+    expect(client.closed).toBe(false);
   });
 
   test('a multiRead that asks for more than 64 MB: -5', () => {
