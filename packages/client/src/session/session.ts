@@ -108,6 +108,9 @@ export class Session {
 
   /** Call `tick` no later than this. */
   get wakeAtMs(): number {
+    if (this.#phase === 'ended') {
+      return NEVER; // or the deadlines of calls that were answered would keep the process alive
+    }
     const serving = this.#phase === 'serving';
     return Math.min(
       this.#phaseEndsMs,
