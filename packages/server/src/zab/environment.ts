@@ -114,6 +114,9 @@ export interface Service {
   /** Learner: everything proposed through `zxid` is committed: it is to be applied, in order, and answered. */
   committed(zxid: number): void;
 
+  /** Learner: the configuration that a transaction carries (§9.2); null: it is another transaction. Asked of each. */
+  configurationIn(payload: Uint8Array): Configuration | null;
+
   /** Leader: a request of a learner's client, syncs included (which go to `Leadership.sync` in their turn). */
   forwarded(from: LearnerId, request: Forwarded): void;
   /** Leader: a learner's client wants to go on with this session; true when it may. Moves its ownership. */
@@ -124,7 +127,9 @@ export interface Service {
   takeTouched(): Iterable<readonly [sessionId: bigint, timeoutMs: number]>;
   /** Learner: the leader's answer to the oldest REVALIDATE of this session. */
   revalidated(sessionId: bigint, valid: boolean): void;
-  /** The oldest sync of this server's own clients is done: what was committed when it was asked for is committed here. */
+  /**
+   * The oldest sync of this server's own clients is done: what was committed when it was asked for is committed here.
+   */
   syncDone(): void;
 
   /** A configuration is in force (§9.4): shown in /zookeeper/config, and written to the configuration files. */
