@@ -1,0 +1,398 @@
+/**
+ * An established epoch at its leader (quorum-protocol.md §6): proposals and commits to the learners, PINGs, syncs, the
+ * quorum that must stay, and changes of membership (§9). How learners come to be in step is in leadership.ts.
+ */
+import {
+  counterOf,
+  epochOf,
+  ForwardedRequest,
+  JuteReader,
+  makeZxid,
+  PacketType,
+  RevalidateRequest,
+  SessionTouch,
+} from '@treekeeper/protocol';
+import { assert } from '../assert.ts';
+import type { CommittedLog } from './committed-log.ts';
+import type { Configuration } from './configuration.ts';
+import type { Environment } from './environment.ts';
+import { Leader } from './leader.ts';
+import type { LearnerLink } from './learner-link.ts';
+import { hasSameQuorumAddress, type Membership } from './membership.ts';
+import type { ZabOptions } from './options.ts';
+import type { Packet } from './packet-stream.ts';
+import { payloadOf, proposalPacket, writeActivation, writeRevalidated } from './packets.ts';
+import { SyncGate } from './sync-gate.ts';
+
+/** The last counter that is used; the one behind it marks, for Apache ZooKeeper, an epoch that is used up. */
+const COUNTER_LAST = 0xfffffffe;
+/** When so few are left, leadership is handed over, so that nobody is refused. */
+const COUNTER_RESERVE = 0x10000;
+
+interface Proposal {
+  readonly zxid: number;
+  /** As it went to the followers. */
+  readonly packet: Uint8Array;
+}
+
+export class Broadcast {
+  readonly leader: Leader;
+  readonly #options: ZabOptions;
+  readonly #environment: Environment;
+  readonly #membership: Membership;
+  readonly #committedLog: CommittedLog;
+  readonly #links: ReadonlySet<LearnerLink>;
+  readonly #gate: SyncGate;
+  /** Proposed and not committed, in order. */
+  #outstanding: Proposal[] = [];
+  #head = 0;
+  #nextPingMs = Number.POSITIVE_INFINITY;
+  #pings = 0;
+  /** The change of membership that is proposed and not committed. */
+  #change: { readonly zxid: number; readonly configuration: Configuration } | null = null;
+  #successor: number | null = null;
+
+  constructor(
+    epoch: number,
+    options: ZabOptions,
+    environment: Environment,
+    membership: Membership,
+    committedLog: CommittedLog,
+    links: ReadonlySet<LearnerLink>,
+  ) {
+    this.#options = options;
+    this.#environment = environment;
+    this.#membership = membership;
+    this.#committedLog = committedLog;
+    this.#links = links;
+    this.#gate = new SyncGate(options.serverId);
+    this.leader = new Leader(options.serverId, membership.quorum, makeZxid(epoch, 0), {
+      append: (zxid, payload) => this.#append(zxid, payload),
+    });
+  }
+
+  /** The server that is to lead from now on, by the change of membership that was committed; null: this one goes on. */
+  get successor(): number | null {
+    return this.#successor;
+  }
+
+  get deadlineMs(): number {
+    return this.#nextPingMs;
+  }
+
+  // Proposals and commits
+
+  #append(zxid: number, payload: Uint8Array): void {
+    assert(counterOf(zxid) <= COUNTER_LAST, 'an epoch is left before its counter is used up');
+    const packet = proposalPacket(zxid, payload);
+    this.#outstanding.push({ zxid, packet });
+    this.#environment.database.append(zxid, payloadOf(packet));
+    for (const link of this.#links) {
+      if (link.isLive && !link.isObserver) {
+        link.send(packet);
+      }
+    }
+  }
+
+  /** Whether so few numbers are left that another epoch has to begin. */
+  get isNearlyUsedUp(): boolean {
+    return counterOf(this.leader.lastProposed) > COUNTER_LAST - COUNTER_RESERVE;
+  }
+
+  /** Whether nothing more can be proposed in this epoch. */
+  get isUsedUp(): boolean {
+    return counterOf(this.leader.lastProposed) === COUNTER_LAST;
+  }
+
+  get isIdle(): boolean {
+    return this.#head === this.#outstanding.length;
+  }
+
+  /** What is proposed and not committed, to a follower that has everything before it. */
+  sendOutstanding(link: LearnerLink): void {
+    for (let i = this.#head; i < this.#outstanding.length; i++) {
+      link.send(this.#outstanding[i].packet);
+    }
+  }
+
+  /** What is proposed and not committed, oldest first. */
+  outstanding(): readonly { readonly zxid: number; readonly payload: Uint8Array }[] {
+    return this.#outstanding.slice(this.#head).map(({ zxid, packet }) => ({ zxid, payload: payloadOf(packet) }));
+  }
+
+  /** This server's log is on disk through `zxid`. */
+  logSynced(zxid: number): void {
+    this.leader.synced(zxid);
+    this.#sendCommits();
+  }
+
+  /** False when this learner acknowledges what was never proposed. */
+  acknowledged(link: LearnerLink, zxid: number, nowMs: number): boolean {
+    const { leader } = this;
+    if (counterOf(zxid) === 0 || zxid <= leader.committed) {
+      this.#stopTiming(link, zxid, nowMs);
+      return true; // of NEWLEADER and UPTODATE, or late (§5.9)
+    }
+    if (zxid > leader.lastProposed || epochOf(zxid) !== epochOf(leader.lastProposed)) {
+      return false;
+    }
+    this.#stopTiming(link, zxid, nowMs);
+    if (!link.isObserver && zxid > leader.ackedThrough(link.serverId)) {
+      leader.acknowledged(link.serverId, zxid);
+      this.#sendCommits();
+    }
+    return true;
+  }
+
+  #sendCommits(): void {
+    while (!this.isIdle && this.#outstanding[this.#head].zxid <= this.leader.committed) {
+      const { zxid, packet } = this.#outstanding[this.#head];
+      this.#head++;
+      const entry = { zxid, payload: payloadOf(packet) };
+      this.#committedLog.append(entry, this.#environment.database.lastZxid);
+      if (zxid === this.#change?.zxid) {
+        this.#activateChange(zxid, entry.payload, this.#change.configuration);
+        continue;
+      }
+      for (const link of this.#links) {
+        if (!link.isLive) {
+          continue;
+        }
+        if (link.isObserver) {
+          link.inform(entry);
+        } else {
+          link.commit(zxid);
+        }
+      }
+    }
+    if (this.isIdle || this.#head > 1024) {
+      this.#outstanding = this.#outstanding.slice(this.#head);
+      this.#head = 0;
+    }
+    this.#answerSyncs();
+  }
+
+  // Who is there
+
+  /** From activation on: PINGs keep the learners, and show who is there. */
+  begin(nowMs: number): void {
+    this.#nextPingMs = nowMs + this.#options.tickTimeMs / 2;
+  }
+
+  /** A learner's link is gone. */
+  forget(link: LearnerLink): void {
+    this.#gate.forget(link);
+    if (!link.isObserver) {
+      this.leader.forget(link.serverId);
+    }
+  }
+
+  /** Sends PINGs when it is time. False when there is no quorum any more: this server must step down (§6.3). */
+  tick(nowMs: number): boolean {
+    if (nowMs < this.#nextPingMs) {
+      return true;
+    }
+    this.#nextPingMs = nowMs + this.#options.tickTimeMs / 2;
+    this.#pings++;
+    this.#ping(nowMs);
+    return this.#pings % 2 === 1 || this.hasQuorum(this.#membership.quorum);
+  }
+
+  /** Whether the followers that are connected, and this server, are a quorum. */
+  hasQuorum(quorum: { hasQuorum(servers: ReadonlySet<number>): boolean }): boolean {
+    const present = new Set([this.#options.serverId]);
+    for (const link of this.#links) {
+      if (link.isLive && !link.isObserver) {
+        present.add(link.serverId);
+      }
+    }
+    return quorum.hasQuorum(present);
+  }
+
+  #ping(nowMs: number): void {
+    const round = this.#gate.beginRound();
+    for (const link of this.#links) {
+      if (link.isLive) {
+        link.ping(this.leader.lastProposed, link.stage === 'active' ? round : null);
+        this.#time(link, nowMs);
+      }
+    }
+  }
+
+  /** What a learner that is in step sends, ACKs aside. Throws JuteError. */
+  handle(link: LearnerLink, { type, zxid, data, authinfo }: Packet): void {
+    const { service, log } = this.#environment;
+    const reader = new JuteReader(data ?? new Uint8Array(0));
+    if (type === PacketType.ping) {
+      this.#echoed(link);
+      while (reader.remaining > 0) {
+        const { sessionId, timeoutMs } = SessionTouch.decode(reader);
+        service.touched(sessionId, timeoutMs);
+      }
+    } else if (type === PacketType.request && data !== null) {
+      const request = ForwardedRequest.decode(reader);
+      service.forwarded(link, { ...request, body: data.subarray(reader.position), authinfo });
+    } else if (type === PacketType.revalidate) {
+      const { sessionId, timeoutMs } = RevalidateRequest.decode(reader);
+      writeRevalidated(link.output, zxid, sessionId, service.revalidate(link, sessionId, timeoutMs));
+    } else {
+      log.warn(`learner ${link.serverId} sent a packet of type ${type}, which is ignored`);
+    }
+  }
+
+  #echoed(link: LearnerLink): void {
+    const round = link.echoed();
+    if (round !== null && !link.isObserver) {
+      this.#gate.echoed(link.serverId, round);
+      this.#answerSyncs();
+    }
+  }
+
+  /** One proposal at a time is timed on each link: the last that was sent when nothing was being timed. */
+  #time(link: LearnerLink, nowMs: number): void {
+    const acked = this.leader.ackedThrough(link.serverId);
+    const isBehind = !link.isObserver && !this.isIdle && this.leader.lastProposed > acked;
+    if (link.timedZxid === 0 && link.stage === 'active' && isBehind) {
+      link.timedZxid = this.leader.lastProposed;
+      link.timedSinceMs = nowMs;
+    }
+  }
+
+  #stopTiming(link: LearnerLink, zxid: number, nowMs: number): void {
+    if (link.timedZxid !== 0 && zxid >= link.timedZxid) {
+      link.timedZxid = 0;
+      this.#time(link, nowMs);
+    }
+  }
+
+  // Syncs
+
+  /** A sync, of a learner's client or (null) of this server's own: SYNC, or `syncDone`, follows in order. */
+  sync(origin: LearnerLink | null): void {
+    this.#gate.ask(origin, origin === null ? 0 : this.leader.lastProposed);
+    if (this.#membership.quorum.hasQuorum(new Set([this.#options.serverId]))) {
+      this.#gate.beginRound(); // nobody else has a say
+      this.#answerSyncs();
+    }
+  }
+
+  #answerSyncs(): void {
+    for (const origin of this.#gate.takeReady(this.leader.committed, this.#membership.quorum)) {
+      if (origin === null) {
+        this.#environment.service.syncDone();
+      } else {
+        origin.syncDone();
+      }
+    }
+  }
+
+  /** At the end of a turn: the syncs of the turn share a round of PINGs. */
+  confirmSyncs(nowMs: number): void {
+    if (this.#gate.wanted) {
+      this.#ping(nowMs);
+    }
+  }
+
+  // Changes of membership
+
+  /** Whether a change is under way: another must wait for its end. */
+  get isChanging(): boolean {
+    return this.#membership.proposed !== null;
+  }
+
+  /** Proposes the transaction that carries a new configuration, whose version is its zxid. */
+  proposeConfiguration(zxid: number, payload: Uint8Array, configuration: Configuration): void {
+    assert(!this.isChanging, 'one change of membership at a time');
+    assert(configuration.version === zxid, 'a configuration has the zxid of its transaction as its version');
+    this.#membership.propose(configuration);
+    this.#change = { zxid, configuration };
+    this.leader.useQuorum(this.#membership.quorum);
+    this.leader.limitCommits(zxid);
+    this.leader.propose(zxid, payload);
+  }
+
+  /** The change is committed by the old and by the new members: it is in force (§9.3). */
+  #activateChange(zxid: number, payload: Uint8Array, configuration: Configuration): void {
+    const before = this.#membership.committed;
+    const designated = this.#designatedLeader(before, configuration);
+    this.#change = null;
+    this.#membership.activate(configuration);
+    for (const link of this.#links) {
+      if (link.isLive) {
+        writeActivation(link.output, zxid, designated, link.isObserver ? payload : null);
+      }
+    }
+    if (designated !== this.#options.serverId) {
+      this.#successor = designated; // nothing more is committed here
+      return;
+    }
+    this.leader.useQuorum(this.#membership.quorum);
+    this.leader.limitCommits(Number.POSITIVE_INFINITY);
+  }
+
+  /** This server, if it can go on as it is; else the voter of the new configuration that has the most. */
+  #designatedLeader(before: Configuration, after: Configuration): number {
+    const { serverId } = this.#options;
+    if (after.isVoter(serverId) && hasSameQuorumAddress(serverId, before, after)) {
+      return serverId;
+    }
+    const present = after.voters.filter((voter) => this.#follower(voter) !== undefined);
+    return this.#mostAdvanced(present) ?? after.voters[0];
+  }
+
+  /** At activation: a configuration that the leader before has proposed is in force, a quorum of both being in step. */
+  completeChange(configuration: Configuration): void {
+    const before = this.#membership.committed;
+    const designated = this.#designatedLeader(before, configuration);
+    this.#membership.activate(configuration);
+    if (designated === this.#options.serverId) {
+      this.leader.useQuorum(this.#membership.quorum);
+    } else {
+      this.leader.limitCommits(this.leader.committed);
+      this.#successor = designated;
+    }
+  }
+
+  // Handing over
+
+  /** Whether there are followers, in step or on their way. */
+  get hasFollowers(): boolean {
+    return [...this.#links].some(({ isObserver }) => !isObserver);
+  }
+
+  /** Whether this follower has everything that was proposed. */
+  hasAll(serverId: number): boolean {
+    return this.isIdle && this.#historyOf(serverId) >= this.#committedLog.last;
+  }
+
+  /** How far the history of a follower goes, as far as it has told. */
+  #historyOf(serverId: number): number {
+    const follower = this.#follower(serverId);
+    return follower === undefined ? -1 : Math.max(follower.syncedZxid, this.leader.ackedThrough(serverId));
+  }
+
+  #follower(serverId: number): LearnerLink | undefined {
+    return [...this.#links].find((link) => link.serverId === serverId && link.stage === 'active' && !link.isObserver);
+  }
+
+  /** Whether this server is a voter, and in step. */
+  canLead(serverId: number): boolean {
+    return this.#membership.roleOf(serverId) === 'voter' && this.#follower(serverId) !== undefined;
+  }
+
+  /** The follower that is in step and best suited to lead next; null: there is none. */
+  get heir(): number | null {
+    return this.#mostAdvanced(this.#membership.committed.voters.filter((voter) => this.canLead(voter)));
+  }
+
+  /** Whoever has the longest history; of equals the first. */
+  #mostAdvanced(serverIds: readonly number[]): number | null {
+    let best: number | null = null;
+    for (const serverId of serverIds) {
+      if (best === null || this.#historyOf(serverId) > this.#historyOf(best)) {
+        best = serverId;
+      }
+    }
+    return best;
+  }
+}

@@ -1,0 +1,123 @@
+/** A learner that is in step with its leader (quorum-protocol.md §6): it logs, acknowledges and delivers. */
+import { DesignatedLeader, JuteReader, PacketType, RevalidateResponse } from '@treekeeper/protocol';
+import { type CommittedLog, follows } from './committed-log.ts';
+import type { Entry, Environment } from './environment.ts';
+import type { LeaderLink } from './leader-link.ts';
+import type { Packet } from './packet-stream.ts';
+import { HAND_OVER_PACKET_TYPE, writePacket, writePingAnswer } from './packets.ts';
+
+/** What a packet asks for beyond the history: the leader changes. */
+export interface Change {
+  readonly kind: 'activate' | 'hand-over';
+  readonly zxid: number;
+  readonly leaderId: number;
+}
+
+export class Following {
+  readonly #environment: Environment;
+  readonly #committedLog: CommittedLog;
+  readonly #link: LeaderLink;
+  readonly #isObserver: boolean;
+  /** Logged here, and not known to be committed. */
+  readonly #outstanding: Entry[] = [];
+  /** Logged here, and not acknowledged: the disk is still at it. */
+  readonly #unacked: number[] = [];
+  #lastProposed: number;
+
+  constructor(environment: Environment, committedLog: CommittedLog, link: LeaderLink, isObserver: boolean) {
+    this.#environment = environment;
+    this.#committedLog = committedLog;
+    this.#link = link;
+    this.#isObserver = isObserver;
+    this.#lastProposed = environment.database.lastZxid;
+  }
+
+  /** Logged here and not known to be committed. */
+  get outstanding(): readonly Entry[] {
+    return this.#outstanding;
+  }
+
+  /**
+   * Takes a packet. Throws JuteError, and ProtocolFault when the history would not be the leader's any more: a hole
+   * must never be acknowledged.
+   */
+  handle({ type, zxid, data }: Packet): Change | null {
+    const { service, log } = this.#environment;
+    const payload = data ?? new Uint8Array(0);
+    if (type === PacketType.proposal && !this.#isObserver) {
+      this.propose({ zxid, payload });
+    } else if (type === PacketType.commit && !this.#isObserver) {
+      this.commit(zxid);
+    } else if (type === PacketType.inform) {
+      this.propose({ zxid, payload });
+      this.commit(zxid);
+    } else if (type === PacketType.ping) {
+      writePingAnswer(this.#link.output, zxid, service.takeTouched());
+    } else if (type === PacketType.sync) {
+      service.syncDone();
+    } else if (type === PacketType.revalidate) {
+      const { sessionId, valid } = RevalidateResponse.decode(new JuteReader(payload));
+      service.revalidated(sessionId, valid);
+    } else if (type === PacketType.commitAndActivate || type === PacketType.informAndActivate) {
+      const { leaderId, rest } = readDesignated(payload);
+      if (type === PacketType.informAndActivate) {
+        this.propose({ zxid, payload: rest });
+      }
+      this.commit(zxid);
+      return { kind: 'activate', zxid, leaderId };
+    } else if (type === HAND_OVER_PACKET_TYPE) {
+      return { kind: 'hand-over', zxid, leaderId: readDesignated(payload).leaderId };
+    } else {
+      log.warn(`the leader sent a packet of type ${type}, which is ignored`);
+    }
+    return null;
+  }
+
+  propose(entry: Entry): void {
+    if (!follows(this.#lastProposed, entry.zxid)) {
+      throw new ProtocolFault(`proposed zxid ${hex(entry.zxid)} after ${hex(this.#lastProposed)}`);
+    }
+    this.#lastProposed = entry.zxid;
+    this.#outstanding.push(entry);
+    if (!this.#isObserver) {
+      this.#unacked.push(entry.zxid);
+    }
+    this.#environment.database.append(entry.zxid, entry.payload);
+    this.#environment.service.proposed(entry.zxid, entry.payload);
+  }
+
+  commit(zxid: number): void {
+    const entry = this.#outstanding[0];
+    if (entry?.zxid !== zxid) {
+      const expected = entry === undefined ? 'nothing' : `zxid ${hex(entry.zxid)}`;
+      throw new ProtocolFault(`committed zxid ${hex(zxid)}, where ${expected} was to be committed next`);
+    }
+    this.#outstanding.shift();
+    this.#committedLog.append(entry, this.#environment.database.lastZxid);
+    this.#environment.service.committed(zxid);
+  }
+
+  /** The log is on disk through `zxid`: one ACK for each transaction, in order (§6.2). */
+  logSynced(zxid: number): void {
+    const behind = this.#unacked.findIndex((unacked) => unacked > zxid);
+    for (const synced of this.#unacked.splice(0, behind < 0 ? this.#unacked.length : behind)) {
+      writePacket(this.#link.output, PacketType.ack, synced, null);
+    }
+  }
+}
+
+/** The data of COMMITANDACTIVATE and its like. */
+export function readDesignated(data: Uint8Array): { readonly leaderId: number; readonly rest: Uint8Array } {
+  const reader = new JuteReader(data);
+  const leaderId = Number(DesignatedLeader.decode(reader).serverId);
+  return { leaderId, rest: data.subarray(reader.position) };
+}
+
+function hex(zxid: number): string {
+  return `0x${zxid.toString(16)}`;
+}
+
+/** The leader did what no leader does; the message goes on behind "the leader". */
+export class ProtocolFault extends Error {
+  override readonly name = 'ProtocolFault';
+}

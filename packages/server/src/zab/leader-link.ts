@@ -1,0 +1,77 @@
+/** The leader as its learner reaches it: dialling, with a few tries, and then the bytes in and out (§5.2). */
+import { JuteWriter } from '@treekeeper/protocol';
+import type { Link, Peers } from '../io/peers.ts';
+import { PacketStream } from './packet-stream.ts';
+
+const CONNECT_TRIES_MAX = 5;
+/** The leader opens its port only when it knows that it leads, which may be later than its learners know. */
+const CONNECT_RETRY_MS = 100;
+const OUTPUT_CAPACITY_BYTES = 4096;
+
+export class LeaderLink {
+  readonly input: PacketStream;
+  readonly output = new JuteWriter(OUTPUT_CAPACITY_BYTES);
+  readonly #peers: Peers;
+  readonly #leaderId: number;
+  readonly #connectDeadlineMs: number;
+  #link: Link | null;
+  #isOpen = false;
+  #tries = 1;
+  #retryAtMs = Number.POSITIVE_INFINITY;
+
+  /** Dials at once. */
+  constructor(peers: Peers, leaderId: number, fieldBytesMax: number, connectLimitMs: number, nowMs: number) {
+    this.#peers = peers;
+    this.#leaderId = leaderId;
+    this.input = new PacketStream(fieldBytesMax);
+    this.#connectDeadlineMs = nowMs + connectLimitMs;
+    this.#link = peers.connect(leaderId, connectLimitMs);
+  }
+
+  owns(link: unknown): boolean {
+    return this.#link === link;
+  }
+
+  opened(): void {
+    this.#isOpen = true;
+    this.#retryAtMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Dialling has failed. False when there shall be no further try. */
+  retry(nowMs: number): boolean {
+    this.#link = null;
+    this.#retryAtMs = nowMs + CONNECT_RETRY_MS;
+    return this.#tries < CONNECT_TRIES_MAX && this.#retryAtMs < this.#connectDeadlineMs;
+  }
+
+  get deadlineMs(): number {
+    return this.#isOpen ? Number.POSITIVE_INFINITY : Math.min(this.#retryAtMs, this.#connectDeadlineMs);
+  }
+
+  /** False when connecting has taken too long. */
+  tick(nowMs: number): boolean {
+    if (this.#isOpen) {
+      return true;
+    }
+    if (nowMs >= this.#connectDeadlineMs) {
+      return false;
+    }
+    if (nowMs >= this.#retryAtMs) {
+      this.#tries++;
+      this.#retryAtMs = Number.POSITIVE_INFINITY;
+      this.#link = this.#peers.connect(this.#leaderId, this.#connectDeadlineMs - nowMs);
+    }
+    return true;
+  }
+
+  flush(): void {
+    if (this.output.length > 0) {
+      this.#link?.write(this.output.detach(OUTPUT_CAPACITY_BYTES));
+    }
+  }
+
+  close(): void {
+    this.#link?.close();
+    this.#link = null;
+  }
+}

@@ -1,0 +1,499 @@
+/**
+ * The role of a leader, from the election on (quorum-protocol.md §5): it makes the new epoch with a quorum (discovery),
+ * gives every learner its own history (synchronisation), and is then the leader of an established epoch (broadcast.ts).
+ */
+import {
+  AckEpoch,
+  decodeLearnerInfo,
+  epochOf,
+  JuteError,
+  JuteReader,
+  makeZxid,
+  PacketType,
+} from '@treekeeper/protocol';
+import { assert } from '../assert.ts';
+import type { Link } from '../io/peers.ts';
+import { Broadcast } from './broadcast.ts';
+import type { CommittedLog } from './committed-log.ts';
+import type { Configuration } from './configuration.ts';
+import { Discovery, introductionFault } from './discovery.ts';
+import type { Entry, Environment, EpochName, LearnerId } from './environment.ts';
+import type { Leader } from './leader.ts';
+import { LearnerLink } from './learner-link.ts';
+import type { Membership } from './membership.ts';
+import type { ZabOptions } from './options.ts';
+import type { Packet } from './packet-stream.ts';
+import { writeLeaderInfo, writeNewLeader, writePacket } from './packets.ts';
+import { Succession } from './succession.ts';
+import { Synchronizer } from './synchronizer.ts';
+
+/**
+ * discovery (epochs are told) → accepting (ours goes to disk) → acknowledging (a quorum accepts it) → adopting (it goes
+ * to disk as the current one) → synchronizing (a quorum gets our history) → leading → ended.
+ */
+export type LeadershipPhase =
+  | 'discovery'
+  | 'accepting'
+  | 'acknowledging'
+  | 'adopting'
+  | 'synchronizing'
+  | 'leading'
+  | 'ended';
+
+const POLL_TRANSFER_MS = 5;
+
+export class Leadership {
+  readonly #options: ZabOptions;
+  readonly #environment: Environment;
+  readonly #membership: Membership;
+  readonly #committedLog: CommittedLog;
+  readonly #discovery: Discovery;
+  readonly #byLink = new Map<Link, LearnerLink>();
+  readonly #links = new Set<LearnerLink>();
+  readonly #newLeaderAcks: Set<number>;
+  readonly #synchronizer: Synchronizer;
+  #phase: LeadershipPhase = 'discovery';
+  #broadcast: Broadcast | null = null;
+  #nowMs: number;
+  #phaseDeadlineMs: number;
+  #namelessCount = 0;
+  #succession: Succession | null = null;
+  #endReason: string | null = null;
+  #successor: number | null = null;
+
+  constructor(
+    options: ZabOptions,
+    environment: Environment,
+    membership: Membership,
+    committedLog: CommittedLog,
+    nowMs: number,
+  ) {
+    this.#options = options;
+    this.#environment = environment;
+    this.#membership = membership;
+    this.#committedLog = committedLog;
+    this.#nowMs = nowMs;
+    this.#phaseDeadlineMs = nowMs + this.#initLimitMs;
+    const { acceptedEpoch, currentEpoch, lastZxid } = environment.database;
+    assert(committedLog.last === lastZxid, 'the window ends where the history does');
+    const own = { currentEpoch, lastZxid };
+    this.#discovery = new Discovery(options.serverId, membership.quorum, acceptedEpoch, own);
+    this.#newLeaderAcks = new Set([options.serverId]);
+    this.#synchronizer = new Synchronizer(options, environment, committedLog);
+    environment.peers.listen();
+    this.#considerEpoch();
+  }
+
+  get phase(): LeadershipPhase {
+    return this.#phase;
+  }
+
+  /** The heart, from activation to the end; null before and after. */
+  get leader(): Leader | null {
+    return this.#phase === 'leading' ? (this.#broadcast?.leader ?? null) : null;
+  }
+
+  /** Null: not fixed yet. */
+  get epoch(): number | null {
+    return this.#discovery.epoch;
+  }
+
+  /** Why this role has ended; null: it goes on. */
+  get endReason(): string | null {
+    return this.#endReason;
+  }
+
+  /** Who leads next, without an election; null: an election decides. */
+  get successor(): number | null {
+    return this.#successor;
+  }
+
+  /** Logged here and not known to be committed. */
+  outstanding(): readonly Entry[] {
+    return this.#broadcast?.outstanding() ?? [];
+  }
+
+  get deadlineMs(): number {
+    let deadline = Math.min(this.#phaseDeadlineMs, this.#broadcast?.deadlineMs ?? Number.POSITIVE_INFINITY);
+    for (const link of this.#links) {
+      deadline = Math.min(deadline, link.isTransferring ? this.#nowMs + POLL_TRANSFER_MS : link.deadlineMs);
+    }
+    return Math.min(deadline, this.#succession?.deadlineMs ?? deadline);
+  }
+
+  get #initLimitMs(): number {
+    return this.#options.initLimitTicks * this.#options.tickTimeMs;
+  }
+
+  get #syncLimitMs(): number {
+    return this.#options.syncLimitTicks * this.#options.tickTimeMs;
+  }
+
+  /** A learner has dialled. */
+  accept(link: Link, nowMs: number): void {
+    const learner = new LearnerLink(link, this.#options.fieldBytesMax, nowMs + this.#initLimitMs);
+    this.#byLink.set(link, learner);
+    this.#links.add(learner);
+  }
+
+  receive(link: Link, bytes: Uint8Array, nowMs: number): void {
+    this.#nowMs = nowMs;
+    const learner = this.#byLink.get(link);
+    if (learner === undefined) {
+      return; // closed by us, with bytes still on their way
+    }
+    learner.deadlineMs = nowMs + (learner.stage === 'active' ? this.#syncLimitMs : this.#initLimitMs);
+    learner.push(bytes);
+    try {
+      for (let packet = learner.next(); packet !== null; packet = learner.next()) {
+        this.#handle(learner, packet);
+        if (!this.#links.has(learner)) {
+          return;
+        }
+      }
+    } catch (error) {
+      if (!(error instanceof JuteError)) {
+        throw error;
+      }
+      this.#drop(learner, `sent what is no packet: ${error.message}`);
+    }
+  }
+
+  gone(link: Link): void {
+    const learner = this.#byLink.get(link);
+    if (learner !== undefined) {
+      this.#drop(learner);
+    }
+  }
+
+  /** @param fault left out: it left by itself */
+  #drop(learner: LearnerLink, fault?: string): void {
+    if (fault !== undefined) {
+      this.#environment.log.warn(`learner ${learner.serverId} at ${learner.link.remoteAddress} ${fault}: link closed`);
+    }
+    this.#byLink.delete(learner.link);
+    this.#links.delete(learner);
+    learner.end();
+    this.#broadcast?.forget(learner);
+  }
+
+  #handle(learner: LearnerLink, packet: Packet): void {
+    const { stage } = learner;
+    if (stage === 'connected') {
+      this.#introduced(learner, packet);
+    } else if (stage === 'informed') {
+      this.#epochAccepted(learner, packet);
+    } else if (stage === 'syncing') {
+      this.#newLeaderAcked(learner, packet);
+    } else if (stage !== 'synced' && stage !== 'active') {
+      this.#drop(learner, `sent a packet of type ${packet.type} before it was its turn`);
+    } else if (packet.type === PacketType.ack) {
+      this.#acknowledged(learner, packet.zxid);
+    } else {
+      this.#broadcast?.handle(learner, packet);
+    }
+  }
+
+  // Discovery
+
+  #introduced(learner: LearnerLink, { type, zxid, data }: Packet): void {
+    if (type !== PacketType.followerInfo && type !== PacketType.observerInfo) {
+      this.#drop(learner, `began with a packet of type ${type} instead of FOLLOWERINFO or OBSERVERINFO`);
+      return;
+    }
+    const info = decodeLearnerInfo(data);
+    learner.isObserver = type === PacketType.observerInfo;
+    learner.serverId = info.serverId === null ? --this.#namelessCount : Number(info.serverId);
+    const fault = introductionFault(info, this.#membership);
+    if (fault !== null) {
+      this.#drop(learner, fault);
+      return;
+    }
+    const older = [...this.#links].find((link) => link !== learner && link.serverId === learner.serverId);
+    if (older !== undefined) {
+      this.#drop(older, 'has come again');
+    }
+    learner.stage = 'waiting';
+    if (this.#isEpochDurable) {
+      this.#inform(learner);
+      return;
+    }
+    this.#discovery.introduced(epochOf(zxid), learner.voterId);
+    this.#considerEpoch();
+  }
+
+  get #isEpochDurable(): boolean {
+    return this.#phase !== 'discovery' && this.#phase !== 'accepting';
+  }
+
+  /** The new epoch must not be told before it is on disk here: after a crash it could be made a second time. */
+  #considerEpoch(): void {
+    const { epoch } = this.#discovery;
+    if (this.#phase === 'discovery' && epoch !== null) {
+      this.#phase = 'accepting';
+      this.#environment.database.persistEpoch('acceptedEpoch', epoch);
+    }
+  }
+
+  epochPersisted(name: EpochName, nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (name === 'acceptedEpoch' && this.#phase === 'accepting') {
+      this.#phase = 'acknowledging';
+      this.#phaseDeadlineMs = nowMs + this.#initLimitMs;
+      for (const learner of this.#links) {
+        if (learner.stage === 'waiting') {
+          this.#inform(learner);
+        }
+      }
+      this.#considerHistory();
+    } else if (name === 'currentEpoch' && this.#phase === 'adopting') {
+      this.#establish();
+    }
+  }
+
+  get #epochZxid(): number {
+    const { epoch } = this.#discovery;
+    assert(epoch !== null, 'the epoch is fixed');
+    return makeZxid(epoch, 0);
+  }
+
+  #inform(learner: LearnerLink): void {
+    learner.stage = 'informed';
+    writeLeaderInfo(learner.output, this.#epochZxid);
+  }
+
+  #epochAccepted(learner: LearnerLink, { type, zxid, data }: Packet): void {
+    if (type !== PacketType.ackEpoch || data === null) {
+      this.#drop(learner, `sent a packet of type ${type} instead of ACKEPOCH`);
+      return;
+    }
+    const { currentEpoch } = AckEpoch.decode(new JuteReader(data));
+    learner.lastZxid = zxid;
+    learner.stage = 'ready';
+    if (this.#broadcast !== null) {
+      this.#synchronize(learner);
+      return;
+    }
+    if (!this.#discovery.accepted(learner.voterId, { currentEpoch, lastZxid: zxid })) {
+      this.#drop(
+        learner,
+        `has more of the history (epoch ${currentEpoch}, zxid 0x${zxid.toString(16)}) than its leader`,
+      );
+      return;
+    }
+    this.#considerHistory();
+  }
+
+  #considerHistory(): void {
+    if (this.#phase === 'acknowledging' && this.#discovery.isComplete) {
+      this.#phase = 'adopting';
+      this.#environment.database.persistEpoch('currentEpoch', epochOf(this.#epochZxid));
+    }
+  }
+
+  // Synchronisation
+
+  /** A quorum follows: this history is the one that goes on. */
+  #establish(): void {
+    const epoch = epochOf(this.#epochZxid);
+    this.#phase = 'synchronizing';
+    this.#phaseDeadlineMs = this.#nowMs + this.#initLimitMs;
+    const { committed, proposed } = this.#membership;
+    if (this.#options.reconfigEnabled && committed.version === 0 && proposed === null) {
+      this.#membership.propose(committed.withVersion(this.#epochZxid)); // its first version (§9.6)
+    }
+    this.#broadcast = new Broadcast(
+      epoch,
+      this.#options,
+      this.#environment,
+      this.#membership,
+      this.#committedLog,
+      this.#links,
+    );
+    this.#succession = new Succession(this.#broadcast, this.#links, this.#environment.log, this.#syncLimitMs);
+    for (const learner of this.#links) {
+      if (learner.stage === 'ready') {
+        this.#synchronize(learner);
+      }
+    }
+    this.#considerActivation();
+  }
+
+  #synchronize(learner: LearnerLink): void {
+    this.#synchronizer.begin(learner);
+    if (!learner.isObserver) {
+      this.#broadcast?.sendOutstanding(learner);
+    }
+    writeNewLeader(learner.output, this.#epochZxid, this.#membership.lastSeen.text);
+  }
+
+  /** The first ACK is that of NEWLEADER. Releases 3.5.9 to 3.8.4 may send those of proposals before it. */
+  #newLeaderAcked(learner: LearnerLink, { type, zxid }: Packet): void {
+    if (type !== PacketType.ack) {
+      this.#drop(learner, `sent a packet of type ${type} instead of the ACK of NEWLEADER`);
+      return;
+    }
+    if (zxid !== this.#epochZxid) {
+      learner.earlyAckZxid = Math.max(learner.earlyAckZxid, zxid);
+      return;
+    }
+    learner.stage = 'synced';
+    if (!learner.isObserver) {
+      this.#newLeaderAcks.add(learner.serverId);
+      if (learner.earlyAckZxid > 0) {
+        this.#acknowledged(learner, learner.earlyAckZxid);
+      }
+    }
+    if (this.#phase === 'leading') {
+      this.#upToDate(learner);
+    } else {
+      this.#considerActivation();
+    }
+  }
+
+  #considerActivation(): void {
+    if (this.#phase !== 'synchronizing' || !this.#membership.quorum.hasQuorum(this.#newLeaderAcks)) {
+      return;
+    }
+    this.#phase = 'leading';
+    this.#phaseDeadlineMs = Number.POSITIVE_INFINITY;
+    const { proposed } = this.#membership;
+    if (proposed !== null) {
+      this.#broadcast?.completeChange(proposed);
+    }
+    this.#broadcast?.begin(this.#nowMs);
+    this.#environment.service.lead(epochOf(this.#epochZxid));
+    for (const learner of this.#links) {
+      if (learner.stage === 'synced') {
+        this.#upToDate(learner);
+      }
+    }
+  }
+
+  #upToDate(learner: LearnerLink): void {
+    writePacket(learner.output, PacketType.upToDate, -1, null);
+    learner.stage = 'active';
+    learner.deadlineMs = this.#nowMs + this.#syncLimitMs;
+  }
+
+  // Broadcast
+
+  #acknowledged(learner: LearnerLink, zxid: number): void {
+    if (this.#broadcast?.acknowledged(learner, zxid, this.#nowMs) === false) {
+      this.#drop(learner, `acknowledged zxid 0x${zxid.toString(16)}, which was not proposed`);
+    }
+  }
+
+  /** This server's log is on disk through `zxid`. */
+  logSynced(zxid: number, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#broadcast?.logSynced(zxid);
+  }
+
+  /** Orders a sync for a learner's client, or (null) for one of this server; `syncDone` follows there. */
+  sync(origin: LearnerId | null): void {
+    const learner = origin === null ? null : this.#byLink.get(origin.link);
+    if (learner !== undefined) {
+      this.#broadcast?.sync(learner);
+    }
+  }
+
+  /** Proposes the transaction that carries a new configuration, whose version is its zxid. */
+  proposeConfiguration(zxid: number, payload: Uint8Array, configuration: Configuration): void {
+    this.#broadcast?.proposeConfiguration(zxid, payload, configuration);
+  }
+
+  /**
+   * Whether the connected servers, this one among them, are a quorum of a configuration: else it cannot be proposed.
+   */
+  canReach(configuration: Configuration): boolean {
+    return this.#broadcast?.hasQuorum(configuration) ?? false;
+  }
+
+  // Time
+
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs;
+    for (const learner of this.#links) {
+      const fault = learner.silence(nowMs, this.#syncLimitMs);
+      if (fault !== null) {
+        this.#drop(learner, fault);
+      }
+    }
+    if (nowMs >= this.#phaseDeadlineMs) {
+      this.#end(`no quorum of learners in time, while ${this.#phase}`, null);
+      return;
+    }
+    if (this.#phase !== 'leading' || this.#broadcast === null) {
+      return;
+    }
+    if (!this.#broadcast.tick(nowMs)) {
+      this.#end('the quorum of followers is lost', null);
+      return;
+    }
+    this.#goOnHandingOver();
+  }
+
+  /** Sends what the turn brought. True when there is more to send without anything happening. */
+  flush(nowMs: number): boolean {
+    this.#nowMs = nowMs;
+    if (this.#phase === 'leading') {
+      this.#broadcast?.confirmSyncs(nowMs);
+      this.#goOnHandingOver();
+    }
+    let isMore = false;
+    for (const learner of this.#links) {
+      isMore = this.#transfer(learner) || isMore;
+      learner.flush();
+    }
+    return isMore;
+  }
+
+  #transfer(learner: LearnerLink): boolean {
+    if (!learner.isTransferring) {
+      return false;
+    }
+    const isReading = learner.link.unsentBytes < this.#options.linkUnsentBytesPause;
+    const isMore = this.#synchronizer.transfer(learner);
+    if (isMore === null) {
+      this.#drop(learner, 'has to begin anew');
+    } else if (isReading) {
+      learner.deadlineMs = this.#nowMs + this.#initLimitMs;
+    }
+    return isMore === true;
+  }
+
+  /**
+   * Gives leadership away: nothing more is proposed, and when everything is committed, the learners are told whom to
+   * follow (Apache ZooKeeper's ignore that, and elect). False when there is no follower that could lead.
+   *
+   * @param heirId null: the one that has acknowledged the most
+   */
+  handOver(heirId: number | null): boolean {
+    return this.#phase === 'leading' && this.#succession?.begin(heirId, this.#nowMs) === true;
+  }
+
+  #goOnHandingOver(): void {
+    const ending = this.#succession?.step(this.#nowMs);
+    if (ending) {
+      this.#end(ending.reason, ending.successor);
+    }
+  }
+
+  #end(reason: string, successor: number | null): void {
+    this.#phase = 'ended';
+    this.#endReason = reason;
+    this.#successor = successor;
+  }
+
+  /** This role is over: all links are closed. */
+  close(): void {
+    this.#environment.peers.stopListening();
+    for (const learner of this.#links) {
+      learner.end();
+    }
+    this.#links.clear();
+    this.#byLink.clear();
+    this.#phase = 'ended';
+  }
+}

@@ -1,0 +1,490 @@
+/**
+ * The role of a follower or observer (quorum-protocol.md §5): it reaches the leader, accepts its epoch, takes over its
+ * history, and then logs, acknowledges and delivers what the leader proposes and commits.
+ */
+import { epochOf, JuteError, makeZxid, PacketType } from '@treekeeper/protocol';
+import { CatchUp } from './catch-up.ts';
+import type { CommittedLog } from './committed-log.ts';
+import { Configuration, ConfigurationFault } from './configuration.ts';
+import type { Entry, Environment, EpochName, Forwarded, SnapshotIncoming } from './environment.ts';
+import { Following, ProtocolFault, readDesignated } from './following.ts';
+import { LeaderLink } from './leader-link.ts';
+import { hasSameQuorumAddress, type Membership } from './membership.ts';
+import type { ZabOptions } from './options.ts';
+import type { Packet } from './packet-stream.ts';
+import { writeAckEpoch, writeLearnerInfo, writePacket, writeRequest, writeRevalidate } from './packets.ts';
+
+/**
+ * connecting → introduced (the own epoch is told) → accepting (the leader's goes to disk) → accepted → truncating or
+ * loading (TRUNC, SNAP) → syncing → storing (the history goes to disk) → adopting (the epoch goes to disk as the
+ * current one) → synced (NEWLEADER is acknowledged) → following → ended.
+ */
+export type LearnerPhase =
+  | 'connecting'
+  | 'introduced'
+  | 'accepting'
+  | 'accepted'
+  | 'truncating'
+  | 'loading'
+  | 'syncing'
+  | 'storing'
+  | 'adopting'
+  | 'synced'
+  | 'following'
+  | 'ended';
+
+/** While the disk is at work for us, what comes in waits. */
+const AT_DISK: ReadonlySet<LearnerPhase> = new Set(['accepting', 'truncating', 'storing', 'adopting']);
+
+export class Learner {
+  readonly leaderId: number;
+  readonly isObserver: boolean;
+  readonly #options: ZabOptions;
+  readonly #environment: Environment;
+  readonly #membership: Membership;
+  readonly #committedLog: CommittedLog;
+  readonly #link: LeaderLink;
+  #phase: LearnerPhase = 'connecting';
+  #nowMs: number;
+  #readDeadlineMs = Number.POSITIVE_INFINITY;
+  #epoch = 0;
+  #snapshot: { readonly zxid: number; readonly incoming: SnapshotIncoming } | null = null;
+  #catchUp: CatchUp | null = null;
+  #logAwaited = 0;
+  #following: Following | null = null;
+  #newConfiguration: Configuration | null = null;
+  #reload = false;
+  #endReason: string | null = null;
+  #successor: number | null = null;
+  #isRefused = false;
+
+  constructor(
+    leaderId: number,
+    options: ZabOptions,
+    environment: Environment,
+    membership: Membership,
+    committedLog: CommittedLog,
+    nowMs: number,
+  ) {
+    this.leaderId = leaderId;
+    this.isObserver = membership.roleOf(options.serverId) === 'observer';
+    this.#options = options;
+    this.#environment = environment;
+    this.#membership = membership;
+    this.#committedLog = committedLog;
+    this.#nowMs = nowMs;
+    const limitTicks = options.connectLimitTicks > 0 ? options.connectLimitTicks : options.initLimitTicks;
+    const connectLimitMs = limitTicks * options.tickTimeMs;
+    this.#link = new LeaderLink(environment.peers, leaderId, options.fieldBytesMax, connectLimitMs, nowMs);
+  }
+
+  get phase(): LearnerPhase {
+    return this.#phase;
+  }
+
+  /** It is in step: clients are served. */
+  get isFollowing(): boolean {
+    return this.#phase === 'following';
+  }
+
+  /** Of the leader; 0 until it has told it. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Why this role has ended; null: it goes on. */
+  get endReason(): string | null {
+    return this.#endReason;
+  }
+
+  /** Who leads next, without an election; null: an election decides. */
+  get successor(): number | null {
+    return this.#successor;
+  }
+
+  /** The leader will not have this server before the next epoch: trying at once again is of no use. */
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
+  /** Memory holds what never got to disk. */
+  get mustReload(): boolean {
+    return this.#reload;
+  }
+
+  /** Logged here and not known to be committed. */
+  outstanding(): readonly Entry[] {
+    return this.#following?.outstanding ?? [];
+  }
+
+  get deadlineMs(): number {
+    const isWaiting = !AT_DISK.has(this.#phase) && this.#phase !== 'ended';
+    return Math.min(this.#link.deadlineMs, isWaiting ? this.#readDeadlineMs : Number.POSITIVE_INFINITY);
+  }
+
+  get #readTimeoutMs(): number {
+    const isSynced = this.#phase === 'synced' || this.#phase === 'following';
+    const { initLimitTicks, syncLimitTicks, tickTimeMs } = this.#options;
+    return (isSynced ? syncLimitTicks : initLimitTicks) * tickTimeMs;
+  }
+
+  #heard(): void {
+    this.#readDeadlineMs = this.#nowMs + this.#readTimeoutMs;
+  }
+
+  // The link
+
+  owns(link: unknown): boolean {
+    return this.#link.owns(link);
+  }
+
+  opened(nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#link.opened();
+    this.#phase = 'introduced';
+    this.#heard();
+    const { acceptedEpoch } = this.#environment.database;
+    const type = this.isObserver ? PacketType.observerInfo : PacketType.followerInfo;
+    const { version } = this.#membership.committed;
+    writeLearnerInfo(this.#link.output, type, makeZxid(acceptedEpoch, 0), this.#options.serverId, version);
+  }
+
+  gone(nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (this.#phase !== 'connecting') {
+      this.#end('the link to the leader is gone');
+    } else if (!this.#link.retry(nowMs)) {
+      this.#end('the leader cannot be reached');
+    }
+  }
+
+  receive(bytes: Uint8Array, nowMs: number): void {
+    this.#nowMs = nowMs;
+    this.#heard();
+    this.#link.input.push(bytes);
+    this.#goOn();
+  }
+
+  /** Works off what has come in, until something has to wait for the disk. */
+  #goOn(): void {
+    try {
+      while (!AT_DISK.has(this.#phase) && this.#endReason === null) {
+        if (this.#snapshot !== null) {
+          if (!this.#load(this.#snapshot)) {
+            return;
+          }
+          continue;
+        }
+        const packet = this.#link.input.next();
+        if (packet === null) {
+          return;
+        }
+        this.#handle(packet);
+      }
+    } catch (error) {
+      if (error instanceof ProtocolFault) {
+        this.#end(`the leader ${error.message}`);
+      } else if (error instanceof JuteError || error instanceof ConfigurationFault) {
+        this.#end(`what the leader sent cannot be read: ${error.message}`);
+      } else {
+        throw error;
+      }
+    }
+  }
+
+  #handle(packet: Packet): void {
+    const phase = this.#phase;
+    if (phase === 'introduced') {
+      this.#leaderIntroduced(packet);
+    } else if (phase === 'accepted') {
+      this.#beginSync(packet);
+    } else if (phase === 'syncing' || phase === 'synced') {
+      this.#handleCatchingUp(packet);
+    } else {
+      this.#handleFollowing(packet);
+    }
+  }
+
+  // Discovery
+
+  #leaderIntroduced({ type, zxid }: Packet): void {
+    if (type !== PacketType.leaderInfo) {
+      throw new ProtocolFault(`began with a packet of type ${type} instead of LEADERINFO`);
+    }
+    const { acceptedEpoch } = this.#environment.database;
+    this.#epoch = epochOf(zxid);
+    if (this.#epoch < acceptedEpoch) {
+      this.#isRefused = true;
+      this.#end(`the leader's epoch is ${this.#epoch}, and epoch ${acceptedEpoch} has been accepted here`);
+    } else if (this.#epoch > acceptedEpoch) {
+      this.#phase = 'accepting';
+      this.#environment.database.persistEpoch('acceptedEpoch', this.#epoch);
+    } else {
+      // Accepted in an earlier life: it must not count a second time, maybe for another leader.
+      this.#acceptEpoch(-1);
+    }
+  }
+
+  #acceptEpoch(currentEpoch: number): void {
+    this.#phase = 'accepted';
+    this.#heard();
+    writeAckEpoch(this.#link.output, this.#environment.database.lastZxid, currentEpoch);
+  }
+
+  epochPersisted(name: EpochName, nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (name === 'acceptedEpoch' && this.#phase === 'accepting') {
+      this.#acceptEpoch(this.#environment.database.currentEpoch);
+    } else if (name === 'currentEpoch' && this.#phase === 'adopting') {
+      this.#phase = 'synced';
+      this.#heard();
+      this.#acknowledge(makeZxid(this.#epoch, 0));
+    }
+    this.#goOn();
+  }
+
+  #acknowledge(zxid: number): void {
+    writePacket(this.#link.output, PacketType.ack, zxid, null);
+  }
+
+  // Synchronisation
+
+  #beginSync({ type, zxid }: Packet): void {
+    const { database } = this.#environment;
+    const { diff, snap, trunc } = PacketType;
+    if (type !== diff && type !== snap && type !== trunc) {
+      throw new ProtocolFault(`sent a packet of type ${type} instead of DIFF, TRUNC or SNAP`);
+    }
+    this.#reload = type !== diff;
+    this.#catchUp = new CatchUp(database, this.#committedLog, this.#reload);
+    if (type === diff) {
+      this.#phase = 'syncing';
+    } else if (type === snap) {
+      this.#phase = 'loading';
+      this.#snapshot = { zxid, incoming: database.beginIncoming() };
+    } else {
+      this.#phase = 'truncating';
+      this.#committedLog.truncate(zxid);
+      database.truncate(zxid);
+    }
+  }
+
+  /** False: not all of the snapshot has come. */
+  #load({ zxid, incoming }: { readonly zxid: number; readonly incoming: SnapshotIncoming }): boolean {
+    this.#link.input.drainInto(incoming);
+    if (!incoming.done) {
+      return false;
+    }
+    this.#snapshot = null;
+    this.#environment.database.endIncoming(zxid);
+    this.#committedLog.reset(zxid);
+    this.#phase = 'syncing';
+    return true;
+  }
+
+  truncated(nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (this.#phase === 'truncating') {
+      this.#phase = 'syncing';
+      this.#heard();
+      this.#goOn();
+    }
+  }
+
+  #handleCatchingUp({ type, zxid, data }: Packet): void {
+    const catchUp = this.#catchUp as CatchUp;
+    const payload = data ?? new Uint8Array(0);
+    if (type === PacketType.proposal) {
+      this.#considerConfiguration(payload);
+      catchUp.proposed({ zxid, payload });
+    } else if (type === PacketType.commit) {
+      catchUp.committed(zxid);
+    } else if (type === PacketType.inform) {
+      catchUp.proposed({ zxid, payload });
+      catchUp.committed(zxid);
+    } else if (type === PacketType.commitAndActivate) {
+      catchUp.committed(zxid);
+      this.#activate(zxid, readDesignated(payload).leaderId);
+    } else if (type === PacketType.informAndActivate) {
+      const { leaderId, rest } = readDesignated(payload);
+      this.#considerConfiguration(rest);
+      catchUp.proposed({ zxid, payload: rest });
+      catchUp.committed(zxid);
+      this.#activate(zxid, leaderId);
+    } else if (type === PacketType.newLeader && this.#phase === 'syncing') {
+      this.#store(catchUp, zxid, payload);
+    } else if (type === PacketType.upToDate && this.#phase === 'synced') {
+      this.#follow(catchUp);
+    } else if (type === PacketType.upToDate) {
+      throw new ProtocolFault('sent UPTODATE without NEWLEADER, as releases before 3.4 did');
+    } // PINGs are not answered yet (§5.5)
+  }
+
+  /** NEWLEADER: first the history goes to disk, then the epoch; only then it is acknowledged (§5.9). */
+  #store(catchUp: CatchUp, zxid: number, data: Uint8Array): void {
+    if (epochOf(zxid) !== this.#epoch) {
+      throw new ProtocolFault(`sent NEWLEADER of epoch ${epochOf(zxid)} after LEADERINFO of ${this.#epoch}`);
+    }
+    if (data.length > 1 && this.#options.reconfigEnabled) {
+      this.#newConfiguration = Configuration.parse(new TextDecoder().decode(data));
+      this.#membership.propose(this.#newConfiguration);
+    }
+    this.#phase = 'storing';
+    if (catchUp.isInMemory) {
+      this.#environment.database.writeSnapshot();
+      return;
+    }
+    const before = this.#environment.database.lastZxid;
+    this.#logAwaited = catchUp.store();
+    if (this.#logAwaited === before) {
+      this.#adopt();
+    }
+  }
+
+  snapshotWritten(nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (this.#phase === 'storing' && this.#catchUp?.isInMemory === true) {
+      this.#catchUp.stored();
+      this.#reload = false;
+      this.#adopt();
+    }
+  }
+
+  #adopt(): void {
+    this.#phase = 'adopting';
+    this.#environment.database.persistEpoch('currentEpoch', this.#epoch);
+  }
+
+  /** This server's log is on disk through `zxid`. */
+  logSynced(zxid: number, nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (this.#phase === 'storing' && this.#catchUp?.isInMemory === false && zxid >= this.#logAwaited) {
+      this.#adopt();
+    } else {
+      this.#following?.logSynced(zxid);
+    }
+  }
+
+  // Broadcast
+
+  /** UPTODATE: a quorum has this history, and the leader leads. */
+  #follow(catchUp: CatchUp): void {
+    if (this.#newConfiguration !== null && this.#activateLearnt(this.#newConfiguration)) {
+      return;
+    }
+    this.#phase = 'following';
+    this.#acknowledge(makeZxid(this.#epoch, 0));
+    const { pending, committedCount } = catchUp.finish();
+    this.#catchUp = null;
+    this.#following = new Following(this.#environment, this.#committedLog, this.#link, this.isObserver);
+    this.#environment.service.follow();
+    for (const entry of pending) {
+      this.#following.propose(entry);
+    }
+    for (const { zxid } of pending.slice(0, committedCount)) {
+      this.#following.commit(zxid);
+    }
+  }
+
+  #handleFollowing(packet: Packet): void {
+    if (packet.type === PacketType.proposal && packet.data !== null) {
+      this.#considerConfiguration(packet.data);
+    } else if (packet.type === PacketType.informAndActivate && packet.data !== null) {
+      this.#considerConfiguration(readDesignated(packet.data).rest);
+    }
+    const change = this.#following?.handle(packet) ?? null;
+    if (change?.kind === 'activate') {
+      this.#activate(change.zxid, change.leaderId);
+    } else if (change !== null) {
+      this.#successor = change.leaderId;
+      this.#end(`leadership goes to server ${change.leaderId}`);
+    }
+  }
+
+  // Configurations
+
+  /** What a transaction proposes as the next configuration, if that is what it does. */
+  #considerConfiguration(payload: Uint8Array): void {
+    if (this.#options.reconfigEnabled) {
+      const configuration = this.#environment.service.configurationIn(payload);
+      if (configuration !== null) {
+        this.#membership.propose(configuration);
+      }
+    }
+  }
+
+  /** The transaction has committed the configuration that was proposed, and `successor` leads from now on. */
+  #activate(zxid: number, successor: number): void {
+    const { proposed } = this.#membership;
+    if (proposed === null || proposed.version !== zxid) {
+      return;
+    }
+    this.#membership.activate(proposed);
+    if (successor !== this.leaderId || this.#hasOtherRole) {
+      this.#successor = successor;
+      this.#end(`the members have changed: server ${successor} leads`);
+    }
+  }
+
+  /** The configuration that NEWLEADER brought is in force. True when this server must leave because of it. */
+  #activateLearnt(configuration: Configuration): boolean {
+    const before = this.#membership.committed;
+    if (!this.#membership.activate(configuration)) {
+      return false;
+    }
+    const isLeaderThere =
+      configuration.isVoter(this.leaderId) && hasSameQuorumAddress(this.leaderId, before, configuration);
+    if (!isLeaderThere || this.#hasOtherRole) {
+      this.#end('the members have changed');
+      return true;
+    }
+    return false;
+  }
+
+  get #hasOtherRole(): boolean {
+    return (this.#membership.roleOf(this.#options.serverId) === 'observer') !== this.isObserver;
+  }
+
+  // Requests
+
+  /** Forwards a client's request, session or sync to the leader; without effect unless this server is in step. */
+  request(request: Forwarded): void {
+    if (this.#phase === 'following') {
+      writeRequest(this.#link.output, request);
+    }
+  }
+
+  /** Asks the leader whether a client may go on with its session; `revalidated` follows. */
+  revalidate(sessionId: bigint, timeoutMs: number): void {
+    if (this.#phase === 'following') {
+      writeRevalidate(this.#link.output, sessionId, timeoutMs);
+    }
+  }
+
+  // Time and the end
+
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs;
+    if (this.#endReason === null && !this.#link.tick(nowMs)) {
+      this.#end('the leader cannot be reached in time');
+    }
+    if (this.#endReason === null && nowMs >= this.deadlineMs && nowMs >= this.#readDeadlineMs) {
+      this.#end(`nothing has come from the leader for ${this.#readTimeoutMs} ms, while ${this.#phase}`);
+    }
+  }
+
+  /** Sends what the turn brought. */
+  flush(): void {
+    this.#link.flush();
+  }
+
+  #end(reason: string): void {
+    this.#endReason ??= reason;
+  }
+
+  /** This role is over: the link is closed. */
+  close(): void {
+    this.#phase = 'ended';
+    this.#link.close();
+  }
+}

@@ -1,0 +1,40 @@
+/** What the role machines are told at their start. */
+export interface ZabOptions {
+  readonly serverId: number;
+  readonly tickTimeMs: number;
+  /** For a learner to connect, for discovery and for synchronisation, each. */
+  readonly initLimitTicks: number;
+  /** How long a link may be silent, and a proposal unacknowledged. */
+  readonly syncLimitTicks: number;
+  /** For a learner to connect; 0: initLimitTicks. */
+  readonly connectLimitTicks: number;
+  /** Of the window of committed transactions (commitLogCount). */
+  readonly committedLogEntriesMax: number;
+  readonly committedLogSizeBytesMax: number;
+  /** How large a difference may be read from the log on disk, against the newest snapshot; 0: any; below 0: none. */
+  readonly snapshotSizeFactor: number;
+  /** False: configurations that other servers tell are ignored, and no version is kept (§1.3). */
+  readonly reconfigEnabled: boolean;
+  /** The longest field of a packet (jute.maxbuffer + extrasize). */
+  readonly fieldBytesMax: number;
+  /** What may be waiting for the network before a snapshot (or a walk through the log) pauses. */
+  readonly linkUnsentBytesPause: number;
+  /** How much of a snapshot, or of the log, is sent to one learner in one turn. */
+  readonly transferBytesPerTurn: number;
+  /** An observer waits up to so long before it looks for a leader again (observer.election.DelayMs). */
+  readonly observerElectionDelayMs: number;
+}
+
+export const ZAB_DEFAULTS = {
+  initLimitTicks: 10,
+  syncLimitTicks: 5,
+  connectLimitTicks: 0,
+  committedLogEntriesMax: 500,
+  committedLogSizeBytesMax: 64 * 1024 * 1024,
+  snapshotSizeFactor: 0.33,
+  reconfigEnabled: false,
+  fieldBytesMax: 2 * 0xfffff,
+  linkUnsentBytesPause: 1024 * 1024,
+  transferBytesPerTurn: 256 * 1024,
+  observerElectionDelayMs: 200,
+} as const satisfies Omit<ZabOptions, 'serverId' | 'tickTimeMs'>;

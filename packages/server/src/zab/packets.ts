@@ -1,0 +1,131 @@
+/** Packets of the quorum port (quorum-protocol.md §5.1) as bytes, for those who send them. */
+import {
+  DesignatedLeader,
+  ForwardedRequest,
+  JuteWriter,
+  LeaderInfo,
+  LearnerInfo,
+  PacketType,
+  QUORUM_PROTOCOL_VERSION,
+  RevalidateRequest,
+  RevalidateResponse,
+  SessionTouch,
+} from '@treekeeper/protocol';
+import type { Forwarded } from './environment.ts';
+
+/** Type, zxid and the length of the data. */
+export const PACKET_HEADER_BYTES = 16;
+const NULL = -1;
+const utf8 = new TextEncoder();
+const scratch = new JuteWriter(256);
+
+/**
+ * Of our own: the leader steps down, and names who leads next, without an election. Apache ZooKeeper ignores packets of
+ * types that it does not know.
+ */
+export const HAND_OVER_PACKET_TYPE = 0x746b01;
+
+/** Appends a packet without authinfo. */
+export function writePacket(to: JuteWriter, type: number, zxid: number, data: Uint8Array | null): void {
+  to.int(type);
+  to.long(zxid);
+  to.buffer(data);
+  to.int(NULL);
+}
+
+/** A PROPOSAL as it goes to every follower. Its payload is `payloadOf` the packet. */
+export function proposalPacket(zxid: number, payload: Uint8Array): Uint8Array {
+  const packet = new JuteWriter(PACKET_HEADER_BYTES + payload.length + 4);
+  writePacket(packet, PacketType.proposal, zxid, payload);
+  return packet.bytes;
+}
+
+/** The payload of a packet made by `proposalPacket`, in place. */
+export function payloadOf(proposal: Uint8Array): Uint8Array {
+  return proposal.subarray(PACKET_HEADER_BYTES, proposal.length - 4);
+}
+
+/** COMMITANDACTIVATE, or INFORMANDACTIVATE when there is a payload. */
+export function writeActivation(to: JuteWriter, zxid: number, leaderId: number, payload: Uint8Array | null): void {
+  scratch.clear();
+  DesignatedLeader.encode(scratch, { serverId: leaderId });
+  if (payload !== null) {
+    scratch.raw(payload);
+  }
+  writePacket(to, payload === null ? PacketType.commitAndActivate : PacketType.informAndActivate, zxid, written());
+}
+
+export function writeHandOver(to: JuteWriter, lastProposed: number, leaderId: number): void {
+  scratch.clear();
+  DesignatedLeader.encode(scratch, { serverId: leaderId });
+  writePacket(to, HAND_OVER_PACKET_TYPE, lastProposed, written());
+}
+
+/** FOLLOWERINFO or OBSERVERINFO. */
+export function writeLearnerInfo(
+  to: JuteWriter,
+  type: number,
+  acceptedEpochZxid: number,
+  serverId: number,
+  configVersion: number,
+): void {
+  scratch.clear();
+  LearnerInfo.encode(scratch, { serverId, protocolVersion: QUORUM_PROTOCOL_VERSION, configVersion });
+  writePacket(to, type, acceptedEpochZxid, written());
+}
+
+export function writeLeaderInfo(to: JuteWriter, epochZxid: number): void {
+  scratch.clear();
+  LeaderInfo.encode(scratch, { protocolVersion: QUORUM_PROTOCOL_VERSION });
+  writePacket(to, PacketType.leaderInfo, epochZxid, written());
+}
+
+export function writeAckEpoch(to: JuteWriter, lastZxid: number, currentEpoch: number): void {
+  scratch.clear();
+  scratch.int(currentEpoch);
+  writePacket(to, PacketType.ackEpoch, lastZxid, written());
+}
+
+export function writeNewLeader(to: JuteWriter, epochZxid: number, configuration: string): void {
+  writePacket(to, PacketType.newLeader, epochZxid, utf8.encode(configuration));
+}
+
+/** A learner's answer to a PING. Its data is empty and never null when no session was touched: Java wants it so. */
+export function writePingAnswer(to: JuteWriter, zxid: number, touched: Iterable<readonly [bigint, number]>): void {
+  scratch.clear();
+  for (const [sessionId, timeoutMs] of touched) {
+    SessionTouch.encode(scratch, { sessionId, timeoutMs });
+  }
+  writePacket(to, PacketType.ping, zxid, written());
+}
+
+export function writeRequest(to: JuteWriter, request: Forwarded): void {
+  const { sessionId, cxid, type, body, authinfo } = request;
+  scratch.clear();
+  ForwardedRequest.encode(scratch, { sessionId, cxid, type });
+  scratch.raw(body);
+  to.int(PacketType.request);
+  to.long(-1);
+  to.buffer(written());
+  to.int(authinfo === null ? NULL : authinfo.length);
+  for (const { scheme, id } of authinfo ?? []) {
+    to.ustring(scheme);
+    to.ustring(id);
+  }
+}
+
+export function writeRevalidate(to: JuteWriter, sessionId: bigint, timeoutMs: number): void {
+  scratch.clear();
+  RevalidateRequest.encode(scratch, { sessionId, timeoutMs });
+  writePacket(to, PacketType.revalidate, -1, written());
+}
+
+export function writeRevalidated(to: JuteWriter, zxid: number, sessionId: bigint, valid: boolean): void {
+  scratch.clear();
+  RevalidateResponse.encode(scratch, { sessionId, valid });
+  writePacket(to, PacketType.revalidate, zxid, written());
+}
+
+function written(): Uint8Array {
+  return scratch.bytes.subarray(0, scratch.length);
+}

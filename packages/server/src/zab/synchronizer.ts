@@ -1,0 +1,68 @@
+/** Gives learners the leader's history (quorum-protocol.md §5.5): the decision of synchronize.ts, carried out. */
+import type { CommittedLog } from './committed-log.ts';
+import type { Environment, LogWalk } from './environment.ts';
+import type { LearnerLink } from './learner-link.ts';
+import type { ZabOptions } from './options.ts';
+import { GapError, synchronize } from './synchronize.ts';
+
+export class Synchronizer {
+  readonly #options: ZabOptions;
+  readonly #environment: Environment;
+  readonly #committedLog: CommittedLog;
+  /** These were promised what the log on disk could not give. */
+  readonly #snapshotOnly = new Set<number>();
+
+  constructor(options: ZabOptions, environment: Environment, committedLog: CommittedLog) {
+    this.#options = options;
+    this.#environment = environment;
+    this.#committedLog = committedLog;
+  }
+
+  /** From here on the learner gets everything that is committed later behind the history that it misses. */
+  begin(learner: LearnerLink): void {
+    const window = this.#committedLog;
+    const decision = this.#snapshotOnly.delete(learner.serverId)
+      ? ({ kind: 'snapshot' } as const)
+      : synchronize(learner.lastZxid, window, () => this.#readLog(learner.lastZxid));
+    learner.stage = 'syncing';
+    learner.syncedZxid = window.last;
+    if (decision.kind === 'snapshot') {
+      const snapshot = this.#environment.database.beginOutgoing();
+      learner.beginSnapshot(snapshot, window.after(snapshot.zxid));
+    } else {
+      learner.beginDifference(decision, window.last);
+    }
+  }
+
+  #readLog(zxid: number): LogWalk | null {
+    const { snapshotSizeFactor } = this.#options;
+    const { database } = this.#environment;
+    if (snapshotSizeFactor < 0) {
+      return null;
+    }
+    const isLimited = snapshotSizeFactor > 0;
+    return database.readLog(
+      zxid,
+      isLimited ? snapshotSizeFactor * database.snapshotSizeBytes : Number.POSITIVE_INFINITY,
+    );
+  }
+
+  /**
+   * Moves a snapshot or a piece of the log on. True when more could go out at once; null when the learner has to come
+   * again, and will get a snapshot.
+   */
+  transfer(learner: LearnerLink): boolean | null {
+    try {
+      return learner.transfer(this.#options);
+    } catch (error) {
+      if (!(error instanceof GapError)) {
+        throw error;
+      }
+      this.#snapshotOnly.add(learner.serverId);
+      this.#environment.log.warn(
+        `server ${learner.serverId} cannot be brought up to date without a snapshot: ${error.message}`,
+      );
+      return null;
+    }
+  }
+}

@@ -1,0 +1,129 @@
+/** Reads what goes over the links: as text for transcripts, and to check what learners promise. */
+import { epochOf, JuteReader, makeZxid, PacketType, zxidHex } from '@treekeeper/protocol';
+import type { Link } from '../../../src/io/peers.ts';
+import { type Packet, PacketStream } from '../../../src/zab/packet-stream.ts';
+import type { Cluster } from './cluster.ts';
+import { FakeDatabase } from './storage.ts';
+
+const NAMES = new Map<number, string>(Object.entries(PacketType).map(([name, type]) => [type, name.toUpperCase()]));
+NAMES.set(0x746b01, 'HANDOVER');
+
+interface Ear {
+  readonly stream: PacketStream;
+  readonly isLearner: boolean;
+  readonly proposed: number[];
+  epoch: number;
+  incoming: ReturnType<FakeDatabase['beginIncoming']> | null;
+}
+
+export class Wiretap {
+  readonly #cluster: Cluster;
+  readonly #ears = new Map<Link, Ear>();
+  /** The end at the other side. */
+  readonly #peers = new Map<Link, Link>();
+  readonly #epochsAcknowledged = new Map<number, number>();
+  isTranscribing = false;
+  /** Everything that was sent. */
+  onPacket: (from: number, to: number, packet: Packet) => void = () => undefined;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    cluster.network.wiretap = (from, to, link, bytes) => this.#hear(from, to, link, bytes);
+    cluster.network.onDial = (_from, _to, dialling, accepting) => {
+      const ear = { proposed: [], epoch: 0, incoming: null };
+      this.#ears.set(dialling, { ...ear, stream: new PacketStream(), isLearner: true });
+      this.#ears.set(accepting, { ...ear, stream: new PacketStream(), isLearner: false });
+      this.#peers.set(dialling, accepting);
+      this.#peers.set(accepting, dialling);
+    };
+  }
+
+  #hear(from: number, to: number, link: Link, bytes: Uint8Array): void {
+    const ear = this.#ears.get(link) as Ear;
+    ear.stream.push(new Uint8Array(bytes));
+    for (;;) {
+      if (ear.incoming !== null) {
+        ear.stream.drainInto(ear.incoming);
+        if (!ear.incoming.done) {
+          return;
+        }
+        ear.incoming = null;
+        this.#transcribe(from, to, '(snapshot)');
+      }
+      const packet = ear.stream.next();
+      if (packet === null) {
+        return;
+      }
+      this.#transcribe(from, to, describe(packet));
+      this.onPacket(from, to, packet);
+      if (packet.type === PacketType.snap) {
+        ear.incoming = FakeDatabase.prototype.beginIncoming.call({});
+      }
+      if (ear.isLearner) {
+        this.#check(from, ear, packet);
+      } else {
+        this.#follow(link, packet);
+      }
+    }
+  }
+
+  #transcribe(from: number, to: number, text: string): void {
+    if (this.isTranscribing) {
+      this.#cluster.note(from, `→ ${to} ${text}`);
+    }
+  }
+
+  /** What the leader sends is what the learner answers to. */
+  #follow(link: Link, { type, zxid }: Packet): void {
+    const learner = this.#ears.get(this.#peers.get(link) as Link) as Ear;
+    if (type === PacketType.proposal) {
+      learner.proposed.push(zxid);
+    } else if (type === PacketType.leaderInfo) {
+      learner.epoch = epochOf(zxid);
+    }
+  }
+
+  #check(serverId: number, ear: Ear, { type, zxid, data }: Packet): void {
+    const cluster = this.#cluster;
+    const disk = cluster.disks.get(serverId);
+    const acknowledged = this.#epochsAcknowledged.get(serverId) ?? 0;
+    if (type === PacketType.ackEpoch && data !== null && new JuteReader(data).int() >= 0) {
+      cluster.expect(
+        ear.epoch > acknowledged,
+        `3: server ${serverId} accepts epoch ${ear.epoch} after ${acknowledged}`,
+      );
+      this.#epochsAcknowledged.set(serverId, ear.epoch);
+      cluster.expect(disk?.epochs.acceptedEpoch === ear.epoch, `5.3: server ${serverId} accepts before it is on disk`);
+    }
+    if (type !== PacketType.ack) {
+      return;
+    }
+    cluster.expect(ear.epoch >= acknowledged, `4: server ${serverId} acknowledges to an old leader`);
+    if (zxid === makeZxid(ear.epoch, 0)) {
+      cluster.expect(
+        disk?.epochs.currentEpoch === ear.epoch,
+        `7: server ${serverId} joins before its epoch is on disk`,
+      );
+      return;
+    }
+    for (const proposed of ear.proposed.filter((proposal) => proposal <= zxid)) {
+      const isThere = disk?.holds(proposed);
+      cluster.expect(
+        isThere === true,
+        `8: server ${serverId} acknowledges ${zxidHex(zxid)} without ${zxidHex(proposed)}`,
+      );
+    }
+  }
+}
+
+/** A packet in one line. */
+export function describe({ type, zxid, data }: Packet): string {
+  const name = NAMES.get(type) ?? `type ${type}`;
+  const text = data === null ? 'null' : data.length === 0 ? 'empty' : detail(type, data);
+  return `${name} ${zxid === -1 ? '-1' : `0x${zxidHex(zxid)}`} ${text}`;
+}
+
+function detail(type: number, data: Uint8Array): string {
+  const isText = type === PacketType.proposal || type === PacketType.inform || type === PacketType.newLeader;
+  return isText ? JSON.stringify(Buffer.from(data).toString()) : Buffer.from(data).toString('hex');
+}
