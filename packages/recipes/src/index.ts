@@ -1,2 +1,5 @@
 /** @treekeeper/recipes: what programs import. */
-export {};
+export { isRecipeError, RecipeError, type RecipeErrorCode } from './errors.ts';
+export type { Fence, GuardedClient } from './guard.ts';
+export { Hold, type HoldOptions, type HoldState } from './hold.ts';
+export { type AcquireOptions, Lock } from './lock.ts';

@@ -1,0 +1,156 @@
+/**
+ * Something that is held while an ephemeral node of this session exists: a lock, a leadership, a lease. The client cannot
+ * know for sure that it still holds; it can know when it does no longer know. Then the signal fires.
+ */
+import type { Client, SessionState } from '@treekeeper/client';
+import { RecipeError } from './errors.ts';
+import { type Fence, type GuardedClient, guard } from './guard.ts';
+import { remove } from './seat.ts';
+
+export interface HoldOptions {
+  /**
+   * What a lost connection means. 'lose': the hold is over at once (the node is removed when the connection is back).
+   * 'wait': it goes on if the connection comes back in time; the signal fires when the session might expire, which is a
+   * third of its timeout after the loss. Guarded writes are safe either way. @default 'lose'
+   */
+  readonly onDisconnect?: 'lose' | 'wait' | undefined;
+}
+
+/** `uncertain`: disconnected, and waiting; guarded writes are safe, anything else is at the holder's own risk. */
+export type HoldState = 'held' | 'uncertain' | 'lost' | 'released';
+
+/** The parts that differ from recipe to recipe. */
+export interface Held {
+  /** The recipe's path, for errors. */
+  readonly path: string;
+  /** The node of this session that means holding. */
+  readonly node: string;
+  readonly token: bigint;
+  /** What guarded writes check. @default the node */
+  readonly fence?: Fence | undefined;
+  /** What else has to happen at the end, after the node is gone. */
+  readonly onEnd?: (() => void) | undefined;
+}
+
+/**
+ * What a recipe hands to whom it admits. `await using` releases it at the end of the block.
+ */
+export class Hold implements AsyncDisposable {
+  readonly #client: Client;
+  readonly #held: Held;
+  readonly #waits: boolean;
+  readonly #controller = new AbortController();
+  readonly #states: AsyncIterableIterator<SessionState>;
+  #state: HoldState = 'held';
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #removed: Promise<void> | null = null;
+  /** Writes that the server refuses once this is no longer held, whether or not anybody has noticed. */
+  readonly guarded: GuardedClient;
+
+  constructor(client: Client, held: Held, options: HoldOptions = {}) {
+    this.#client = client;
+    this.#held = held;
+    this.#waits = options.onDisconnect === 'wait';
+    const fence = held.fence ?? { path: held.node, version: -1 };
+    this.guarded = guard(client, held.path, fence, () => this.#lose('a guarded write was refused'));
+    this.#states = client.states();
+    void this.#followStates();
+    this.#watchNode();
+  }
+
+  /** Rises with every holder: give it to what you write to, and have it refuse lower ones. */
+  get token(): bigint {
+    return this.#held.token;
+  }
+
+  /** The node that means holding. */
+  get node(): string {
+    return this.#held.node;
+  }
+
+  get state(): HoldState {
+    return this.#state;
+  }
+
+  /** Fires, with a RecipeError LOST, when this is not certain to be held any more; RELEASED after `release`. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** Gives it up. Fulfils when the node is gone; never rejects. Calling it again does nothing more. */
+  release(): Promise<void> {
+    if (this.#state === 'held' || this.#state === 'uncertain') {
+      this.#end('released', new RecipeError('RELEASED', this.#held.path));
+    }
+    return this.#removed ?? Promise.resolve();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release();
+  }
+
+  async #followStates(): Promise<void> {
+    for await (const state of this.#states) {
+      this.#onState(state);
+    }
+  }
+
+  #onState(state: SessionState): void {
+    if (state === 'connected') {
+      this.#clearTimer();
+      if (this.#state === 'uncertain') {
+        this.#state = 'held'; // within the session: the node is there, or its watch tells
+      }
+    } else if (state === 'disconnected' || state === 'connected-read-only') {
+      if (!this.#waits) {
+        this.#lose('the connection was lost');
+      } else if (this.#state === 'held') {
+        this.#state = 'uncertain';
+        // The client notices a dead connection after two thirds of the timeout at the latest.
+        const inDoubtMs = this.#client.sessionTimeoutMs / 3;
+        this.#timer = setTimeout(() => this.#lose('the session may have expired'), inDoubtMs);
+      }
+    } else if (state !== 'connecting') {
+      this.#lose(`the session is ${state}`);
+    }
+  }
+
+  /** Somebody may remove the node: an operator, or one who takes it for a stale one. */
+  #watchNode(): void {
+    const look = (): void => {
+      if (this.#state !== 'held' && this.#state !== 'uncertain') {
+        return;
+      }
+      this.#client
+        .exists(this.#held.node, { watch: look, timeoutMs: Number.POSITIVE_INFINITY })
+        .then((stat) => {
+          if (stat === null) {
+            this.#lose('its node was removed');
+          }
+        })
+        .catch(() => undefined); // the state tells why
+    };
+    look();
+  }
+
+  #lose(why: string): void {
+    if (this.#state === 'held' || this.#state === 'uncertain') {
+      this.#end('lost', new RecipeError('LOST', this.#held.path, `${why}; stop acting as the holder`));
+    }
+  }
+
+  #end(state: 'lost' | 'released', reason: RecipeError): void {
+    this.#state = state;
+    this.#clearTimer();
+    void this.#states.return?.();
+    this.#removed = remove(this.#client, this.#held.node).then(() => this.#held.onEnd?.());
+    this.#controller.abort(reason);
+  }
+
+  #clearTimer(): void {
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer);
+      this.#timer = null;
+    }
+  }
+}

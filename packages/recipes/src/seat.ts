@@ -1,0 +1,162 @@
+/**
+ * A seat in a queue: an ephemeral sequential node among its like. Locks, semaphores and elections are rules about who of
+ * the seated may go; each waiter watches only the one it waits for, so that one departure wakes one waiter.
+ */
+import { type Client, isTreekeeperError, TreekeeperError } from '@treekeeper/client';
+import { join, nameOf } from './paths.ts';
+import { inSequence } from './sequence.ts';
+
+export interface SeatOptions {
+  /** What the node's name begins with, behind the unique prefix: `lock-`. */
+  readonly name: string;
+  /** Shown to whoever looks: who sits there. */
+  readonly data?: Uint8Array | string | undefined;
+  /** Gives up. No node stays behind. */
+  readonly signal?: AbortSignal | undefined;
+  /** Who else in the directory takes part, by name. @default all sequential nodes */
+  readonly isContender?: ((name: string) => boolean) | undefined;
+}
+
+/** The one to wait for, of the seated in order; null: nobody, go. `me` is the own place in `order`. */
+export type Turn = (order: readonly string[], me: number) => string | null;
+
+export class Seat {
+  readonly #client: Client;
+  readonly #directory: string;
+  readonly #isContender: ((name: string) => boolean) | undefined;
+  readonly path: string;
+  readonly name: string;
+  /** The node's creation zxid: rises with every seat taken anywhere. */
+  readonly token: bigint;
+
+  private constructor(client: Client, directory: string, options: SeatOptions, path: string, token: bigint) {
+    this.#client = client;
+    this.#directory = directory;
+    this.#isContender = options.isContender;
+    this.path = path;
+    this.name = nameOf(path);
+    this.token = token;
+  }
+
+  /**
+   * Takes a seat; the directory is made when it is missing. When the signal fires meanwhile, rejects with ABORTED at
+   * once, and removes the node that may come to be nevertheless.
+   */
+  static async take(client: Client, directory: string, options: SeatOptions): Promise<Seat> {
+    const { name, data = '', signal } = options;
+    throwIfAborted(signal, directory);
+    // The signal does not go with the call: an aborted create may still happen, and nobody would know its name.
+    const created = client.create(join(directory, name), data, {
+      mode: 'ephemeral-sequential',
+      protect: true,
+      createParents: 'container',
+      timeoutMs: Number.POSITIVE_INFINITY,
+    });
+    const { path, stat } = await abortable(created, signal, directory, (node) => remove(client, node.path));
+    return new Seat(client, directory, options, path, stat.czxid);
+  }
+
+  /** The names of all who are seated, in order. */
+  async order(signal?: AbortSignal): Promise<string[]> {
+    return inSequence(await this.#client.children(this.#directory, { signal }), this.#isContender);
+  }
+
+  /**
+   * Waits until the rule says go. Outlives lost connections. Rejects with ABORTED when the signal fires, SESSION_EXPIRED
+   * when the session is gone, NO_NODE when somebody has removed the seat; leaves the seat in each case.
+   */
+  async waitFor(turn: Turn, signal?: AbortSignal): Promise<void> {
+    try {
+      for (;;) {
+        const order = await this.order(signal);
+        const me = order.indexOf(this.name);
+        if (me < 0) {
+          throw new TreekeeperError('NO_NODE', { path: this.path, message: 'somebody has removed this seat' });
+        }
+        const before = turn(order, me);
+        if (before === null) {
+          return;
+        }
+        await untilGone(this.#client, join(this.#directory, before), signal);
+      }
+    } catch (error) {
+      void this.leave();
+      throw error;
+    }
+  }
+
+  /** Gives the seat up; never rejects. Goes on trying behind a lost connection, as long as the session lives. */
+  leave(): Promise<void> {
+    return remove(this.#client, this.path);
+  }
+}
+
+/** Removes a node for sure, or its session has ended and removed it. */
+export async function remove(client: Client, path: string): Promise<void> {
+  try {
+    await client.delete(path, { idempotent: true, timeoutMs: Number.POSITIVE_INFINITY });
+  } catch {
+    // Gone already, or its session is: both is what was asked for.
+  }
+}
+
+/** Fulfils when there is no such node, or something else about it has changed: look again. */
+export function untilGone(client: Client, path: string, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => {
+      // The watch would stay until the node goes; without others on the path it is taken back.
+      void client.removeWatches(path, 'data').catch(() => undefined);
+      reject(aborted(signal, path));
+    };
+    throwIfAborted(signal, path);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const done = (settle: () => void): void => {
+      signal?.removeEventListener('abort', onAbort);
+      settle();
+    };
+    client
+      .get(path, {
+        timeoutMs: Number.POSITIVE_INFINITY,
+        watch: ({ type }) =>
+          done(type === 'lost' ? () => reject(new TreekeeperError('SESSION_EXPIRED', { path })) : resolve),
+      })
+      .catch((error: unknown) => done(isTreekeeperError(error, 'NO_NODE') ? resolve : () => reject(error)));
+  });
+}
+
+/** Rejects with ABORTED when the signal fires first; `undo` then gets what came nevertheless. */
+export async function abortable<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  path: string,
+  undo: (value: T) => unknown,
+): Promise<T> {
+  if (signal === undefined) {
+    return await promise;
+  }
+  let onAbort: () => void = () => undefined;
+  const abort = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(aborted(signal, path));
+    signal.addEventListener('abort', onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, abort]);
+  } catch (error) {
+    if (signal.aborted) {
+      void promise.then(undo).catch(() => undefined);
+    }
+    throw error;
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined, path: string): void {
+  if (signal?.aborted === true) {
+    throw aborted(signal, path);
+  }
+}
+
+function aborted(signal: AbortSignal | undefined, path: string): TreekeeperError {
+  return new TreekeeperError('ABORTED', { path, cause: signal?.reason });
+}
