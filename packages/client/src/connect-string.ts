@@ -15,6 +15,9 @@ export interface ConnectTarget {
 
 /** Takes `h1:2181,h2:2181/chroot` apart. Throws INVALID_OPTION that says which part is wrong. */
 export function parseConnectString(text: string): ConnectTarget {
+  if (text.includes('://')) {
+    throw invalid(text, 'it is no URL: write host:port, without a scheme; for TLS give the option tls');
+  }
   const slash = text.indexOf('/');
   const servers = slash < 0 ? text : text.slice(0, slash);
   const root = slash < 0 ? '' : text.slice(slash);
