@@ -156,7 +156,7 @@ function md5(bytes: Buffer): Buffer {
 const DIRECTIVE = /\s*(?:([^\s=,"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]*))\s*)?(?:,|$)/sy;
 
 /** By lower-case name; values are bytes, one per character. Null when the token is no list, or names one twice. */
-function parseDirectives(token: Uint8Array): Map<string, string> | null {
+export function parseDirectives(token: Uint8Array): Map<string, string> | null {
   const text = Buffer.from(token).toString('latin1');
   const directives = new Map<string, string>();
   for (let at = 0; at < text.length; at = DIRECTIVE.lastIndex) {
