@@ -27,7 +27,14 @@ export function nodeTransport(tls: TlsSource = false): Transport {
   };
 }
 
-/** All addresses of a name, IPv4 and IPv6; an address is its own. */
+/**
+ * All addresses of a name, IPv4 and IPv6; an address is its own.
+ *
+ * @example
+ * ```ts
+ * console.assert((await nodeResolver('127.0.0.1'))[0] === '127.0.0.1');
+ * ```
+ */
 export const nodeResolver: Resolver = async (host) => {
   if (isIP(host) !== 0) {
     return [host];
