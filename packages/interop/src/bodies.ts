@@ -20,19 +20,34 @@ function body(fill: (writer: JuteWriter) => void): Buffer {
   return writer.copy();
 }
 
+/** As the Java client writes it where it matters: half of a surrogate pair as three bytes, which are no UTF-8. */
+function writeText(writer: JuteWriter, text: string | null): void {
+  if (text === null || !/\p{Surrogate}/u.test(text)) {
+    writer.ustring(text);
+    return;
+  }
+  const units = [...text].map((character) => {
+    const unit = character.charCodeAt(0);
+    return character.length === 1 && unit >= 0xd800 && unit <= 0xdfff
+      ? Buffer.from([0xe0 | (unit >> 12), 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f)])
+      : Buffer.from(character);
+  });
+  writer.buffer(Buffer.concat(units));
+}
+
 function writeAcl(writer: JuteWriter, acl: readonly AclEntry[] | null): void {
   writer.int(acl?.length ?? -1);
   for (const { perms, scheme, id } of acl ?? []) {
     writer.int(perms);
-    writer.ustring(scheme);
-    writer.ustring(id);
+    writeText(writer, scheme);
+    writeText(writer, id);
   }
 }
 
 function writePaths(writer: JuteWriter, paths: readonly string[] | null): void {
   writer.int(paths?.length ?? -1);
   for (const path of paths ?? []) {
-    writer.ustring(path);
+    writeText(writer, path);
   }
 }
 
@@ -50,7 +65,7 @@ export function createBody(
   ttlMs?: bigint,
 ): Buffer {
   return body((writer) => {
-    writer.ustring(path);
+    writeText(writer, path);
     writer.buffer(data);
     writeAcl(writer, acl);
     writer.int(flags);
@@ -63,7 +78,7 @@ export function createBody(
 /** delete and check. */
 export function versionBody(path: Text, version: number): Buffer {
   return body((writer) => {
-    writer.ustring(path);
+    writeText(writer, path);
     writer.int(version);
   });
 }
@@ -71,19 +86,19 @@ export function versionBody(path: Text, version: number): Buffer {
 /** exists, getData, getChildren, getChildren2. */
 export function watchedBody(path: Text, watch: boolean): Buffer {
   return body((writer) => {
-    writer.ustring(path);
+    writeText(writer, path);
     writer.boolean(watch);
   });
 }
 
 /** getACL, sync, getEphemerals, getAllChildrenNumber, deleteContainer. */
 export function pathBody(path: Text): Buffer {
-  return body((writer) => writer.ustring(path));
+  return body((writer) => writeText(writer, path));
 }
 
 export function setDataBody(path: Text, data: Data, version = -1): Buffer {
   return body((writer) => {
-    writer.ustring(path);
+    writeText(writer, path);
     writer.buffer(data);
     writer.int(version);
   });
@@ -91,7 +106,7 @@ export function setDataBody(path: Text, data: Data, version = -1): Buffer {
 
 export function setAclBody(path: Text, acl: readonly AclEntry[] | null, version = -1): Buffer {
   return body((writer) => {
-    writer.ustring(path);
+    writeText(writer, path);
     writeAcl(writer, acl);
     writer.int(version);
   });
@@ -115,7 +130,7 @@ export function setWatchesBody(relativeZxid: bigint, lists: readonly (readonly s
 export function authBody(scheme: Text, auth: Data): Buffer {
   return body((writer) => {
     writer.int(0);
-    writer.ustring(scheme);
+    writeText(writer, scheme);
     writer.buffer(auth);
   });
 }
@@ -127,9 +142,9 @@ export function bufferBody(token: Data): Buffer {
 
 export function reconfigBody(joining: Text, leaving: Text, members: Text, fromConfig: bigint): Buffer {
   return body((writer) => {
-    writer.ustring(joining);
-    writer.ustring(leaving);
-    writer.ustring(members);
+    writeText(writer, joining);
+    writeText(writer, leaving);
+    writeText(writer, members);
     writer.long(fromConfig);
   });
 }

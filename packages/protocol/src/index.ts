@@ -44,6 +44,7 @@ export {
   ustring,
   vector,
 } from './jute/schema.ts';
+export { textOf } from './jute/text.ts';
 export { JuteWriter } from './jute/writer.ts';
 export { OpCode, type OpCodeName, opCodeName, SpecialXid } from './opcodes.ts';
 export { isValidPath, nodeName, parentPath, pathFault, sequenceSuffix } from './path.ts';

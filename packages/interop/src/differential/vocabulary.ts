@@ -24,6 +24,8 @@ export const badPaths: readonly (string | null)[] = [
   '/\u007f',
   '/\u009f',
   '/\ud83d\ude00',
+  '/\ud83d',
+  '/\ude00\ud83d',
   '/\ue000',
   '/\uf8ff',
   '/\ufff0',

@@ -1,10 +1,8 @@
 import { JuteError } from './errors.ts';
+import { textOf } from './text.ts';
 
 /** One string or buffer may have this many bytes unless the reader is told otherwise: 2 × 0xfffff. */
 export const FIELD_LENGTH_BYTES_MAX_DEFAULT = 2 * 0xfffff;
-
-/** Of all ways to a string this is the fastest at every length, ASCII or not (bench/micro/codec.js). */
-const utf8Slice = Buffer.prototype.utf8Slice as (this: Uint8Array, start: number, end: number) => string;
 
 /** Copies of up to SLAB_COPY_BYTES_MAX share a slab: an ArrayBuffer for each would cost four times as much. */
 const SLAB_BYTES = 32768;
@@ -104,7 +102,7 @@ export class JuteReader {
     return length;
   }
 
-  /** Text, null for length −1. Malformed UTF-8 (surrogates of their own included) becomes U+FFFD. */
+  /** Text, null for length −1. Malformed UTF-8 becomes U+FFFD, as in Java: a surrogate of its own is one. */
   nullableUstring(): string | null {
     const length = this.#length();
     if (length <= 0) {
@@ -116,7 +114,7 @@ export class JuteReader {
   /** Text of so many bytes, without a length in front. */
   text(lengthBytes: number): string {
     const start = this.#take(lengthBytes);
-    return utf8Slice.call(this.#bytes, start, start + lengthBytes);
+    return textOf(this.#bytes, start, start + lengthBytes);
   }
 
   ustring(): string {

@@ -1,9 +1,9 @@
 /** A path as UTF-8 bytes with its CRC-32: what the path index and the digest work on. */
+import { textOf } from '@treekeeper/protocol';
 import { BYTE_TABLE, crc32 } from './crc32.ts';
 
 const SLASH = 0x2f;
 const SYSTEM_PREFIX: Uint8Array = Buffer.from('/zookeeper/');
-const utf8Slice = Buffer.prototype.utf8Slice as (this: Uint8Array, start: number, end: number) => string;
 const utf8Write = Buffer.prototype.utf8Write as (this: Uint8Array, text: string, at: number, length: number) => number;
 
 /**
@@ -38,7 +38,7 @@ export class PathBytes {
     for (let i = 0; i < length; i++) {
       const byte = source[start + i];
       if (byte >= 0x80) {
-        this.encode(utf8Slice.call(source, start, end));
+        this.encode(textOf(source, start, end));
         return;
       }
       if (byte === SLASH) {
@@ -91,7 +91,7 @@ export class PathBytes {
 
   /** The path as a string. */
   get text(): string {
-    return utf8Slice.call(this.bytes, 0, this.length);
+    return textOf(this.bytes, 0, this.length);
   }
 
   /** Whether the path lies below /zookeeper: then the node has no share in the digest. */
