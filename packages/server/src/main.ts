@@ -38,6 +38,11 @@ export async function runServer({ config }: LoadedConfig, log: Log): Promise<voi
     const version = `Treekeeper ${TREEKEEPER_VERSION} (speaks ZooKeeper ${ZOOKEEPER_VERSION})`;
     log.info(`${version}, Node ${process.version}, process ${process.pid}`);
     log.info(foundation(config));
+    if (config.ensemble !== null) {
+      // Starting alone instead would let each server have a history of its own.
+      log.error('the configuration names an ensemble, and ensembles are not there yet: leave one server line, or none');
+      process.exit(EXIT_CODES.invalidInvocation.code);
+    }
     server = new Server(config, log, end);
     await server.open();
     log.info(config.source.file === null ? welcome(server, config) : readiness(server, config));

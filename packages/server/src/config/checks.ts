@@ -3,7 +3,9 @@ import { isAbsolute } from 'node:path';
 import type { AuthOptions } from '../auth/options.ts';
 import { AuthConfigError, AuthRegistry } from '../auth/registry.ts';
 import { AUTH_PROVIDER, providesPrometheus, type Values } from './compose.ts';
-import type { Notice } from './config-error.ts';
+import { formatNotice, type Notice } from './config-error.ts';
+import { checkEnsemble } from './ensemble-checks.ts';
+import type { Membership } from './membership.ts';
 import type { ServerConfig, TlsConfig } from './server-config.ts';
 
 /** Where the findings go. */
@@ -14,13 +16,14 @@ export interface Findings {
 }
 
 /** Looks for settings that are right each by itself and wrong together. Finds all there are, not only the first. */
-export function checkConfig(config: ServerConfig, values: Values, findings: Findings): void {
+export function checkConfig(config: ServerConfig, values: Values, membership: Membership, findings: Findings): void {
   const check = new Checker(config, values, findings);
   check.data();
-  check.ports();
+  check.ports(membership);
   check.sessions();
-  check.members();
-  check.quorumSasl();
+  check.serverId();
+  check.clientAddress();
+  checkEnsemble({ config, values, membership, ...findings });
   check.auth();
   check.tls();
   check.metrics();
@@ -48,7 +51,11 @@ class Checker {
   }
 
   #fault(keys: readonly string[], message: string): void {
-    this.#findings.faults.push(this.#notice(keys, message));
+    const notice = this.#notice(keys, message);
+    // Two ports may need the same store.
+    if (!this.#findings.faults.some((known) => formatNotice(known) === formatNotice(notice))) {
+      this.#findings.faults.push(notice);
+    }
   }
 
   #warn(keys: readonly string[], message: string): void {
@@ -89,9 +96,11 @@ class Checker {
     this.#fault(['minSessionTimeout', 'maxSessionTimeout'], message);
   }
 
-  ports(): void {
+  ports({ isEnsemble, configuration, serverId }: Membership): void {
     const { listeners } = this.#config;
-    const attempted = this.#values.isSet('clientPort') || this.#values.isSet('secureClientPort');
+    // Which server line is our own, and what it says, may not be known for other faults.
+    const isOwnKnown = !isEnsemble || (serverId !== null && configuration?.member(serverId) !== undefined);
+    const attempted = !isOwnKnown || this.#values.isSet('clientPort') || this.#values.isSet('secureClientPort');
     if (!attempted && listeners.clientPort === null && listeners.secureClientPort === null) {
       this.#fault([], 'neither clientPort nor secureClientPort is set; for example clientPort=2181');
     }
@@ -128,34 +137,16 @@ class Checker {
     });
   }
 
-  members(): void {
-    const { members, serverId } = this.#config.ensemble;
-    const lines = members.map(({ id }) => `server.${id}`);
-    const participants = members.filter(({ role }) => role === 'participant').length;
-    if (participants > 1) {
-      const message =
-        `${participants} servers are named (${lines.join(', ')}), but ensembles are not there yet: ` +
-        'leave one server line, or none, for a standalone server';
-      this.#fault(lines, message);
-    } else if (participants < members.length) {
-      this.#fault(lines, `there are observers, but ${participants === 0 ? 'no participant' : 'only one participant'}`);
-    }
-    if (!this.#values.boolean('standaloneEnabled')) {
-      const message = 'standaloneEnabled=false asks for an ensemble of one, and ensembles are not there yet';
-      this.#fault(['standaloneEnabled'], message);
-    }
-    if (members.length === 1 && serverId !== null && serverId !== members[0].id) {
-      this.#warn(lines, `${lines[0]} is not about this server, whose myid is ${serverId}; its client port is not used`);
-    }
+  serverId(): void {
+    const { serverId } = this.#config.membership;
     if (serverId === 255 && this.#config.dataModel.extendedTypesEnabled) {
       const message = 'extendedTypesEnabled=true needs a server id of 254 or less, but myid is 255';
       this.#fault(['extendedTypesEnabled'], message);
     }
-    this.#clientAddress();
   }
 
   /** zoo.cfg and the server line may both say where clients connect, if they agree. */
-  #clientAddress(): void {
+  clientAddress(): void {
     const { listeners } = this.#config;
     const pairs = [
       { key: 'clientPort', used: listeners.clientPort, usedAddress: listeners.clientAddress },
@@ -169,22 +160,6 @@ class Checker {
       }
       const said = `${address === null ? '' : `${address}:`}${port}`;
       this.#fault([key], `${key} is ${said} here and ${usedAddress}:${used} in the server line`);
-    }
-  }
-
-  quorumSasl(): void {
-    const enabled = this.#values.boolean('quorum.auth.enableSasl');
-    const server = this.#values.boolean('quorum.auth.serverRequireSasl');
-    const learner = this.#values.boolean('quorum.auth.learnerRequireSasl');
-    const needs = (key: string, other: string) => this.#fault([key], `${key}=true needs ${other}=true`);
-    if (server && !enabled) {
-      needs('quorum.auth.serverRequireSasl', 'quorum.auth.enableSasl');
-    }
-    if (learner && !enabled) {
-      needs('quorum.auth.learnerRequireSasl', 'quorum.auth.enableSasl');
-    }
-    if (server && !learner) {
-      needs('quorum.auth.serverRequireSasl', 'quorum.auth.learnerRequireSasl');
     }
   }
 
@@ -226,12 +201,17 @@ class Checker {
   }
 
   tls(): void {
-    const { listeners, clientTls, quorumTls, metricsTls, admin, metrics } = this.#config;
+    const { listeners, clientTls, quorumTls, metricsTls, admin, metrics, ensemble } = this.#config;
     const { clientPort, secureClientPort, portUnification } = listeners;
     if (secureClientPort !== null) {
       this.#stores('secureClientPort', 'ssl', clientTls);
     } else if (portUnification && clientPort !== null) {
       this.#stores('client.portUnification', 'ssl', clientTls);
+    }
+    if (ensemble?.tlsEnabled) {
+      this.#stores('sslQuorum', 'ssl.quorum', quorumTls);
+    } else if (ensemble?.portUnification) {
+      this.#stores('portUnification', 'ssl.quorum', quorumTls);
     }
     if (admin.enabled && admin.forceHttps) {
       this.#stores('admin.forceHttps', 'ssl.quorum', quorumTls);

@@ -1,8 +1,10 @@
 import type { AuthOptions } from '../auth/options.ts';
+import type { Configuration } from '../zab/configuration.ts';
 import type { Member } from '../zab/members.ts';
 import type { Origin } from './config-error.ts';
 import { KEYS, type KeyRow } from './keys/index.ts';
-import type { ListenersConfig, ServerConfig, TlsConfig } from './server-config.ts';
+import type { Membership } from './membership.ts';
+import type { EnsembleConfig, ListenersConfig, ServerConfig, TlsConfig } from './server-config.ts';
 import type { Setting, Settings } from './settings.ts';
 
 /** The settings, with their defaults, by key. */
@@ -82,8 +84,8 @@ export interface Findings {
   readonly file: string | null;
   readonly text: string;
   readonly properties: ReadonlyMap<string, string>;
-  readonly serverId: number | null;
-  readonly members: readonly Member[];
+  readonly membership: Membership;
+  readonly proposed: Configuration | null;
 }
 
 /** What the names of authProvider lines begin with. */
@@ -109,7 +111,7 @@ export function composeConfig(values: Values, findings: Findings): ServerConfig 
   const tickTimeMs = table.sessions.tickTimeMs;
   const maxBufferBytes = table.limits.maxBufferBytes;
   const extraBytes = Math.max(values.number('jute.maxbuffer.extrasize') ?? maxBufferBytes, 1024);
-  const listeners = composeListeners(table.listeners, values, ownMember(findings));
+  const listeners = composeListeners(table.listeners, values, ownMember(findings.membership));
   const prometheusEnabled = providesPrometheus(values.text('metricsProvider.className') as string) ?? false;
   const noMetricsPort = table.metrics.httpPort === -1 && table.metrics.httpsPort === -1;
   return {
@@ -134,13 +136,19 @@ export function composeConfig(values: Values, findings: Findings): ServerConfig 
       prometheusEnabled,
       httpPort: prometheusEnabled && noMetricsPort ? PROMETHEUS_PORT : table.metrics.httpPort,
     },
-    ensemble: { ...table.ensemble, serverId: findings.serverId, members: findings.members },
+    membership: { ...table.membership, serverId: findings.membership.serverId },
+    ensemble: composeEnsemble(table, findings),
     source: { file: findings.file, text: findings.text, properties: findings.properties },
   };
 }
 
+type Table = Omit<ServerConfig, 'ensemble'> & { readonly ensemble: EnsembleConfig };
+
+/** ZooKeeper keeps no fewer, whatever it is told. */
+export const COMMITTED_LOG_TXNS_MIN = 500;
+
 /** The fields that the rows of the table set. Those that need more than their row are null or missing yet. */
-function fieldsOfTable(values: Values): ServerConfig {
+function fieldsOfTable(values: Values): Table {
   const groups: Record<string, Record<string, unknown>> = {};
   for (const row of KEYS) {
     const [group, field] = row.effect.split('.');
@@ -150,7 +158,25 @@ function fieldsOfTable(values: Values): ServerConfig {
     groups[group] ??= {};
     groups[group][field] = values.of(row);
   }
-  return groups as unknown as ServerConfig;
+  return groups as unknown as Table;
+}
+
+/** Null for a standalone server, and where a fault stops the start. */
+function composeEnsemble({ ensemble, sessions }: Table, { membership, proposed }: Findings): EnsembleConfig | null {
+  const { configuration, serverId } = membership;
+  if (configuration === null || serverId === null) {
+    return null;
+  }
+  const { electionReadTimeoutMs, syncLimitTicks } = ensemble;
+  return {
+    ...ensemble,
+    serverId,
+    configuration,
+    proposed,
+    connectLimitTicks: ensemble.connectLimitTicks ?? 0,
+    electionReadTimeoutMs: electionReadTimeoutMs < 0 ? syncLimitTicks * sessions.tickTimeMs : electionReadTimeoutMs,
+    committedLogTxnsMax: Math.max(ensemble.committedLogTxnsMax, COMMITTED_LOG_TXNS_MIN),
+  };
 }
 
 /** ZooKeeper takes −1 for "not set". */
@@ -159,7 +185,7 @@ function setOr(value: number | null, otherwise: number): number {
 }
 
 /** The `server.N` line that is about this server: the one of `myid`, or the only one when there is no `myid`. */
-function ownMember({ members, serverId }: Findings): Member | null {
+function ownMember({ members, serverId }: Membership): Member | null {
   if (serverId === null) {
     return members.length === 1 ? members[0] : null;
   }
@@ -183,7 +209,7 @@ function composeListeners(table: ListenersConfig, values: Values, own: Member | 
   };
 }
 
-function composeAuth(table: ServerConfig, values: Values, listeners: ListenersConfig): AuthOptions {
+function composeAuth(table: Table, values: Values, listeners: ListenersConfig): AuthOptions {
   const authProviders = new Map<string, string>();
   for (const { name, text } of values.startingWith(AUTH_PROVIDER)) {
     authProviders.set(name.slice(AUTH_PROVIDER.length), text);

@@ -1,13 +1,13 @@
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type Member, MemberFault, parseMember } from '../zab/members.ts';
 import { checkConfig } from './checks.ts';
 import { composeConfig, Values } from './compose.ts';
 import { ConfigError, type Notice, type Origin } from './config-error.ts';
 import { type Assignment, environmentDefines, parseDefine } from './defines.ts';
 import { KEYS, type KeyRow } from './keys/index.ts';
+import { MEMBERSHIP, type Membership, readMembership, readProposed } from './membership.ts';
+import { reasonOf } from './reason.ts';
 import type { ServerConfig } from './server-config.ts';
-import { resolveSettings, type Setting, type Settings } from './settings.ts';
+import { resolveSettings, type Settings } from './settings.ts';
 import { parseZooCfg, type ZooCfg } from './zoo-cfg.ts';
 
 export interface LoadOptions {
@@ -54,20 +54,21 @@ export function loadConfig(options: LoadOptions = {}): LoadedConfig {
 
   const faults: Notice[] = [...parsed.faults, ...settings.faults];
   const warnings: Notice[] = [...parsed.warnings, ...settings.warnings];
-  const notes: Notice[] = [...settings.notes, ...ineffective(settings)];
-
   const values = new Values(settings);
-  const members = readMembers(values, faults, warnings);
-  const serverId = readServerId(values.text('dataDir'), faults);
-  const config = composeConfig(values, { file, text, properties: settings.properties, serverId, members });
-  checkConfig(config, values, { faults, warnings, notes });
+  const membership = readMembership(values, { faults, warnings });
+  const notes: Notice[] = [...settings.notes, ...ineffective(settings, membership)];
+  const { configuration } = membership;
+  const looksForProposed = file !== null && configuration !== null && values.boolean('reconfigEnabled');
+  const proposed = looksForProposed ? readProposed(file, configuration, warnings) : null;
+  const config = composeConfig(values, { file, text, properties: settings.properties, membership, proposed });
+  checkConfig(config, values, membership, { faults, warnings, notes });
   for (const notices of [faults, warnings, notes]) {
     notices.sort(byPlace);
   }
   if (faults.length > 0) {
     throw new ConfigError(faults, warnings);
   }
-  return { config, settings: effectiveSettings(config, values), warnings, notes };
+  return { config, settings: effectiveSettings(config, values, membership), warnings, notes };
 }
 
 /** As one reads the file; what is not about a line comes after it, in the order in which it was found. */
@@ -110,114 +111,12 @@ function readText(file: string, origin: Origin): string {
   }
 }
 
-function reasonOf(error: unknown): string {
-  const code = (error as NodeJS.ErrnoException).code;
-  if (code === 'ENOENT') {
-    return 'there is no such file';
-  }
-  if (code === 'EACCES') {
-    return 'permission denied';
-  }
-  if (code === 'EISDIR') {
-    return 'it is a directory';
-  }
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** The server lines of zoo.cfg, or of the file that dynamicConfigFile names. */
-function readMembers(values: Values, faults: Notice[], warnings: Notice[]): Member[] {
-  const dynamic = values.setting('dynamicConfigFile');
-  const inFile = [...values.all()].filter(({ row }) => MEMBERSHIP.has(row.key));
-  if (dynamic === undefined) {
-    return parseMembers(inFile, values, faults);
-  }
-  for (const { name, origin } of inFile) {
-    const message = `${name} must stand in ${dynamic.text}, the dynamicConfigFile, and not here`;
-    faults.push({ origin, key: name, message });
-  }
-  return parseMembers(readDynamicFile(dynamic, faults, warnings), values, faults);
-}
-
-const MEMBERSHIP: ReadonlySet<string> = new Set(['server.N', 'group.N', 'weight.N']);
-
-function readDynamicFile(dynamic: Setting, faults: Notice[], warnings: Notice[]): Setting[] {
-  let text: string;
-  try {
-    text = readFileSync(dynamic.text, 'utf8');
-  } catch (error) {
-    const message = `dynamicConfigFile=${dynamic.text} cannot be read: ${reasonOf(error)}`;
-    faults.push({ origin: dynamic.origin, key: 'dynamicConfigFile', message });
-    return [];
-  }
-  const parsed = parseZooCfg(text, dynamic.text);
-  const settings = resolveSettings(parsed.settings);
-  faults.push(...parsed.faults, ...settings.faults);
-  warnings.push(...parsed.warnings);
-  const foreign = parsed.settings.filter(({ key }) => !MEMBERSHIP.has(settings.byName.get(key)?.row.key ?? ''));
-  for (const { key, origin } of foreign) {
-    const message = `${key} does not belong in a dynamic configuration file, only server, group and weight lines do`;
-    faults.push({ origin, key, message });
-  }
-  return [...settings.byName.values()];
-}
-
-function parseMembers(settings: readonly Setting[], values: Values, faults: Notice[]): Member[] {
-  const members: Member[] = [];
-  for (const { row, name, text, origin } of settings) {
-    if (row.key !== 'server.N') {
-      continue;
-    }
-    const fault = (message: string) => faults.push({ origin, key: name, message });
-    const id = Number(name.slice('server.'.length));
-    try {
-      const member = parseMember(id, text);
-      if (id < 1 || id > 255) {
-        fault(`${name}: a server has a number from 1 to 255`);
-      }
-      if (member.addresses.length > 1 && !values.boolean('multiAddress.enabled')) {
-        fault(`${name} has several addresses, which needs multiAddress.enabled=true`);
-      }
-      members.push(member);
-    } catch (error) {
-      if (!(error instanceof MemberFault)) {
-        throw error;
-      }
-      fault(`${name}=${text} ${error.message}`);
-    }
-  }
-  return members;
-}
-
-/** The number in dataDir/myid; null when there is no such file. */
-function readServerId(dataDir: string | null, faults: Notice[]): number | null {
-  if (dataDir === null) {
-    return null;
-  }
-  const file = join(dataDir, 'myid');
-  const origin: Origin = { kind: 'file', file, line: 1 };
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    // Whether the directory itself can be used is storage's business, with an exit code of its own.
-    if (code !== 'ENOENT' && code !== 'ENOTDIR') {
-      faults.push({ origin, key: null, message: `cannot be read: ${reasonOf(error)}` });
-    }
-    return null;
-  }
-  const firstLine = text.split(/\r?\n/, 1)[0].trim();
-  if (/^\d{1,3}$/.test(firstLine) && Number(firstLine) <= 255) {
-    return Number(firstLine);
-  }
-  faults.push({ origin, key: null, message: `'${firstLine}' is not the number of a server, which is 1 to 255` });
-  return null;
-}
-
 /** What was set and changes nothing: told once, all in one place. */
-function ineffective({ byName }: Settings): Notice[] {
-  const named = (effect: KeyRow['effect']) =>
-    [...byName.values()].filter(({ row }) => row.effect === effect && !MEMBERSHIP.has(row.key)).map(({ name }) => name);
+function ineffective({ byName }: Settings, { isEnsemble }: Membership): Notice[] {
+  const named = (effect: string) =>
+    [...byName.values()]
+      .filter(({ row }) => `${row.effect}.`.startsWith(`${effect}.`) && !MEMBERSHIP.has(row.key))
+      .map(({ name }) => name);
   const notes: Notice[] = [];
   const note = (names: string[], why: string) => {
     if (names.length === 0) {
@@ -226,13 +125,13 @@ function ineffective({ byName }: Settings): Notice[] {
     notes.push({ origin: { kind: 'default' }, key: null, message: `${why}: ${names.join(', ')}` });
   };
   note(named('none'), 'accepted, but there is nothing here for it to change');
-  note(named('ensemble'), 'accepted for ensembles; a lone server does not use it');
+  note(isEnsemble ? [] : named('ensemble'), 'accepted for ensembles; a lone server does not use it');
   note(named('client'), 'accepted for clients; the server does not use it');
   return notes;
 }
 
 /** The keys whose values come from others when they are not set, with the key that says so where there is one. */
-function derivedValues({ sessions, storage, limits, listeners, metrics, ensemble }: ServerConfig) {
+function derivedValues({ sessions, storage, limits, listeners, metrics }: ServerConfig, own: string | null) {
   const values = new Map<string, { readonly text: string; readonly from?: string }>([
     ['minSessionTimeout', { text: String(sessions.minTimeoutMs) }],
     ['maxSessionTimeout', { text: String(sessions.maxTimeoutMs) }],
@@ -243,31 +142,35 @@ function derivedValues({ sessions, storage, limits, listeners, metrics, ensemble
   const { clientPort, clientAddress, secureClientPort, secureClientAddress } = listeners;
   for (const [key, value] of Object.entries({ clientPort, secureClientPort })) {
     const address = key === 'clientPort' ? clientAddress : secureClientAddress;
-    if (value !== null && address !== null && ensemble.members.length > 0) {
-      const from = `server.${ensemble.members[0].id}`;
-      values.set(key, { text: String(value), from });
-      values.set(`${key}Address`, { text: address, from });
+    if (value !== null && address !== null && own !== null) {
+      values.set(key, { text: String(value), from: own });
+      values.set(`${key}Address`, { text: address, from: own });
     }
   }
   return values;
 }
 
-function effectiveSettings(config: ServerConfig, values: Values): EffectiveSetting[] {
-  const derived = derivedValues(config);
+function effectiveSettings(config: ServerConfig, values: Values, membership: Membership): EffectiveSetting[] {
+  const { members, serverId } = membership;
+  const own = members.length === 1 ? members[0].id : serverId;
+  const derived = derivedValues(config, members.length > 0 && own !== null ? `server.${own}` : null);
+  const lines = new Map(membership.settings.map((setting) => [setting.name, setting]));
   const settings: EffectiveSetting[] = [];
   for (const row of KEYS) {
     if (row.kind === 'file') {
       continue;
     }
+    const candidates = MEMBERSHIP.has(row.key) ? lines.values() : values.all();
     const isPattern = row.key.endsWith('.N');
-    const set = isPattern ? [...values.all()].filter((setting) => setting.row === row) : [values.setting(row.key)];
+    const set = isPattern ? [...candidates].filter((setting) => setting.row === row) : [values.setting(row.key)];
     for (const setting of set) {
       const otherwise = derived.get(row.key);
       const text = setting?.text ?? otherwise?.text ?? row.default;
+      const from = otherwise?.from ?? row.key;
       settings.push({
         key: setting?.name ?? row.key,
         value: row.secret && setting !== undefined ? '(not shown)' : text,
-        origin: setting?.origin ?? values.origin(otherwise?.from ?? row.key),
+        origin: setting?.origin ?? lines.get(from)?.origin ?? values.origin(from),
         row,
       });
     }

@@ -2,7 +2,7 @@ import type { AuthOptions, SaslOptions } from '../auth/options.ts';
 import type { LogOptions, LogThreshold } from '../host/logger.ts';
 import type { TlsOptions } from '../host/tls.ts';
 import type { StorageOptions } from '../storage/options.ts';
-import type { Member } from '../zab/members.ts';
+import type { Configuration } from '../zab/configuration.ts';
 
 /** Sessions and the clock that they are counted in. */
 export interface SessionsConfig {
@@ -169,14 +169,81 @@ export interface LoopLagConfig {
   readonly warnThresholdMs: number;
 }
 
-/** What a lone server needs to know of ensembles. */
-export interface EnsembleConfig {
+/** What every server knows of itself, in an ensemble or not. */
+export interface MembershipConfig {
   /** From the `myid` file; null without one. `conf` shows null as 0. */
   readonly serverId: number | null;
-  /** The `server.N` lines; at most one today. */
-  readonly members: readonly Member[];
   readonly reconfigEnabled: boolean;
   readonly readOnlyModeEnabled: boolean;
+}
+
+/** One of several servers, or of one with standaloneEnabled=false (quorum-protocol.md §1). */
+export interface EnsembleConfig {
+  /** From the `myid` file; `configuration` has a line for it. */
+  readonly serverId: number;
+  /** In force when the server stopped: zoo.cfg's or that of the dynamic file, whose name ends in its version. */
+  readonly configuration: Configuration;
+  /** Proposed then, and newer: perhaps it is in force by now (`.dynamic.next`). Null: none. */
+  readonly proposed: Configuration | null;
+
+  /** For a learner to connect, for discovery and for synchronisation, each. */
+  readonly initLimitTicks: number;
+  /** How long a link may be silent, and a proposal unacknowledged. */
+  readonly syncLimitTicks: number;
+  /** For a learner to connect; 0: initLimitTicks. */
+  readonly connectLimitTicks: number;
+  /** Between two attempts to reach the leader. */
+  readonly leaderConnectDelayMs: number;
+
+  /** Quorum and election ports listen on all addresses, not only on those of the server line. */
+  readonly listensOnAllAddresses: boolean;
+  /** To connect to an election port. */
+  readonly electionConnectTimeoutMs: number;
+  /** For the first message of whoever has connected to our election port. */
+  readonly electionReadTimeoutMs: number;
+  /** A second apart; 0: no end. */
+  readonly electionBindAttemptsMax: number;
+  readonly notificationIntervalMinMs: number;
+  readonly notificationIntervalMaxMs: number;
+  /** Between servers. */
+  readonly tcpKeepAlive: boolean;
+  /** Server lines may have several addresses; servers tell each other all of theirs. */
+  readonly multiAddressEnabled: boolean;
+
+  /** The leader takes clients. */
+  readonly leaderServes: boolean;
+  /** A leader that one of its voters has left gives up waiting for a quorum after this long; −1: initLimitTicks. */
+  readonly epochWaitMaxMs: number;
+  /** Observers that may get a snapshot, or the transactions they miss, at the same time. */
+  readonly concurrentSnapSyncsMax: number;
+  readonly concurrentDiffSyncsMax: number;
+  /** Recent transactions kept in memory for learners; at least 500. */
+  readonly committedLogTxnsMax: number;
+  /** How large a difference may be read from the log, against the newest snapshot; 0: any; below 0: none. */
+  readonly snapshotSizeFactor: number;
+
+  /** Where followers feed observers; 0: nowhere. */
+  readonly observerMasterPort: number;
+  /** What a follower keeps for its observers. */
+  readonly observerMasterCacheBytesMax: number;
+  /** Observers keep logs and snapshots. */
+  readonly observerSyncEnabled: boolean;
+  /** Up to so long an observer waits, by chance. */
+  readonly observerReconnectDelayMs: number;
+  readonly observerElectionDelayMs: number;
+
+  /** The servers speak TLS (`quorumTls`). */
+  readonly tlsEnabled: boolean;
+  /** They take TLS and plaintext from each other. */
+  readonly portUnification: boolean;
+  readonly saslEnabled: boolean;
+  /** Servers that do not authenticate themselves are refused. */
+  readonly saslServerRequired: boolean;
+  /** Authenticate to other servers. */
+  readonly saslLearnerRequired: boolean;
+  /** Sections of the JAAS file (`sasl.jaasFile`). */
+  readonly saslLearnerSection: string;
+  readonly saslServerSection: string;
 }
 
 /** Where it all came from, for `conf`, `sysp`, `icfg` and the like. */
@@ -211,11 +278,13 @@ export interface ServerConfig {
   readonly pathStats: PathStatsConfig;
   readonly loopLag: LoopLagConfig;
   readonly log: LogOptions;
-  readonly ensemble: EnsembleConfig;
+  readonly membership: MembershipConfig;
+  /** Null: a standalone server. */
+  readonly ensemble: EnsembleConfig | null;
   readonly source: SourceConfig;
 }
 
-type Groups = Omit<ServerConfig, 'source'>;
+type Groups = Omit<ServerConfig, 'source' | 'ensemble'> & { readonly ensemble: EnsembleConfig };
 
 /** `group.field` of every field that a key can set. */
 export type ConfigField = {

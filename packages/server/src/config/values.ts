@@ -70,6 +70,18 @@ export const count = integer({ min: 0 });
 /** 0 lets the system choose. */
 export const port: ValueType<number> = { ...integer({ min: 0, max: 65535 }), example: '2181' };
 
+/** A zxid without `0x`, as the versions of configurations are written. */
+export const zxid: ValueType<number> = {
+  name: 'hexadecimal',
+  allowed: 'a zxid in hexadecimal digits, without 0x',
+  example: '100000000',
+  unit: '',
+  parse(text) {
+    const value = /^[0-9a-fA-F]{1,14}$/.test(text) ? Number.parseInt(text, 16) : Number.NaN;
+    return Number.isSafeInteger(value) ? value : undefined;
+  },
+};
+
 /** A number that need not be whole. */
 export function decimal(min: number, max: number): ValueType<number> {
   return {

@@ -8,7 +8,7 @@ import { storageDefaults } from '../storage/options.ts';
 const STANDALONE_SERVER_ID = 1;
 
 export function replicaOptions(config: ServerConfig): ReplicaOptions {
-  const { sessions, limits: requested, dataModel, storage, listeners, ensemble } = config;
+  const { sessions, limits: requested, dataModel, storage, listeners, membership } = config;
   const outstandingRequestsMax =
     requested.requestThrottleMaxRequests > 0
       ? Math.min(requested.globalOutstandingLimit, requested.requestThrottleMaxRequests)
@@ -34,7 +34,7 @@ export function replicaOptions(config: ServerConfig): ReplicaOptions {
     rules: {
       extendedTypesEnabled: dataModel.extendedTypesEnabled,
       enforceQuota: dataModel.enforceQuota,
-      reconfigEnabled: ensemble.reconfigEnabled,
+      reconfigEnabled: membership.reconfigEnabled,
       localSessionsUpgradingEnabled: sessions.localSessionsUpgradingEnabled,
       closeSessionTxnEnabled: sessions.closeSessionTxnEnabled,
     },

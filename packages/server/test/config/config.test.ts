@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -308,10 +308,6 @@ describe('faults', () => {
       'skipACL=true',
       'zoo.cfg:3: skipACL=true: expected yes or no (this key does not take true or false), for example skipACL=no',
     ],
-    [
-      'standaloneEnabled=false',
-      'zoo.cfg:3: standaloneEnabled=false asks for an ensemble of one, and ensembles are not there yet',
-    ],
   ])('%s', (lines, fault) => {
     expect(faultsOf(() => load(lines))).toEqual([fault]);
   });
@@ -370,102 +366,5 @@ describe('metrics', () => {
     expect(load('metricsProvider.ssl.need.client.auth=false').config.metricsTls.clientAuth).toBe('want');
     const neither = 'metricsProvider.ssl.need.client.auth=false\nmetricsProvider.ssl.want.client.auth=false';
     expect(load(neither).config.metricsTls.clientAuth).toBe('none');
-  });
-});
-
-describe('server lines and myid', () => {
-  const alone = (lines: string) => loadConfig({ file: write('zoo.cfg', `dataDir=${dir}\n${lines}`) });
-
-  test('one line is a standalone server, and may say where clients connect', () => {
-    const { config } = alone('server.1=localhost:2888:3888;2182');
-    expect(config.listeners).toMatchObject({ clientPort: 2182, clientAddress: '0.0.0.0' });
-    write('myid', '1\n');
-    expect(
-      alone('server.1=localhost:2888:3888;2182;2282\nssl.keyStore.location=/etc/hosts').config.ensemble.serverId,
-    ).toBe(1);
-  });
-
-  test('what is in effect is shown with the line that says so', () => {
-    const { settings } = alone('server.1=localhost:2888:3888;2182');
-    expect(settings.find(({ key }) => key === 'clientPort')).toMatchObject({
-      value: '2182',
-      origin: { kind: 'file', line: 2 },
-    });
-    expect(settings.find(({ key }) => key === 'secureClientPort')).toMatchObject({
-      value: null,
-      origin: { kind: 'default' },
-    });
-  });
-
-  test('the line of another server does not', () => {
-    write('myid', '2\n');
-    const { config, warnings } = alone('clientPort=2181\nserver.1=localhost:2888:3888;2182');
-    expect(config.listeners.clientPort).toBe(2181);
-    expect(shown(warnings)).toEqual([
-      'zoo.cfg:3: server.1 is not about this server, whose myid is 2; its client port is not used',
-    ]);
-  });
-
-  test('zoo.cfg and the line may not disagree', () => {
-    expect(alone('clientPort=2182\nserver.1=h:2888:3888;2182').config.listeners.clientPort).toBe(2182);
-    expect(faultsOf(() => alone('clientPort=2181\nserver.1=h:2888:3888;2182'))).toEqual([
-      'zoo.cfg:2: clientPort is 2181 here and 0.0.0.0:2182 in the server line',
-    ]);
-  });
-
-  test('several are an ensemble, which is not there yet', () => {
-    expect(faultsOf(() => load('server.1=a:1:2\nserver.2=b:1:2\nserver.3=c:1:2:observer'))).toEqual([
-      'zoo.cfg:3: 2 servers are named (server.1, server.2, server.3), but ensembles are not there yet: ' +
-        'leave one server line, or none, for a standalone server',
-    ]);
-    expect(faultsOf(() => load('server.1=a:1:2:observer'))).toEqual([
-      'zoo.cfg:3: there are observers, but no participant',
-    ]);
-  });
-
-  test('a line that is wrong', () => {
-    expect(faultsOf(() => load('server.1=a:1\nserver.300=b:1:2\nserver.2=a:1:2|b:1:2'))).toEqual([
-      expect.stringMatching(/^zoo.cfg:3: server.1=a:1 is not of the form host:port/),
-      'zoo.cfg:4: server.300: a server has a number from 1 to 255',
-      'zoo.cfg:4: 2 servers are named (server.300, server.2), but ensembles are not there yet: ' +
-        'leave one server line, or none, for a standalone server',
-      'zoo.cfg:5: server.2 has several addresses, which needs multiAddress.enabled=true',
-    ]);
-  });
-
-  test.each(['x', '', '0x1', '256', '-1'])('myid "%s" is a fault', (text) => {
-    write('myid', text);
-    expect(faultsOf(() => load(''))).toEqual([`myid:1: '${text}' is not the number of a server, which is 1 to 255`]);
-  });
-
-  test('TTL nodes need the top byte of the ids', () => {
-    write('myid', '255');
-    expect(faultsOf(() => load('extendedTypesEnabled=true'))).toEqual([
-      'zoo.cfg:3: extendedTypesEnabled=true needs a server id of 254 or less, but myid is 255',
-    ]);
-  });
-
-  test('a dynamic file holds the server lines', () => {
-    const dynamic = write('zoo.cfg.dynamic.100', 'server.1=h:2888:3888:participant;2183\n');
-    const { config } = alone(`dynamicConfigFile=${dynamic}`);
-    expect(config.listeners.clientPort).toBe(2183);
-    expect(config.ensemble.members).toHaveLength(1);
-  });
-
-  test('nothing else, and zoo.cfg holds none then', () => {
-    const dynamic = write('dynamic', 'server.1=h:1:2\nversion=5\ntickTime=7\n');
-    expect(faultsOf(() => load(`dynamicConfigFile=${dynamic}\nserver.1=h:1:2`))).toEqual([
-      'dynamic:2: version does not belong in a dynamic configuration file, only server, group and weight lines do',
-      'dynamic:3: tickTime does not belong in a dynamic configuration file, only server, group and weight lines do',
-      'zoo.cfg:4: server.1 must stand in dynamic, the dynamicConfigFile, and not here',
-    ]);
-    expect(faultsOf(() => load(`dynamicConfigFile=${dir}/none`))).toEqual([
-      'zoo.cfg:3: dynamicConfigFile=none cannot be read: there is no such file',
-    ]);
-  });
-
-  test('a directory in the place of myid is a fault', () => {
-    mkdirSync(join(dir, 'myid'));
-    expect(faultsOf(() => load(''))).toEqual(['myid:1: cannot be read: it is a directory']);
   });
 });

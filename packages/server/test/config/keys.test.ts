@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../src/config/config.ts';
 import { allNames, findKey, KEYS } from '../../src/config/keys/index.ts';
+import { ConfigDirectory, THREE_SERVERS } from './support.ts';
 
 interface ZooKeeperKey {
   readonly key: string;
@@ -51,7 +51,9 @@ describe('the table of keys', () => {
   });
 
   test('every field of the configuration has a value of the same type as its default', () => {
-    const { config } = loadConfig();
+    const directory = new ConfigDirectory();
+    const { config } = directory.loadMember(THREE_SERVERS);
+    directory.remove();
     for (const { key, effect, type, default: defaultText } of KEYS) {
       const [group, field] = effect.split('.');
       if (field === undefined) {

@@ -39,9 +39,12 @@ takes something else: \`ssl.hostnameVerification=yes\` means *false* there and i
 
 const EFFECTS: Readonly<Record<string, string>> = { none: '*no effect*', ensemble: '*ensembles*', client: '*clients*' };
 
+function markOf({ kind, effect }: KeyRow): string {
+  return kind === 'file' ? '' : (EFFECTS[effect.split('.')[0]] ?? '');
+}
+
 function tableRow(row: KeyRow): string {
-  const effect = row.kind === 'file' ? '' : (EFFECTS[row.effect] ?? '');
-  const marks = [row.kind === 'java' ? '*-D*' : '', effect];
+  const marks = [row.kind === 'java' ? '*-D*' : '', markOf(row)];
   if (row.aliases !== undefined) {
     marks.push(`*also* ${row.aliases.map((alias) => `\`${alias}\``).join(', ')}`);
   }

@@ -38,12 +38,11 @@ interface FieldRow<F extends ConfigField> extends RowBase {
 
 interface OtherRow extends RowBase {
   /**
-   * - `composed`: config.ts works it into several fields, or into one together with other keys;
-   * - `ensemble`: accepted; means something once there is more than one server;
+   * - `composed`: config/ works it into several fields, or into one together with other keys;
    * - `client`: for client programs, accepted because files are shared;
    * - `none`: accepted; there is nothing here for it to change.
    */
-  readonly effect: 'composed' | 'ensemble' | 'client' | 'none';
+  readonly effect: 'composed' | 'client' | 'none';
   readonly type: ValueType<unknown>;
 }
 

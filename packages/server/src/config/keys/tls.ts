@@ -72,10 +72,10 @@ function tlsKeys(prefix: 'ssl.' | 'ssl.quorum.', group: 'clientTls' | 'quorumTls
 // biome-ignore format: a table: a row takes three lines
 export const TLS_KEYS: readonly KeyRow[] = [
   { key: 'sslQuorum', kind: 'key', type: boolean, default: 'false',
-    effect: 'ensemble', judgement: 'must',
+    effect: 'ensemble.tlsEnabled', judgement: 'must',
     meaning: 'TLS between servers' },
   { key: 'portUnification', kind: 'key', type: boolean, default: 'false',
-    effect: 'ensemble', judgement: 'should',
+    effect: 'ensemble.portUnification', judgement: 'should',
     meaning: 'Servers take TLS and plaintext on the quorum port' },
   { key: 'sslQuorumReloadCertFiles', kind: 'key', type: boolean, default: 'false',
     effect: 'quorumTls.reloadOnChange', judgement: 'must',
