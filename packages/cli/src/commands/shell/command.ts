@@ -2,8 +2,8 @@
 import type { Arguments } from './arguments.ts';
 import type { Shell } from './shell.ts';
 
-/** What a positional argument is, which decides how Tab completes it. */
-export type ParameterKind = 'path' | 'location' | 'file' | 'text' | 'command';
+/** What a positional argument is, which decides how Tab completes it. A `new-path` goes on below what there is. */
+export type ParameterKind = 'path' | 'new-path' | 'location' | 'file' | 'text' | 'command';
 
 export interface Parameter {
   readonly name: string;

@@ -75,6 +75,8 @@ async function forParameter(shell: Shell, parameter: Parameter | undefined, word
   switch (parameter?.kind) {
     case 'path':
       return nodes(shell, word);
+    case 'new-path':
+      return (await nodes(shell, word)).map((path) => path.replace(/\/?$/, '/'));
     case 'location':
       return word.startsWith('file:')
         ? (await files(word.slice('file:'.length))).map((file) => `file:${file}`)

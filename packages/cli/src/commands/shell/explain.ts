@@ -62,12 +62,12 @@ const EXPLANATIONS: Partial<Record<TreekeeperErrorCode, Explain>> = {
   ],
   QUOTA_EXCEEDED: (path) => [`Quota has exceeded : ${path}`, `listquota shows the limits of ${parentOf(path)}`],
   RECONFIG_DISABLED: () => ['Reconfig is disabled', 'reconfigEnabled=true in zoo.cfg on the servers allows it'],
-  NOT_READ_ONLY: (_path, _client, error) => [error.message, 'srvr shows the mode of the server'],
+  NOT_READ_ONLY: (_path, _client, error) => [bare(error), 'srvr shows the mode of the server'],
   SESSION_EXPIRED: () => ['Session expired; its ephemeral nodes are gone', connectAgain],
   CLOSED: () => ['The session is closed', connectAgain],
   AUTH_FAILED: () => ['Authentication failed', `correct user and password; ${connectAgain}`],
   CONNECT_FAILED: (_path, _client, error) => [
-    error.message,
+    bare(error),
     'is a server running there? treekeeper server starts one; -s host:port names another',
   ],
   CONNECTION_LOSS: () => [
@@ -97,12 +97,18 @@ export async function explain(error: unknown, client: Client | null): Promise<Ex
   if (isTreekeeperError(error)) {
     const said = await EXPLANATIONS[error.code]?.(error.path ?? '/', client, error);
     const exitCode = CONNECTION_CODES.has(error.code) ? EXIT.connection : EXIT.failed;
-    return { message: said?.[0] ?? error.message, hint: said?.[1] ?? null, exitCode, code: error.code };
+    return { message: said?.[0] ?? bare(error), hint: said?.[1] ?? null, exitCode, code: error.code };
   }
   if (error instanceof Error && 'syscall' in error) {
     return { message: error.message, hint: null, exitCode: EXIT.failed, code: null };
   }
   throw error;
+}
+
+/** The message without operation, path and code, which it begins with. */
+function bare({ message, code }: TreekeeperError): string {
+  const mark = `${code}: `;
+  return message.slice(message.indexOf(mark) + mark.length);
 }
 
 /** Says which part of the path is there, and which name was meant. */
@@ -116,8 +122,8 @@ async function noNode(path: string, client: Client | null, error: TreekeeperErro
     const isCreate = error.operation === 'create';
     const there = await deepestThere(client, parent);
     if (there !== parent) {
-      const deeper = there === parentOf(parent) ? '' : `; nothing is below ${there}`;
-      const missing = `its parent ${parent} does not exist${deeper}`;
+      const upTo = there === parentOf(parent) ? '' : `; the path is there up to ${there}`;
+      const missing = `its parent ${parent} does not exist${upTo}`;
       return [message, isCreate ? `${missing}: create -p makes what is missing` : missing];
     }
     if (isCreate) {
@@ -128,8 +134,7 @@ async function noNode(path: string, client: Client | null, error: TreekeeperErro
     if (guess !== null) {
       return [message, `did you mean ${quoted(joinPath(parent, guess))}?`];
     }
-    const has = children.length === 0 ? 'has no children' : `has ${counted(children.length, 'child')}: ls ${parent}`;
-    return [message, `${parent} ${has.replace('childs', 'children')}`];
+    return [message, `ls ${quoted(parent)} shows what is there: ${counted(children.length, 'node')}`];
   } catch {
     return [message, null]; // what happened first is what counts
   }

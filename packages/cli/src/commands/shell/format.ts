@@ -2,7 +2,8 @@
 import { type Stat, TreekeeperError } from '@treekeeper/client';
 
 /** What JSON can say. */
-export type Json = string | number | boolean | null | readonly Json[] | { readonly [key: string]: Json };
+export type Json = string | number | boolean | null | readonly Json[] | JsonRecord;
+export type JsonRecord = { readonly [key: string]: Json };
 
 export function hex(value: bigint): string {
   return `0x${BigInt.asUintN(64, value).toString(16)}`;
@@ -45,7 +46,7 @@ export function statText(stat: Stat): string {
 }
 
 /** Times in milliseconds since 1970; zxids and sessions as zkCli writes them. */
-export function statJson(stat: Stat): { readonly [key: string]: Json } {
+export function statJson(stat: Stat): JsonRecord {
   return {
     cZxid: hex(stat.czxid),
     ctime: Number(stat.ctime),
@@ -78,7 +79,7 @@ export function dataText(data: Uint8Array | null): string {
 }
 
 /** `{ data: 'text' }`, or `{ dataBase64: '...' }` where it is no text. */
-export function dataJson(data: Uint8Array | null): { readonly [key: string]: Json } {
+export function dataJson(data: Uint8Array | null): JsonRecord {
   if (data === null) {
     return { data: null };
   }

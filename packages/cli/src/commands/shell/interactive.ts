@@ -36,9 +36,7 @@ async function greet(shell: Shell): Promise<void> {
     await shell.connect();
     const { sessionId } = shell.client;
     const session = `0x${BigInt.asUintN(64, sessionId).toString(16)}`;
-    shell.note(
-      `Connected to ${shell.servers}, session ${session}. Tab completes, help lists the commands, Ctrl-D leaves.`,
-    );
+    shell.note(`Connected to ${shell.servers}, session ${session}. Tab completes, help helps, Ctrl-D leaves.`);
   } catch (error) {
     await fail(shell, error);
   }

@@ -1,5 +1,5 @@
 /** Everything that commands answer goes through here, once as text and once as a value: --output chooses. */
-import type { Json } from './format.ts';
+import type { Json, JsonRecord } from './format.ts';
 import type { ShellIo } from './io.ts';
 
 export const OUTPUT_FORMATS = ['text', 'json', 'table'] as const;
@@ -33,7 +33,7 @@ export class Output {
   }
 
   /** One of several answers that come one by one: a line of text, a line of JSON, or a row. */
-  emit(value: { readonly [key: string]: Json }, text: string): void {
+  emit(value: JsonRecord, text: string): void {
     if (this.format === 'json') {
       this.#line(JSON.stringify(value));
     } else if (this.format === 'table') {
@@ -48,7 +48,7 @@ export class Output {
     this.#widths = [];
   }
 
-  #row(value: { readonly [key: string]: Json }): void {
+  #row(value: JsonRecord): void {
     const cells = Object.values(value).map(cellText);
     if (this.#widths.length === 0) {
       const heads = Object.keys(value).map((name) => name.toUpperCase());
@@ -87,14 +87,24 @@ function tableText(value: Json): string {
     if (!records || rows.length === 0) {
       return rows.map(cellText).join('\n');
     }
-    const names = [...new Set(rows.flatMap((row) => Object.keys(row as object)))];
-    const cells = rows.map((row) => names.map((name) => cellText((row as { [key: string]: Json })[name] ?? '')));
+    const flat = rows.map((row) => flattened(row as JsonRecord));
+    const names = [...new Set(flat.flatMap((row) => Object.keys(row)))];
+    const cells = flat.map((row) => names.map((name) => cellText(row[name] ?? '')));
     return grid([names.map((name) => name.toUpperCase()), ...cells]);
   }
   if (typeof value === 'object' && value !== null) {
-    return grid(Object.entries(value).map(([name, cell]) => [name, cellText(cell)]));
+    return grid(Object.entries(flattened(value as JsonRecord)).map(([name, cell]) => [name, cellText(cell)]));
   }
   return cellText(value);
+}
+
+/** A record within a record (a stat) adds its own fields. */
+function flattened(record: JsonRecord): JsonRecord {
+  const fields = Object.entries(record).map(([name, value]): JsonRecord => {
+    const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isRecord ? (value as JsonRecord) : { [name]: value };
+  });
+  return Object.assign({}, ...fields);
 }
 
 function grid(rows: readonly (readonly string[])[]): string {

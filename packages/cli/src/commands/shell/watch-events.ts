@@ -1,6 +1,6 @@
 /** Watch events in zkCli's words. */
 import type { WatchEvent, WatchEventType } from '@treekeeper/client';
-import type { Json } from './format.ts';
+import type { JsonRecord } from './format.ts';
 
 const TYPES: Readonly<Record<WatchEventType, string>> = {
   created: 'NodeCreated',
@@ -17,6 +17,6 @@ export function eventText({ type, path, zxid }: WatchEvent): string {
   return `WatchedEvent state:SyncConnected type:${TYPES[type]} path:${path}${zxid === null ? '' : ` zxid: ${zxid}`}`;
 }
 
-export function eventJson({ type, path, zxid }: WatchEvent): { readonly [key: string]: Json } {
+export function eventJson({ type, path, zxid }: WatchEvent): JsonRecord {
   return { event: TYPES[type], path, zxid: zxid === null ? null : `0x${zxid.toString(16)}` };
 }

@@ -12,7 +12,7 @@ export const create: ShellCommand = {
   group: 'nodes',
   summary: 'Make a node',
   parameters: [
-    { name: 'path', kind: 'path' },
+    { name: 'path', kind: 'new-path' },
     { name: 'data', kind: 'text', optional: true },
     { name: 'acl', kind: 'text', optional: true },
   ],

@@ -6,7 +6,7 @@ import { type Answer, askAll } from '../servers.ts';
 import type { Shell } from '../shell.ts';
 
 const INTERVAL_S_DEFAULT = 2;
-const CLEAR = '\u001b[H\u001b[2J\u001b[3J';
+const CLEAR = '\u001b[H\u001b[2J';
 
 /** One server at one moment. */
 interface Sample {
