@@ -1,4 +1,4 @@
-/** The client's side of DIGEST-MD5 (RFC 2831), as servers of an ensemble speak it to one another (quorum-protocol.md §2.7). */
+/** The client's side of DIGEST-MD5 (RFC 2831), as servers of an ensemble speak it (quorum-protocol.md §2.7). */
 import { digestMd5Response, parseDirectives } from './sasl-digest-md5.ts';
 
 export interface DigestMd5ClientOptions {

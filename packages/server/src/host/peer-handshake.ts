@@ -73,7 +73,7 @@ export class HandshakeReader {
   readonly #onError = (error: Error): void => this.#end(error.message);
 }
 
-// ---- INIT ------------------------------------------------------------------------------------------------------------
+// ---- INIT ----------------------------------------------------------------------------------------------------
 
 export interface HostPort {
   readonly host: string;
@@ -134,7 +134,7 @@ function parseAddress(text: string): HostPort | null {
   return WILDCARDS.has(host) || port < 1 || port > 65535 ? null : { host, port };
 }
 
-// ---- SASL ------------------------------------------------------------------------------------------------------------
+// ---- SASL ----------------------------------------------------------------------------------------------------
 
 /** One exchange as the side that dialled. */
 export interface SaslClientExchange {

@@ -178,7 +178,7 @@ class QuorumLink implements Link {
       }
       this.#handlers.onData(this, chunk);
       if (chunk.length >= LARGE_CHUNK_BYTES) {
-        // One such chunk in each round of the event loop: a snapshot must not fill the inbox faster than turns empty it.
+        // One such chunk in each round of the loop: a snapshot must not fill the inbox faster than turns empty it.
         socket.pause();
         setImmediate(() => socket.resume());
       }

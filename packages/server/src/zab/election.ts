@@ -1,7 +1,7 @@
 /**
- * Fast leader election (quorum-protocol.md §4). Servers that look for a leader tell one another for whom they vote, take
- * over better votes, and decide when a quorum votes alike and nothing better comes for a while. Those that have a leader
- * answer newcomers, who join when a quorum, the leader itself among them, says the same.
+ * Fast leader election (quorum-protocol.md §4). Servers that look for a leader tell one another for whom they vote,
+ * take over better votes, and decide when a quorum votes alike and nothing better comes for a while. Those that have a
+ * leader answer newcomers, who join when a quorum, the leader itself among them, says the same.
  */
 import { JuteError, PeerState, zxidHex } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';

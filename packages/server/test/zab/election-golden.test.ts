@@ -1,6 +1,6 @@
 /**
- * Elections of Apache ZooKeeper servers, captured from the wire, with our machines in their place: every notification of
- * the capture must be one that our machine has sent as well, byte for byte, and leads to the same decisions.
+ * Elections of Apache ZooKeeper servers, captured from the wire, with our machines in their place: every notification
+ * of the capture must be one that our machine has sent as well, byte for byte, and leads to the same decisions.
  */
 import { describe, expect, test } from 'vitest';
 import { Configuration } from '../../src/zab/configuration.ts';
