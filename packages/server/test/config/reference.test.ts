@@ -65,8 +65,20 @@ function reference(): string {
 ${rows.map(tableRow).join('\n')}
 `,
   );
+  const withoutEffect = KEY_SECTIONS.flatMap(({ rows }) => rows)
+    .filter((row) => markOf(row) === EFFECTS.none)
+    .map(({ key, meaning }) => `| \`${key}\` | ${meaning.replaceAll('|', '\\|')} |`);
   const exitCodes = Object.values(EXIT_CODES).map(({ code, meaning }) => `| ${code} | ${meaning} |`);
   return `${INTRODUCTION}${sections.join('')}
+## Keys without effect
+
+All of those marked so above, for a look at what a \`zoo.cfg\` from elsewhere has that changes nothing here. They are about
+threads, queues, caches, and classes of a JVM.
+
+| Key | What it is about, and why there is nothing to change |
+|---|---|
+${withoutEffect.join('\n')}
+
 ## How a server ends
 
 | Exit code | Meaning |
