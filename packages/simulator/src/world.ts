@@ -393,6 +393,6 @@ function describeInput(input: Input): string {
     case 'client-data':
       return `${input.bytes.length} bytes of ${input.connection.remotePort}`;
     default:
-      return `${input.kind} ${input.connection.remotePort}`;
+      return 'connection' in input ? `${input.kind} ${input.connection.remotePort}` : input.kind;
   }
 }

@@ -1,5 +1,6 @@
 import type { Connection } from './connection.ts';
 import type { DiskCompletion } from './disk.ts';
+import type { PeerInput } from './peers.ts';
 
 /**
  * Everything that can happen to a replica, as plain data. The host puts inputs into the inbox; a turn takes them out.
@@ -11,4 +12,5 @@ export type Input =
   /** Output that was waiting (`unsentBytes` > 0) has been sent. */
   | { readonly kind: 'client-drained'; readonly connection: Connection }
   | { readonly kind: 'client-gone'; readonly connection: Connection }
-  | DiskCompletion;
+  | DiskCompletion
+  | PeerInput;

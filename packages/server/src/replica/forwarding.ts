@@ -192,7 +192,7 @@ export class Forwarding implements OrderSource {
 
   /** The oldest sync has been answered. */
   syncDone(): void {
-    this.#syncs.done(this.#committed);
+    this.#syncs.done(this.nextCommitted() === null ? null : this.#committed);
   }
 
   nextInFlight(): InFlight | null {

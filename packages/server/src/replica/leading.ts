@@ -105,7 +105,8 @@ export class Leading implements OrderSource {
 
   /** The oldest sync of this server's own clients is done. */
   syncDone(): void {
-    this.#syncs.done(this.#ports.leader.committed);
+    // An epoch without transactions begins with a zxid that nothing brings the tree to.
+    this.#syncs.done(this.nextCommitted() === null ? null : this.#ports.leader.committed);
   }
 
   /** Whose requests are taken for a session: those of the server where its client has shown itself last. */
@@ -129,18 +130,19 @@ export class Leading implements OrderSource {
       return;
     }
     const { sessionId, cxid, type, body, authinfo } = request;
-    switch (type) {
-      case OpCode.sync:
-        this.#isAt(this.#sessions.get(sessionId), from);
-        this.#ports.sync(from); // whoever has the session
-        return;
-      case OpCode.createSession:
-        this.#reader.reset(body, 0, body.length);
-        this.#open(sessionId, this.#reader.int(), null, from);
-        return;
-      case OpCode.closeSession:
-        this.#writes.submit(closeSession, {}, sessionId, authinfo ?? [], null, cxid);
-        return;
+    if (type === OpCode.sync) {
+      this.#isAt(this.#sessions.get(sessionId), from);
+      this.#ports.sync(from); // whoever has the session
+      return;
+    }
+    if (type === OpCode.createSession) {
+      this.#reader.reset(body, 0, body.length);
+      this.#open(sessionId, this.#reader.int(), null, from);
+      return;
+    }
+    if (type === OpCode.closeSession) {
+      this.#writes.submit(closeSession, {}, sessionId, authinfo ?? [], null, cxid);
+      return;
     }
     const operation = operationOf(type);
     if (operation === undefined || operation.kind === 'read') {

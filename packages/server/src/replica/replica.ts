@@ -4,6 +4,7 @@
  * (docs/internals/architecture.md); no promise, timer, socket or file is in here. turn() is the only place that knows
  * the order of things.
  */
+import { assert } from '../assert.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Connection } from '../io/connection.ts';
@@ -16,8 +17,10 @@ import { Statistics } from '../metrics/statistics.ts';
 import type { AccessControl } from '../operations/operation.ts';
 import type { ExpiryBucket } from '../sessions/expiry.ts';
 import { type Session, SessionIds } from '../sessions/session-table.ts';
+import { EpochFiles, loadEpochs } from '../storage/epochs.ts';
 import { TxnLog } from '../storage/log.ts';
 import { purge } from '../storage/purge.ts';
+import type { Recovered } from '../storage/recovery.ts';
 import { Leader } from '../zab/leader.ts';
 import { MajorityQuorum } from '../zab/quorum.ts';
 import type { WriteAudit } from './audit.ts';
@@ -27,10 +30,11 @@ import { Connections } from './connections.ts';
 import { Digests, type RememberedDigest } from './digests.ts';
 import type { ProbeAnswer } from './inbound.ts';
 import { Instruments } from './instruments.ts';
+import { type EnsembleSeams, Member } from './member.ts';
 import type { ReplicaOptions } from './options.ts';
 import { Outputs } from './output.ts';
 import { PendingChanges } from './pending-changes.ts';
-import { recoverWorld } from './recover-world.ts';
+import { recoverWorld, WorldSink } from './recover-world.ts';
 import { type ReplicaWorld, Service, type ServiceParts } from './service.ts';
 import { Snapshots } from './snapshots.ts';
 import { WatchEvents } from './watch-events.ts';
@@ -51,6 +55,14 @@ export interface ReplicaSeams {
   elapsedMs(): number;
   /** Answers a four-letter word; null: these four bytes are none. */
   probe(word: Uint8Array, argument: Uint8Array): ProbeAnswer | null;
+  /** It belongs to an ensemble, and serves only after `join`. */
+  readonly isMember?: boolean;
+}
+
+/** A standalone server is an ensemble of one, that serves from its start to its end. */
+interface Standalone {
+  readonly leader: Leader;
+  readonly service: Service;
 }
 
 /** The log is tried again this long after it found no space. */
@@ -59,7 +71,6 @@ const FULL_DISK_RETRY_MS = 1000;
 export class Replica {
   readonly options: ReplicaOptions;
   readonly statistics = new Statistics();
-  readonly world: ReplicaWorld;
   readonly snapshots: Snapshots;
   readonly throttle: ConnectionThrottle;
   readonly #seams: ReplicaSeams;
@@ -68,9 +79,11 @@ export class Replica {
   readonly #digests: Digests;
   readonly #parts: ServiceParts;
   readonly #txnLog: TxnLog;
-  readonly #leader: Leader;
-  readonly #writes: Writes;
-  readonly #service: Service;
+  /** Null: a member of an ensemble. */
+  readonly #standalone: Standalone | null;
+  readonly #history: Recovered;
+  #member: Member | null = null;
+  #world: ReplicaWorld;
   #nextPurgeMs: number;
   #retryAtMs = 0;
   #stopping = false;
@@ -82,12 +95,17 @@ export class Replica {
     const { clock, disk, log, random, metrics } = seams;
     const instruments = new Instruments(options, metrics, this.statistics, random, clock.nowMs);
     this.#instruments = instruments;
-    const recovered = recoverWorld(options, seams, false);
-    const { world } = recovered;
-    this.world = world;
+    const isMember = seams.isMember === true;
+    const recovered = recoverWorld(options, seams, isMember);
+    const { world, history } = recovered;
+    this.#history = history;
+    this.#world = world;
     this.#txnLog = new TxnLog(disk, options.storage, random, log, world.tree.lastZxid, (txns, _bytes, durationMs) => {
-      instruments.synced(txns, durationMs, this.#writes.inFlightCount - txns);
+      instruments.synced(txns, durationMs, (this.#service?.inFlightCount ?? 0) - txns);
     });
+    if (isMember) {
+      this.#txnLog.restart(world.tree.lastZxid, history.contiguousFrom); // it is asked for its past
+    }
     this.snapshots = new Snapshots(world, disk, options.storage, log, recovered.isNew, clock, metrics.snapshottime);
     this.#nextPurgeMs = options.purgeIntervalMs > 0 ? clock.nowMs : Number.POSITIVE_INFINITY;
     this.throttle = new ConnectionThrottle(options.connectionThrottle, random, clock.nowMs);
@@ -118,19 +136,77 @@ export class Replica {
       sessionIds: new SessionIds(options.serverId, clock.wallMs),
       writesRefused: () => this.#txnLog.full,
     };
-    this.#leader = new Leader(options.serverId, new MajorityQuorum([options.serverId]), world.tree.lastZxid, {
+    this.#standalone = isMember ? null : this.#newStandalone();
+    if (recovered.snapshotWanted) {
+      this.snapshots.start();
+    }
+  }
+
+  #newStandalone(): Standalone {
+    const { options } = this;
+    const { clock, metrics } = this.#seams;
+    const world = this.#world;
+    const leader = new Leader(options.serverId, new MajorityQuorum([options.serverId]), world.tree.lastZxid, {
       append: (zxid, payload) => this.#txnLog.append(zxid, payload),
     });
     const pending = new PendingChanges(world, options.digestEnabled, options.storage.fieldBytesMax, {
       queued: metrics.outstanding_changes_queued,
       removed: metrics.outstanding_changes_removed,
     });
-    this.#writes = new Writes(world, pending, this.#leader, clock, options.digestEnabled, instruments);
-    this.#service = new Service(this.#parts, world, { kind: 'standalone', order: this.#writes });
-    this.#connections.serve(this.#service);
-    if (recovered.snapshotWanted) {
-      this.snapshots.start();
-    }
+    const writes = new Writes(world, pending, leader, clock, options.digestEnabled, this.#instruments);
+    const service = new Service(this.#parts, world, { kind: 'standalone', order: writes });
+    this.#connections.serve(service);
+    return { leader, service };
+  }
+
+  /** A member begins to look for a leader. Throws StorageError when the epoch files contradict the history. */
+  join(ensemble: EnsembleSeams): void {
+    assert(this.#standalone === null && this.#member === null, 'a member joins once');
+    const { options } = this;
+    const { disk, log, random, access, elapsedMs } = this.#seams;
+    const epochs = loadEpochs(disk, this.#history);
+    this.#member = new Member(ensemble, {
+      service: this.#parts,
+      connections: this.#connections,
+      random,
+      world: () => this.#world,
+      database: {
+        options: options.storage,
+        disk,
+        log,
+        txnLog: this.#txnLog,
+        snapshots: this.snapshots,
+        epochs: new EpochFiles(disk, epochs),
+        epochsMissing: epochs.toWrite,
+        world: () => this.#world,
+        replaceWorld: (world) => {
+          this.#world = world;
+        },
+        recover: () => recoverWorld(options, this.#seams, true),
+        newSink: () => new WorldSink(options, access, log, elapsedMs),
+      },
+    });
+    this.#member.start();
+  }
+
+  /** Null: a standalone server, or one that has not joined its ensemble yet. */
+  get member(): Member | null {
+    return this.#member;
+  }
+
+  /** The tables. A member may get others, from its leader. */
+  get world(): ReplicaWorld {
+    return this.#world;
+  }
+
+  /** Null: this server does not serve. */
+  get #service(): Service | null {
+    return this.#standalone !== null ? this.#standalone.service : (this.#member?.service ?? null);
+  }
+
+  /** Clients are taken, and the tree is what it should be. */
+  get serving(): boolean {
+    return this.ready && this.failure === null && this.#service !== null;
   }
 
   /** True when the first snapshot of a new database is on disk: only then may the log begin (disk-format.md §3.5). */
@@ -140,7 +216,7 @@ export class Replica {
 
   /** Why the process must stop, with what to do; null while all is well. */
   get failure(): string | null {
-    return this.#txnLog.failure ?? this.snapshots.failure;
+    return this.#txnLog.failure ?? this.snapshots.failure ?? this.#member?.failure ?? null;
   }
 
   get connections(): ReadonlyMap<Connection, ClientConnection> {
@@ -154,16 +230,24 @@ export class Replica {
 
   /** Sessions by the time at which they expire, soonest first. */
   expiryBuckets(): readonly ExpiryBucket<Session<ClientConnection>>[] {
-    return this.#service.expiryBuckets();
+    return this.#service?.expiryBuckets() ?? [];
   }
 
   get outstandingRequests(): number {
-    return this.#service.requests.outstanding;
+    return this.#service?.requests.outstanding ?? 0;
   }
 
   /** When the log wants a turn although nothing happened (flushDelay); null: no need. */
   get flushDueMs(): number | null {
     return this.#txnLog.flushDueMs;
+  }
+
+  /** When something wants a turn although nothing happened; infinite: no need. */
+  get deadlineMs(): number {
+    return Math.min(
+      this.#txnLog.flushDueMs ?? Number.POSITIVE_INFINITY,
+      this.#member?.peer.deadlineMs ?? Number.POSITIVE_INFINITY,
+    );
   }
 
   get writesRefused(): boolean {
@@ -175,18 +259,21 @@ export class Replica {
    * they announce, and one write leave for each connection. True: there is more to do at once.
    */
   turn(inputs: readonly Input[]): boolean {
+    this.#member?.tick();
     for (const input of inputs) {
       this.#receive(input);
     }
     this.#tick();
+    this.#member?.step();
     this.#flushLog();
-    this.#service.applyCommitted();
+    this.#service?.applyCommitted();
     this.#flushLog(); // connections that could go on may have brought new transactions
     this.snapshots.step();
     if (this.#connections.flush()) {
       this.#flushLog();
     }
-    return this.#txnLog.idle && this.#stopping;
+    const isMore = this.#member?.flush() ?? false;
+    return isMore || (this.#txnLog.idle && this.#stopping);
   }
 
   #flushLog(): void {
@@ -207,6 +294,8 @@ export class Replica {
         return this.#connections.drained(input.connection);
       case 'disk':
         return this.#diskDone(input);
+      default:
+        this.#member?.receive(input);
     }
   }
 
@@ -215,11 +304,15 @@ export class Replica {
       if (this.#txnLog.full) {
         this.#retryAtMs = this.#seams.clock.nowMs + FULL_DISK_RETRY_MS;
       } else {
-        this.#leader.synced(this.#txnLog.syncedThrough);
+        this.#standalone?.leader.synced(this.#txnLog.syncedThrough);
+        this.#member?.logSynced(this.#txnLog.syncedThrough);
       }
       if (this.#txnLog.takeRolled()) {
         this.snapshots.start();
       }
+      return;
+    }
+    if (this.#member?.onCompletion(completion) === true) {
       return;
     }
     this.snapshots.onCompletion(completion); // or that of a purge, which says nothing that matters
@@ -235,7 +328,7 @@ export class Replica {
         this.#txnLog.retry();
       }
     } else if (!this.#stopping) {
-      this.#service.tick();
+      this.#service?.tick();
     }
     if (this.snapshots.retryWanted && nowMs >= this.#retryAtMs) {
       this.#retryAtMs = nowMs + FULL_DISK_RETRY_MS; // nothing can be logged without it
@@ -260,11 +353,11 @@ export class Replica {
   }
 
   /** Ends a session as if its client had been silent for too long; false when there is none of this id. */
-  readonly expireSession = (id: bigint): boolean => this.#service.sessions.expireNow(id);
+  readonly expireSession = (id: bigint): boolean => this.#service?.sessions.expireNow(id) ?? false;
 
   /** Whether everything that was proposed has been applied. */
   get settled(): boolean {
-    return this.#writes.inFlightCount === 0;
+    return (this.#service?.inFlightCount ?? 0) === 0;
   }
 
   // Stopping

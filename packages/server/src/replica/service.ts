@@ -183,6 +183,11 @@ export class Service implements ConnectionService {
     });
   }
 
+  /** Writes on their way, and not applied. */
+  get inFlightCount(): number {
+    return this.#order.inFlightCount;
+  }
+
   /** Sessions by the time at which they expire, soonest first. */
   expiryBuckets(): readonly ExpiryBucket<Session<ClientConnection>>[] {
     return this.sessions.buckets();

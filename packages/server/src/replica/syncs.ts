@@ -13,10 +13,10 @@ export class Syncs {
     return barrier;
   }
 
-  /** The oldest one is done when everything through `committed` has been applied. */
-  done(committed: number): void {
+  /** The oldest one is done when everything through `committed` has been applied; null: it has been. */
+  done(committed: number | null): void {
     const barrier = this.#waiting.shift();
     assert(barrier !== undefined, 'a sync is answered once');
-    barrier.zxid = committed;
+    barrier.zxid = committed ?? 0;
   }
 }

@@ -6,6 +6,7 @@ import { type ACL, JuteReader, JuteWriter } from '@treekeeper/protocol';
 import { expect } from 'vitest';
 import type { SimulatedClient } from '../../../simulator/src/client.ts';
 import { StandaloneWorld, type StandaloneWorldOptions } from '../../../simulator/src/standalone-world.ts';
+import type { Input } from '../../src/io/input.ts';
 import type { Replica } from '../../src/replica/replica.ts';
 import { closeSession, type Request } from './requests.ts';
 
@@ -34,7 +35,15 @@ const LOG = {
 
 const READER_BYTES_MAX = 64 * 1024 * 1024;
 
-export class TestServer {
+/** Where a client's bytes go, and what makes things happen. */
+export interface ClientHome {
+  push(input: Input): void;
+  /** A connection that has said nothing yet. */
+  connect(remoteAddress?: string): TestClient;
+  settle(): void;
+}
+
+export class TestServer implements ClientHome {
   readonly world: StandaloneWorld;
   readonly warnings: string[] = [];
   readonly #clients: TestClient[] = [];
@@ -53,7 +62,10 @@ export class TestServer {
     return this.replica.world.tree.lastZxid;
   }
 
-  /** A connection that has said nothing yet. */
+  push(input: Input): void {
+    this.world.push(input);
+  }
+
   connect(remoteAddress?: string): TestClient {
     const client = new TestClient(this, this.world.connect(remoteAddress));
     this.#clients.push(client);
@@ -100,11 +112,11 @@ export class TestServer {
 }
 
 export class TestClient {
-  readonly server: TestServer;
+  readonly server: ClientHome;
   readonly wire: SimulatedClient;
   #gone = false;
 
-  constructor(server: TestServer, wire: SimulatedClient) {
+  constructor(server: ClientHome, wire: SimulatedClient) {
     this.server = server;
     this.wire = wire;
   }
@@ -241,7 +253,7 @@ export class TestClient {
       return false;
     }
     this.#gone = true;
-    this.server.world.push({ kind: 'client-gone', connection: this.wire.connection });
+    this.server.push({ kind: 'client-gone', connection: this.wire.connection });
     return true;
   }
 }

@@ -1,0 +1,321 @@
+/**
+ * A replica as a member of an ensemble: what its peer (zab/peer.ts) decides, the replica does. It serves while the peer
+ * leads or follows, and otherwise puts its history in order and waits (quorum-protocol.md §5.11, §6.4).
+ */
+import { JuteReader, OpCode, SetDataTxn, TxnHeader } from '@treekeeper/protocol';
+import { assert } from '../assert.ts';
+import type { DiskCompletion } from '../io/disk.ts';
+import type { PeerInput, Peers } from '../io/peers.ts';
+import type { Random } from '../io/random.ts';
+import { closeSession } from '../operations/session.ts';
+import { Configuration, ConfigurationFault } from '../zab/configuration.ts';
+import type { EpochName, Forwarded, LearnerId, Service as PeerService } from '../zab/environment.ts';
+import type { ZabOptions } from '../zab/options.ts';
+import { Peer } from '../zab/peer.ts';
+import type { Connections } from './connections.ts';
+import { Forwarding } from './forwarding.ts';
+import { Leading } from './leading.ts';
+import { type DatabaseEvents, type DatabaseParts, MemberDatabase } from './member-database.ts';
+import { PendingChanges } from './pending-changes.ts';
+import { type ReplicaWorld, type Role, Service, type ServiceParts } from './service.ts';
+import { Writes } from './writes.ts';
+
+/** Where configurations are kept between two lives of the server. */
+export interface ConfigurationFiles {
+  /** In force from now on (§9.4). */
+  committed(configuration: Configuration): void;
+  /** Proposed, and may come into force (`.dynamic.next`). */
+  proposed(configuration: Configuration): void;
+}
+
+/** What makes a replica a member. */
+export interface EnsembleSeams {
+  readonly zab: ZabOptions;
+  readonly peers: Peers;
+  readonly files: ConfigurationFiles;
+  /** In force when the server starts. */
+  readonly configuration: Configuration;
+  /** Proposed before it was stopped, and maybe not committed; null: none. */
+  readonly proposedConfiguration: Configuration | null;
+  /** leaderServes: clients are taken while this server leads. */
+  readonly leaderServes: boolean;
+}
+
+export interface MemberParts {
+  readonly service: ServiceParts;
+  readonly connections: Connections;
+  readonly database: Omit<DatabaseParts, 'events'>;
+  readonly random: Random;
+  world(): ReplicaWorld;
+}
+
+const TXN_TYPE_OFFSET = 28;
+const CONFIG_PATH = '/zookeeper/config';
+
+export class Member implements PeerService, DatabaseEvents {
+  readonly peer: Peer;
+  readonly #seams: EnsembleSeams;
+  readonly #parts: MemberParts;
+  readonly #database: MemberDatabase;
+  #service: Service | null = null;
+  #leading: Leading | null = null;
+  #forwarding: Forwarding | null = null;
+  /** A role has ended, and what it began is coming to its end. */
+  #ceasing: { readonly reload: boolean } | null = null;
+
+  constructor(seams: EnsembleSeams, parts: MemberParts) {
+    this.#seams = seams;
+    this.#parts = parts;
+    this.#database = new MemberDatabase({ ...parts.database, events: this });
+    const { log } = parts.service;
+    this.#showConfiguration(seams.configuration);
+    this.peer = new Peer(
+      seams.zab,
+      { database: this.#database, service: this, peers: seams.peers, random: parts.random, log },
+      seams.configuration,
+      seams.proposedConfiguration,
+    );
+  }
+
+  /** Null: this server does not serve. */
+  get service(): Service | null {
+    return this.#service;
+  }
+
+  get failure(): string | null {
+    return this.#database.failure;
+  }
+
+  // The turn
+
+  start(): void {
+    this.peer.start(this.#nowMs);
+  }
+
+  get #nowMs(): number {
+    return this.#parts.service.clock.nowMs;
+  }
+
+  /** First in a turn. */
+  tick(): void {
+    this.peer.tick(this.#nowMs);
+  }
+
+  receive(input: PeerInput): void {
+    switch (input.kind) {
+      case 'notification':
+        return this.peer.notification(input.serverId, input.bytes);
+      case 'link-open':
+        return this.peer.linkOpen(input.link, input.dialled);
+      case 'link-data':
+        return this.peer.linkData(input.link, input.bytes);
+      case 'link-gone':
+        return this.peer.linkGone(input.link);
+    }
+  }
+
+  /** False: it was not for a member. */
+  onCompletion(completion: DiskCompletion): boolean {
+    return this.#database.onCompletion(completion);
+  }
+
+  logSynced(zxid: number): void {
+    this.peer.logSynced(zxid);
+  }
+
+  /** After the inputs: goes on with what had to wait. */
+  step(): void {
+    this.#database.step();
+    this.#settle();
+    this.#leading?.goOn();
+  }
+
+  /** Last in a turn. True when there is more to do although nothing happens. */
+  flush(): boolean {
+    const isMore = this.peer.flush();
+    return isMore || (this.#ceasing !== null && this.#database.idle);
+  }
+
+  // Of the database
+
+  epochPersisted(name: EpochName): void {
+    this.peer.epochPersisted(name);
+  }
+
+  snapshotWritten(): void {
+    this.peer.snapshotWritten();
+  }
+
+  truncated(): void {
+    this.#showConfiguration(this.peer.membership.committed);
+    this.peer.truncated();
+  }
+
+  // Roles
+
+  lead(): void {
+    const { leader, leadership } = this.peer;
+    assert(leader !== null && leadership !== null, 'who leads has a leader');
+    const world = this.#parts.world();
+    const { options, clock, instruments } = this.#parts.service;
+    const { metrics } = instruments;
+    const pending = new PendingChanges(world, options.digestEnabled, options.storage.fieldBytesMax, {
+      queued: metrics.outstanding_changes_queued,
+      removed: metrics.outstanding_changes_removed,
+    });
+    const writes = new Writes(world, pending, leader, clock, options.digestEnabled, instruments);
+    const heart = { leader, sync: (from: LearnerId | null): void => leadership.sync(from) };
+    this.#leading = new Leading(world.sessions, writes, heart, options.storage.fieldBytesMax);
+    if (options.localSessionsEnabled) {
+      world.sessions.mayBeElsewhere = (id) => Number(BigInt.asUintN(64, id) >> 56n) !== options.serverId;
+    }
+    this.#serve({ kind: 'leader', order: this.#leading }, this.#seams.leaderServes);
+    this.#closeOrphans(writes);
+  }
+
+  /** Ephemerals whose session nobody knows: a transaction removes them everywhere. */
+  #closeOrphans(writes: Writes): void {
+    const { tree, sessions } = this.#parts.world();
+    for (const owner of [...tree.sessionsWithEphemerals()]) {
+      if (sessions.get(owner) === undefined) {
+        writes.submit(closeSession, {}, owner, [], null, 0);
+      }
+    }
+  }
+
+  follow(): void {
+    const { learner } = this.peer;
+    assert(learner !== null, 'who follows has a link to its leader');
+    const { options, clock, instruments } = this.#parts.service;
+    const world = this.#parts.world();
+    this.#showConfiguration(this.peer.membership.committed);
+    this.#forwarding = new Forwarding(world, learner, clock, options.digestEnabled, instruments);
+    const revalidate = (sessionId: bigint, timeoutMs: number): void => learner.revalidate(sessionId, timeoutMs);
+    this.#serve({ kind: 'learner', order: this.#forwarding, revalidate }, true);
+  }
+
+  #serve(role: Role, takesClients: boolean): void {
+    assert(this.#service === null && this.#ceasing === null, 'one role after the other');
+    const service = new Service(this.#parts.service, this.#parts.world(), role);
+    this.#service = service;
+    this.#parts.connections.serve(takesClients ? service : null);
+  }
+
+  cease(reload: boolean): void {
+    const { connections } = this.#parts;
+    connections.serve(null);
+    connections.closeAll();
+    if (this.#service !== null) {
+      for (const client of connections.byConnection.values()) {
+        this.#service.forget(client);
+        client.session = null;
+      }
+    }
+    this.#database.abandon(reload);
+    this.#ceasing = { reload };
+  }
+
+  /** When nothing is under way any more, memory becomes what the log is, and the peer goes on. */
+  #settle(): void {
+    if (this.#ceasing === null || !this.#database.idle) {
+      return;
+    }
+    const { reload } = this.#ceasing;
+    this.#ceasing = null;
+    this.#service?.fastForward();
+    this.#service = null;
+    this.#leading = null;
+    this.#forwarding = null;
+    if (reload) {
+      this.#database.reload();
+      this.#showConfiguration(this.peer.membership.committed);
+    }
+    this.#parts.world().sessions.ceaseServing();
+    this.peer.settled();
+  }
+
+  // Of the learner
+
+  proposed(zxid: number, payload: Uint8Array): void {
+    this.#asLearner().proposed(zxid, payload);
+  }
+
+  committed(zxid: number): void {
+    this.#asLearner().committed(zxid);
+  }
+
+  takeTouched(): Iterable<readonly [sessionId: bigint, timeoutMs: number]> {
+    return this.#service?.sessions.takeTouched() ?? [];
+  }
+
+  revalidated(sessionId: bigint, valid: boolean): void {
+    this.#service?.revalidated(sessionId, valid);
+  }
+
+  #asLearner(): Forwarding {
+    assert(this.#forwarding !== null, 'proposals are for who follows');
+    return this.#forwarding;
+  }
+
+  // Of the leader
+
+  forwarded(from: LearnerId, request: Forwarded): void {
+    this.#leading?.forwarded(from, request);
+  }
+
+  revalidate(from: LearnerId, sessionId: bigint, timeoutMs: number): boolean {
+    const isAlive = this.#leading?.revalidate(from, sessionId, timeoutMs) ?? false;
+    if (isAlive) {
+      this.touched(sessionId, timeoutMs);
+    }
+    return isAlive;
+  }
+
+  touched(sessionId: bigint, timeoutMs: number): void {
+    this.#service?.sessions.touchedElsewhere(sessionId, timeoutMs);
+  }
+
+  // Of both
+
+  syncDone(): void {
+    this.#service?.syncDone();
+  }
+
+  // Configurations
+
+  configured(configuration: Configuration): void {
+    this.#showConfiguration(configuration);
+    this.#seams.files.committed(configuration);
+  }
+
+  configProposed(configuration: Configuration): void {
+    this.#seams.files.proposed(configuration);
+  }
+
+  configurationIn(payload: Uint8Array): Configuration | null {
+    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+    if (payload.length < TXN_TYPE_OFFSET + 4 || view.getInt32(TXN_TYPE_OFFSET) !== OpCode.reconfig) {
+      return null;
+    }
+    const reader = new JuteReader(payload);
+    TxnHeader.decode(reader);
+    const { data } = SetDataTxn.decode(reader);
+    try {
+      return Configuration.parse(Buffer.from(data ?? []).toString());
+    } catch (error) {
+      if (!(error instanceof ConfigurationFault)) {
+        throw error;
+      }
+      this.#parts.service.log.error(`the leader proposed a configuration that is none: ${error.message}`);
+      return null;
+    }
+  }
+
+  /** /zookeeper/config is each server's own: no transaction sets it but those of reconfig (disk-format.md §3.6). */
+  #showConfiguration(configuration: Configuration): void {
+    const { tree } = this.#parts.world();
+    const { clock } = this.#parts.service;
+    tree.setData(CONFIG_PATH, Buffer.from(configuration.text), -1, configuration.version, clock.wallMs);
+    tree.changes.length = 0;
+  }
+}

@@ -1,0 +1,220 @@
+/** What clients see when servers fail: another leader, members that come back, histories that have parted. */
+import { ErrorNumber, EventType } from '@treekeeper/protocol';
+import { describe, expect, test } from 'vitest';
+import { expectSameTrees, TestEnsemble, type TestMember } from './ensemble.ts';
+import { create, exists, getData, setData, sync } from './requests.ts';
+import type { TestClient } from './support.ts';
+
+const EPHEMERAL = 1;
+
+function text(client: TestClient, path: string): string {
+  client.get(sync('/'));
+  return Buffer.from(client.get(getData(path)).data ?? []).toString();
+}
+
+function writeMany(member: TestMember, count: number, prefix: string): void {
+  const client = member.client();
+  const requests = Array.from({ length: count }, (_, i) => create(`/${prefix}-${i}`, { data: `${i}` }));
+  for (const [, , err] of client.pipeline(...requests)) {
+    expect(err).toBe(0);
+  }
+  client.close();
+}
+
+describe('when the leader dies', () => {
+  test('another leads, and sessions, ephemerals and everything acknowledged are there', () => {
+    const ensemble = new TestEnsemble(3);
+    const { leader } = ensemble;
+    const [follower, other] = ensemble.learners;
+    const atLeader = leader.client();
+    const atFollower = follower.client();
+    atLeader.get(create('/at the leader', { flags: EPHEMERAL, data: 'l' }));
+    atFollower.get(create('/at the follower', { flags: EPHEMERAL, data: 'f' }));
+    leader.kill();
+    ensemble.untilServing();
+    expect(ensemble.leader).not.toBe(leader);
+    expect(atFollower.closed).toBe(true);
+
+    const first = other.resume(atLeader);
+    const second = other.resume(atFollower);
+    expect(text(first, '/at the follower')).toBe('f');
+    expect(text(second, '/at the leader')).toBe('l');
+    expect(first.get(create('/and goes on')).path).toBe('/and goes on');
+    expectSameTrees(ensemble);
+
+    leader.start();
+    ensemble.untilServing();
+    expect(text(leader.client(), '/and goes on')).toBe('');
+    expectSameTrees(ensemble);
+  });
+
+  test('sessions whose clients do not come back end a full timeout later', () => {
+    const ensemble = new TestEnsemble(3);
+    const client = ensemble.leader.client(4000);
+    client.get(create('/gone soon', { flags: EPHEMERAL }));
+    ensemble.leader.kill();
+    ensemble.untilServing();
+    const watcher = ensemble.leader.client(20_000);
+    watcher.ask(exists('/gone soon', true));
+    ensemble.advance(3000);
+    expect(watcher.eventNames()).toEqual([]);
+    ensemble.advance(4000);
+    expect(watcher.eventNames()).toEqual([[EventType.nodeDeleted, '/gone soon']]);
+    expectSameTrees(ensemble);
+  });
+
+  test('what it had proposed and nobody else has is gone when it comes back', () => {
+    const ensemble = new TestEnsemble(3);
+    const { leader } = ensemble;
+    leader.client().get(create('/common'));
+    const client = leader.client();
+    ensemble.cut(leader.id);
+    client.send(create('/only here'));
+    client.send(setData('/common', 'only here'));
+    ensemble.settle();
+    expect(client.lines()).toEqual([]);
+    leader.kill();
+    ensemble.heal();
+    ensemble.untilServing();
+    writeMany(ensemble.leader, 3, 'meanwhile');
+    leader.start();
+    ensemble.untilServing();
+    const reader = leader.client();
+    reader.get(sync('/'));
+    expect(reader.err(exists('/only here'))).toBe(ErrorNumber.NO_NODE);
+    expect(text(reader, '/common')).toBe('');
+    expect(text(reader, '/meanwhile-2')).toBe('2');
+    expectSameTrees(ensemble);
+  });
+
+  test('what it had proposed and a quorum has logged is kept', () => {
+    const ensemble = new TestEnsemble(3);
+    const { leader } = ensemble;
+    const [follower, other] = ensemble.learners;
+    const client = leader.client();
+    other.kill();
+    client.send(create('/logged by two', { data: 'kept' }));
+    leader.turn(); // it is proposed, and logged here
+    follower.turn(); // and there, but the answer does not come back
+    follower.turn();
+    leader.kill();
+    other.start();
+    ensemble.untilServing();
+    expect(text(other.client(), '/logged by two')).toBe('kept');
+    leader.start();
+    ensemble.untilServing();
+    expectSameTrees(ensemble);
+  });
+});
+
+describe('a leader that is cut off', () => {
+  test('steps down, and its clients go on elsewhere', () => {
+    const ensemble = new TestEnsemble(3);
+    const { leader } = ensemble;
+    const client = leader.client(30_000);
+    client.get(create('/before', { flags: EPHEMERAL }));
+    ensemble.cut(leader.id);
+    client.send(create('/never acknowledged'));
+    ensemble.advance(30_000);
+    expect(leader.running.serving).toBe(false);
+    expect(client.closed).toBe(true);
+    const again = ensemble.leader.resume(client);
+    expect(again.get(create('/after')).path).toBe('/after');
+    ensemble.heal();
+    ensemble.untilServing();
+    const reader = leader.client();
+    reader.get(sync('/'));
+    expect(reader.err(exists('/never acknowledged'))).toBe(ErrorNumber.NO_NODE);
+    expect(reader.err(exists('/after'))).toBe(0);
+    expectSameTrees(ensemble);
+  });
+
+  test('answers no sync: who reads after one reads what is newest', () => {
+    const ensemble = new TestEnsemble(3);
+    const { leader } = ensemble;
+    const client = leader.client(30_000);
+    ensemble.cut(leader.id);
+    client.send(sync('/'));
+    ensemble.settle();
+    expect(client.lines()).toEqual([]);
+    ensemble.advance(30_000);
+    expect(client.lines()).toEqual([]);
+    expect(client.closed).toBe(true);
+  });
+});
+
+describe('a member that was away', () => {
+  test.each([
+    ['a little', 5],
+    ['for longer than the leader remembers', 700],
+  ])('%s gets what it has missed', (_, count) => {
+    const ensemble = new TestEnsemble(3);
+    const [follower] = ensemble.learners;
+    writeMany(follower, 3, 'early');
+    follower.kill();
+    writeMany(ensemble.leader, count, 'missed');
+    follower.start();
+    ensemble.untilServing();
+    expect(text(follower.client(), `/missed-${count - 1}`)).toBe(`${count - 1}`);
+    expectSameTrees(ensemble);
+    follower.kill(); // and what it has got is on its disk
+    follower.start();
+    ensemble.untilServing();
+    expectSameTrees(ensemble);
+  });
+
+  test('and has lost its disk gets everything, sessions too', () => {
+    const ensemble = new TestEnsemble(3, { observers: 1 });
+    const observer = ensemble.member(4);
+    for (const member of [ensemble.learners[0], observer]) {
+      const client = member.client(30_000);
+      client.get(create(`/ephemeral of ${member.id}`, { flags: EPHEMERAL, data: 'e' }));
+      writeMany(ensemble.leader, 600, `many-${member.id}`);
+      member.wipe();
+      member.start();
+      ensemble.untilServing();
+      const again = member.resume(client);
+      expect(text(again, `/ephemeral of ${member.id}`)).toBe('e');
+      expect(again.get(create(`/later of ${member.id}`)).path).toBe(`/later of ${member.id}`);
+      expectSameTrees(ensemble);
+    }
+  });
+
+  test('is no loss while a quorum is there, and is one when it is not', () => {
+    const ensemble = new TestEnsemble(3);
+    const [follower, other] = ensemble.learners;
+    const client = ensemble.leader.client(40_000);
+    follower.kill();
+    expect(client.get(create('/with two')).path).toBe('/with two');
+    other.kill();
+    client.send(create('/with one'));
+    ensemble.advance(30_000);
+    expect(client.lines()).toEqual([]);
+    expect(client.closed).toBe(true);
+    expect(ensemble.members.some(({ replica }) => replica?.serving)).toBe(false);
+    follower.start();
+    other.start();
+    ensemble.untilServing();
+    expect(follower.client().err(exists('/with two'))).toBe(0);
+    expectSameTrees(ensemble);
+  });
+});
+
+test('after a power failure everywhere, everything acknowledged is there', () => {
+  const ensemble = new TestEnsemble(3);
+  const client = ensemble.leader.client(30_000);
+  client.get(create('/owned', { flags: EPHEMERAL, data: 'owned' }));
+  writeMany(ensemble.learners[0], 50, 'durable');
+  for (const member of ensemble.members) {
+    member.crash();
+  }
+  for (const member of ensemble.members) {
+    member.start();
+  }
+  ensemble.untilServing();
+  for (const member of ensemble.members) {
+    expect(text(member.client(), '/durable-49')).toBe('49');
+  }
+  expect(text(ensemble.learners[0].resume(client), '/owned')).toBe('owned');
+  expectSameTrees(ensemble);
+});
