@@ -1,6 +1,6 @@
 /**
- * The order of writes at a learner: its leader makes it. Requests go there as they came, and wait here in one queue;
- * the leader's transactions come back in its order, those of our own requests among them (quorum-protocol.md §7.1, §7.2).
+ * The order of writes at a learner: its leader makes it. Requests go there as they came, and wait here in one queue; the
+ * leader's transactions come back in its order, those of our own requests among them (quorum-protocol.md §7.1, §7.2).
  */
 import { ErrorNumber, type Id, JuteError, JuteWriter, OpCode } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
@@ -143,9 +143,9 @@ export class Forwarding implements OrderSource {
   }
 
   /**
-   * The leader has proposed a transaction. Throws JuteError when its payload is none. It is matched with what is awaited
-   * now and not when it is committed: what the session had asked another server for before it came here was proposed,
-   * and told, before the leader let it come.
+   * The leader has proposed a transaction. Throws JuteError when its payload is none. It is matched with what is
+   * awaited now and not when it is committed: what the session had asked another server for before it came here was
+   * proposed, and told, before the leader let it come.
    */
   proposed(zxid: number, payload: Uint8Array): void {
     const { header, digest } = this.#payload.split(zxid, payload);

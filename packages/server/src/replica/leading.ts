@@ -121,8 +121,8 @@ export class Leading implements OrderSource {
   // Of learners' clients
 
   /**
-   * A request of a learner's client. It becomes a transaction whatever it is, since the learner waits for one: a refusal
-   * is an error transaction.
+   * A request of a learner's client. It becomes a transaction whatever it is, since the learner waits for one: a
+   * refusal is an error transaction.
    */
   forwarded(from: LearnerId, request: Forwarded): void {
     if (!this.#ports.leader.open) {

@@ -16,8 +16,8 @@ export class Session<Owner extends object = object> implements Expiring {
   /** Its closeSession is on the way: its requests are refused from now on. */
   closing = false;
   /**
-   * Where its client is, as the leader of an ensemble knows it: whose requests it takes for the session. Null: not known
-   * since the leader began, and whoever speaks first has it.
+   * Where its client is, as the leader of an ensemble knows it: whose requests it takes for the session. Null: not
+   * known since the leader began, and whoever speaks first has it.
    */
   home: object | null = null;
   /** The connection that speaks for it now; null while the client is away. */
