@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Client, type ConnectOptions, connect } from '@treekeeper/client';
 import { type Log, Server } from '@treekeeper/server';
 import { formatNotice, loadConfig } from '@treekeeper/server/config';
 import { HeldClock } from './held-clock.ts';
@@ -53,6 +54,7 @@ export class TestServer implements AsyncDisposable {
   readonly #settings: NonNullable<StartServerOptions['settings']>;
   readonly #log: Log;
   readonly #clock = new HeldClock();
+  readonly #clients: Client[] = [];
   #server: Server | null = null;
   #port = 0;
   #securePort: number | null = null;
@@ -92,6 +94,13 @@ export class TestServer implements AsyncDisposable {
   /** `host:port`, as every ZooKeeper client takes it. */
   get connectString(): string {
     return `127.0.0.1:${this.#port}`;
+  }
+
+  /** A client of this server, as `connect` makes them. It is closed with the server, if the test does not do it. */
+  async client(options: ConnectOptions = {}): Promise<Client> {
+    const client = await connect(this.connectString, options);
+    this.#clients.push(client);
+    return client;
   }
 
   /** False between `kill` or `stop` and `restart`. */
@@ -186,10 +195,14 @@ export class TestServer implements AsyncDisposable {
   }
 
   /**
-   * Stops the server and removes its temporary data: the end of `await using`. Rejects when the server had failed, which
-   * the test would otherwise not notice.
+   * Closes the clients, stops the server and removes its temporary data: the end of `await using`. Rejects when the
+   * server had failed, which the test would otherwise not notice.
    */
   async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#paused) {
+      this.resume(); // so that it can say goodbye to the clients
+    }
+    await Promise.all(this.#clients.map((client) => client.close()));
     await this.stop();
     await this.#removeData();
     if (this.#failure !== null) {

@@ -2,10 +2,11 @@ import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Client } from '@treekeeper/client';
+import { CreateMode } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import { fourLetterWord, RawConnection } from '../../interop/src/raw-client.ts';
 import { Session } from '../../interop/src/session.ts';
-import { CreateMode } from '../../protocol/src/index.ts';
 import { startServer } from '../src/index.ts';
 
 const TIMEOUT_MS = 30_000;
@@ -228,3 +229,30 @@ async function arrived(port: number): Promise<void> {
     (await RawConnection.open(port)).destroy();
   }
 }
+
+describe('clients', () => {
+  test('a client lives through a restart, hears of its expiry, and is closed with the server', async () => {
+    let client: Client;
+    {
+      await using server = await startServer();
+      client = await server.client();
+      await client.create('/a', 'x');
+      await server.kill();
+      await server.restart();
+      expect(Buffer.from((await client.get('/a')).value).toString()).toBe('x');
+      const other = await server.client();
+      await server.expireSession(other.sessionId);
+      await expect(other.get('/a', { timeoutMs: TIMEOUT_MS })).rejects.toMatchObject({ code: 'SESSION_EXPIRED' });
+      expect(client.state).toBe('connected');
+    }
+    expect(client.state).toBe('closed');
+  });
+
+  test('a server that is down or paused at the end holds up nobody', async () => {
+    for (const fault of ['kill', 'pause'] as const) {
+      await using server = await startServer();
+      await server.client();
+      await server[fault]();
+    }
+  });
+});

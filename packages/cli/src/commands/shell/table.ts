@@ -24,6 +24,7 @@ import { grep } from './commands/grep.ts';
 import { help } from './commands/help.ts';
 import { history } from './commands/history.ts';
 import { listQuota } from './commands/list-quota.ts';
+import { lock } from './commands/lock.ts';
 import { ls } from './commands/ls.ts';
 import { mirror } from './commands/mirror.ts';
 import { printWatches } from './commands/print-watches.ts';
@@ -76,6 +77,7 @@ export const COMMANDS: readonly ShellCommand[] = [
   setQuota,
   listQuota,
   delQuota,
+  lock,
   top,
   ...fourLetterWords,
   fourLetterWord,
