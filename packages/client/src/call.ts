@@ -111,6 +111,10 @@ export class Call implements SessionRequest {
     this.#attempts++;
     this.phase = 'new';
     this.failure = null;
+    if (delayMs === 0) {
+      this.#driver.submit(this);
+      return;
+    }
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = null;
       this.#driver.submit(this);
@@ -151,7 +155,8 @@ export class Call implements SessionRequest {
     if (!isWanted || this.#attempts >= attemptsMax) {
       return null;
     }
-    const delayMs = backoffMs(retry, this.#attempts);
+    // Without a connection it waits for one anyway, and the session paces its attempts.
+    const delayMs = error.code === 'CONNECTION_LOSS' ? 0 : backoffMs(retry, this.#attempts);
     return this.#driver.nowMs + delayMs < deadlineMs ? delayMs : null;
   }
 

@@ -4,8 +4,12 @@ import { type Flavour, Server } from '../servers.ts';
 import type { Checks, Options, Suite } from '../suite.ts';
 import { behaviourCases, runCase } from './behaviour.ts';
 import { runFaults } from './faults.ts';
+import { runReconnects } from './reconnects.ts';
 
 const FAULT_OPERATIONS = 10_000;
+const RECONNECTS = 1_000;
+/** Less than anything that could be kept for a connection. */
+const HEAP_BYTES_EACH_MAX = 2_048;
 const flavours: readonly Flavour[] = ['treekeeper', 'apache'];
 
 export const client: Suite = {
@@ -30,6 +34,13 @@ async function against(flavour: Flavour, { directory, seed }: Options, checks: C
   }
   checks.that(`${flavour}: connections were cut`, report.connections > 100, () => `${report.connections} connections`);
   checks.that(`${flavour}: the watch told something`, report.events > 100, () => `${report.events} events`);
+  const { before, after, connections: reconnects, signalListeners } = await runReconnects(address, RECONNECTS);
+  const heapBytes = after.heapBytes - before.heapBytes;
+  checks.that(`${flavour}: ${RECONNECTS} reconnects`, reconnects > RECONNECTS, () => `${reconnects} connections`);
+  checks.equal(`${flavour}: listeners left on a signal`, signalListeners, 0);
+  checks.that(`${flavour}: no timers left`, after.timers <= before.timers + 2, () => `${after.timers}`);
+  checks.that(`${flavour}: no sockets left`, after.sockets <= before.sockets + 2, () => `${after.sockets}`);
+  checks.that(`${flavour}: no memory left`, heapBytes < RECONNECTS * HEAP_BYTES_EACH_MAX, () => `${heapBytes} bytes`);
   const { operations, failures, connections, events } = report;
   checks.note(
     `${flavour}: ${operations} operations over ${connections} connections, ${failures} lost, ${events} events`,
