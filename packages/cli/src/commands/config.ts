@@ -9,6 +9,7 @@ import {
   type Notice,
 } from '@treekeeper/server/config';
 import { parseConfigArguments } from '../arguments.ts';
+import { unresolvableHosts } from '../host-names.ts';
 import { showConfigError, showWarnings } from '../notices.ts';
 import { type Terminal, UsageError } from '../terminal.ts';
 
@@ -28,11 +29,12 @@ export async function config(args: readonly string[], terminal: Terminal): Promi
   }
   try {
     const loaded = loadConfig({ file, defines, env: terminal.env });
+    const warnings = [...loaded.warnings, ...(await unresolvableHosts(loaded.config))];
     const settings = loaded.settings.filter(({ origin }) => all || origin.kind !== 'default');
     if (output === 'json') {
-      terminal.out(json({ ...loaded, settings, faults: [] }));
+      terminal.out(json({ ...loaded, settings, warnings, faults: [] }));
     } else {
-      showTable(terminal, { ...loaded, settings });
+      showTable(terminal, { ...loaded, settings, warnings });
     }
     return EXIT_CODES.ok.code;
   } catch (error) {

@@ -1,5 +1,6 @@
 import { ConfigError, EXIT_CODES, formatNotice, type LoadedConfig, loadConfig } from '@treekeeper/server/config';
 import { parseConfigArguments } from '../arguments.ts';
+import { unresolvableHosts } from '../host-names.ts';
 import { showConfigError, showWarnings } from '../notices.ts';
 import { complain, type Terminal } from '../terminal.ts';
 
@@ -13,6 +14,12 @@ async function startServer(loaded: LoadedConfig): Promise<void> {
   for (const note of loaded.notes) {
     log.info(formatNotice(note));
   }
+  // Nobody waits for name servers: the server starts meanwhile.
+  void unresolvableHosts(loaded.config).then((warnings) => {
+    for (const warning of warnings) {
+      log.warn(formatNotice(warning));
+    }
+  });
   await runServer(loaded, log);
 }
 

@@ -227,7 +227,7 @@ function lineOf({ id }: Member): string {
   return `server.${id}`;
 }
 
-/** The places of a member; those for clients only of this server, for others may have addresses that mean nothing here. */
+/** Of a member; its places for clients only when it is this server, for elsewhere they are the business of others. */
 function* placesOf(member: Member, isOwn: boolean): Iterable<{ readonly use: string; readonly place: string }> {
   for (const { host, quorumPort, electionPort } of member.addresses) {
     yield { use: 'quorum port', place: placeOf(host, quorumPort) };

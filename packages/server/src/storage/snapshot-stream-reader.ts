@@ -92,7 +92,7 @@ export class SnapshotStreamReader {
     this.#keptLength = length;
   }
 
-  /** How many bytes the part at bytes[at, end) has; when its lengths are not all in sight, how many it needs at least. */
+  /** How many bytes the part at bytes[at, end) has, or needs at least when its lengths are not all in sight. */
   #sizeAt(bytes: Uint8Array, at: number, end: number): number {
     switch (this.#part) {
       case 'session count':

@@ -186,9 +186,9 @@ describe('refused, and nothing changed', () => {
   }
 
   test('a zxid beyond the end, or of another epoch', () => {
-    expect(refusal(history(), 13)).toMatch(
-      /^the history cannot be cut back to zxid 0xd, as the leader asks: the last transaction before it is 0xc\. Nothing has been changed\. Let this server copy/,
-    );
+    const message = refusal(history(), 13);
+    expect(message).toMatch(/^the history cannot be cut back to zxid 0xd, as the leader asks: the last transaction/);
+    expect(message).toContain('before it is 0xc. Nothing has been changed. Let this server copy');
     expect(refusal(history(), 0x100000003)).toContain('the last transaction before it is 0xc');
   });
 
