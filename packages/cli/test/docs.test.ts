@@ -105,6 +105,10 @@ describe('settings', () => {
       mkdirSync(dirname(file), { recursive: true });
       writeFileSync(file, 'secret\n');
     }
+    for (const [, dataDir] of text.includes('\nserver.1=') ? here.matchAll(/^dataDir=(.*)$/gm) : []) {
+      mkdirSync(dataDir, { recursive: true });
+      writeFileSync(join(dataDir, 'myid'), /^# on server (\d+)$/m.exec(text)?.[1] ?? '1');
+    }
     const file = join(directory, 'zoo.cfg');
     writeFileSync(file, here);
     try {

@@ -1,4 +1,4 @@
-/** Quotas are nodes in /zookeeper/quota (client-protocol.md §9): limits that a client writes, totals that the server does. */
+/** Quotas are nodes in /zookeeper/quota (client-protocol.md §9): clients write the limits, the server the totals. */
 import { type Client, isTreekeeperError, utf8 } from '@treekeeper/client';
 import { ShellError } from './explain.ts';
 import { joinPath, parentOf } from './paths.ts';
