@@ -12,7 +12,7 @@ import {
   READ_ACL,
   StatPersisted,
 } from '@treekeeper/protocol';
-import { crc32Joined, crc32OfSixty } from './crc32.ts';
+import { crc32, crc32Joined, crc32OfSixty } from './crc32.ts';
 import { countsInDigest, dataCrcOf } from './digest.ts';
 import { isShared } from './node-content.ts';
 import { type NodeId, ROOT, Row } from './node-table.ts';
@@ -81,6 +81,7 @@ export class DataTree extends ReadableTree {
   #addBuiltIn(path: string, acl: readonly ACL[] | null, aversion: number): void {
     this.encodedPath.encode(path);
     const node = this.#add(this.index.findParent(this.encodedPath), EMPTY, 0, this.acls.take(acl));
+    this.#contentChanged(node, 0);
     this.nodes.setInt(node, Row.aversion, aversion);
     this.#statChanged(node);
   }
@@ -117,6 +118,7 @@ export class DataTree extends ReadableTree {
       return ErrorNumber.NO_NODE;
     }
     const node = this.#add(parent, data, dataCrc, this.acls.take(acl));
+    this.#contentChanged(node, dataCrc);
     this.#setOwner(node, owner);
     const nodes = this.nodes;
     nodes.setLong(node, Row.czxid, zxid);
@@ -256,7 +258,7 @@ export class DataTree extends ReadableTree {
     }
   }
 
-  /** Adds a node under the path encoded last, with a stat of zeros that has no share in the digest yet. */
+  /** Adds a node under the path encoded last, with a stat of zeros; contentCrc, and its share in the digest, are missing. */
   #add(parent: NodeId, data: Uint8Array | null, dataCrc: number, aclSlot: number): NodeId {
     const { bytes, length, chars, crc, parentLength, isSystem } = this.encodedPath;
     const nodes = this.nodes;
@@ -265,7 +267,6 @@ export class DataTree extends ReadableTree {
     nodes.setInt(node, Row.aclSlot, aclSlot);
     nodes.setInt(node, Row.isDigested, this.#digestEnabled && !isSystem ? 1 : 0);
     this.content.initialise(node, bytes, parentLength + 1, length, data, dataCrc);
-    this.#contentChanged(node, dataCrc);
     nodes.linkChild(parent, node);
     this.index.insert(node, crc);
     this.dataSize += chars + this.dataLength(node);
@@ -359,7 +360,7 @@ export class DataTree extends ReadableTree {
         throw new Error(`${this.encodedPath.text} comes without its parent`);
       }
       const slot = this.acls.takeByIdWords(readInt(bytes, tail), readInt(bytes, tail + 4));
-      node = this.#add(parent, data, this.#crcOf(data), slot);
+      node = this.#addLoaded(parent, data, slot);
     } else {
       this.acls.release(this.nodes.int(node, Row.aclSlot));
       this.nodes.setInt(node, Row.aclSlot, this.acls.takeByIdWords(readInt(bytes, tail), readInt(bytes, tail + 4)));
@@ -376,6 +377,20 @@ export class DataTree extends ReadableTree {
     const ownerLow = readInt(bytes, stat + 48);
     this.#setOwner(node, ownerHigh === 0 && ownerLow === 0 ? 0n : (BigInt(ownerHigh) << 32n) | BigInt(ownerLow >>> 0));
     this.#statChanged(node);
+  }
+
+  /** Small data are gone over once: their CRC goes on from that of the path, and nobody needs it by itself. */
+  #addLoaded(parent: NodeId, data: Uint8Array | null, aclSlot: number): NodeId {
+    const isApart = data !== null && isShared(data);
+    const dataCrc = isApart ? dataCrcOf(data) : 0;
+    const node = this.#add(parent, data, dataCrc, aclSlot);
+    if (isApart) {
+      this.#contentChanged(node, dataCrc);
+    } else if (this.#digestEnabled) {
+      const { crc } = this.encodedPath;
+      this.nodes.setInt(node, Row.contentCrc, data === null ? crc : crc32(data, 0, data.length, crc));
+    }
+    return node;
   }
 
   /** After the last node of a snapshot, before transactions: drops unused ACLs and counts quotas anew. */

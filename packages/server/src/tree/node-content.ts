@@ -213,7 +213,7 @@ function inlineLength(data: Uint8Array | null): number {
 
 function copy(source: Uint8Array, start: number, end: number, target: Uint8Array, at: number): void {
   if (end - start > LOOP_BYTES_MAX) {
-    target.set(source.subarray(start, end), at);
+    target.set(start === 0 && end === source.length ? source : source.subarray(start, end), at);
     return;
   }
   const shift = at - start;
