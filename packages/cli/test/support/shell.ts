@@ -1,0 +1,52 @@
+/** Runs `treekeeper shell` inside the test, as somebody would by pipe. */
+import { Readable } from 'node:stream';
+import type { ShellIo } from '../../src/commands/shell/io.ts';
+import { shell } from '../../src/commands/shell.ts';
+import { UsageError } from '../../src/terminal.ts';
+
+export interface ShellResult {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface ShellRun {
+  /** What comes on standard input. */
+  readonly input?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  readonly colour?: boolean;
+  /** Told everything that has been printed so far, after each piece. */
+  readonly onOutput?: (text: string) => void;
+}
+
+export async function runShell(args: readonly string[], options: ShellRun = {}): Promise<ShellResult> {
+  let out = '';
+  let err = '';
+  const { env = {}, colour = false } = options;
+  const terminal = {
+    out: (text: string): void => {
+      out += text;
+      options.onOutput?.(out);
+    },
+    err: (text: string): void => {
+      err += text;
+    },
+    colour,
+    env,
+  };
+  const io: ShellIo = {
+    ...terminal,
+    input: Readable.from([options.input ?? '']),
+    output: process.stdout,
+    outColour: colour,
+    errIsTerminal: false,
+  };
+  try {
+    return { code: await shell(args, terminal, io), out, err };
+  } catch (error) {
+    if (error instanceof UsageError) {
+      return { code: 2, out, err: error.message };
+    }
+    throw error;
+  }
+}
