@@ -4,7 +4,7 @@ import { AssertionFailure } from '../assert.ts';
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
 import { StorageError } from '../io/storage-error.ts';
-import { isProvenSuccessor } from './contiguity.ts';
+import { isProvenSuccessor, isSuccessor } from './contiguity.ts';
 import { type DataFile, listDataFiles } from './format.ts';
 import { LogReader } from './log-reader.ts';
 
@@ -45,7 +45,7 @@ export function readLog(
   if (first < 0 || laterBytes > limits.bytesMax) {
     return null;
   }
-  const walk = () => new LogWalk(disk, wanted, syncedThrough, limits.fieldBytesMax);
+  const walk = () => new LogWalk(disk, wanted, syncedThrough, limits.fieldBytesMax, log);
   try {
     const found = walk();
     const start = found.skipTo(zxid, SEARCH_BYTES_MAX);
@@ -66,6 +66,7 @@ export class LogWalk {
   readonly #files: readonly DataFile[];
   readonly #through: number;
   readonly #fieldBytesMax: number;
+  readonly #log: Log;
   readonly #snapshotZxids: readonly number[];
   #nextFile = 0;
   #reader: LogReader | null = null;
@@ -75,21 +76,30 @@ export class LogWalk {
   /** Found by `skipTo`, and not given out yet. */
   readonly #found: LoggedEntry[] = [];
 
-  constructor(disk: Disk, files: readonly DataFile[], through: number, fieldBytesMax: number) {
+  constructor(disk: Disk, files: readonly DataFile[], through: number, fieldBytesMax: number, log: Log) {
     this.#disk = disk;
     this.#files = files;
     this.#through = through;
     this.#fieldBytesMax = fieldBytesMax;
+    this.#log = log;
     this.#snapshotZxids = listDataFiles(disk, 'snapshot').map(({ zxid }) => zxid);
   }
 
   /**
-   * The next transaction; null after the last one that was on disk when the walk began.
-   *
-   * @throws StorageError when the files are no longer what they were: purged, damaged. The learner has to begin anew
+   * The next transaction; null after the last one that was on disk when the walk began. And null earlier, which is told,
+   * when the files are no longer what they were: purged or damaged.
    */
   next(): LoggedEntry | null {
-    return this.#found.shift() ?? this.#read();
+    try {
+      return this.#found.shift() ?? this.#read();
+    } catch (error) {
+      if (!(error instanceof StorageError)) {
+        throw error;
+      }
+      this.#last = this.#through; // nothing more comes
+      this.#log.error(`a learner has to begin anew: ${error.message}`);
+      return null;
+    }
   }
 
   /** Goes to the last one at or before `zxid`; its zxid, null if there is none or it takes more than `bytesMax`. */
@@ -97,11 +107,11 @@ export class LogWalk {
     let start: LoggedEntry | null = null;
     for (let entry = this.#read(false); entry !== null; entry = this.#read(false)) {
       if (entry.zxid > zxid) {
-        if (start !== null) {
-          this.#requireSuccessor(start.zxid, entry.zxid);
-          this.#found.push(start, entry);
+        if (start === null || !isSuccessor(start.zxid, entry.zxid)) {
+          return null;
         }
-        return start?.zxid ?? null;
+        this.#found.push(start, entry);
+        return start.zxid;
       }
       start = entry;
       if (this.#readBytes > bytesMax) {
@@ -180,7 +190,7 @@ export class LogWalk {
   }
 
   #requireSuccessor(zxid: number, next: number): void {
-    if (!isProvenSuccessor(zxid, next, this.#snapshotZxids)) {
+    if (!isSuccessor(zxid, next)) {
       throw this.#changed(`0x${zxidHex(next)} follows 0x${zxidHex(zxid)}`);
     }
   }
