@@ -60,7 +60,7 @@ export class SimulatedClient {
     network.push({ kind: 'client-open', connection });
   }
 
-  /** Sends bytes as they are. The server gets a copy of its own, which is spoilt after the turn. */
+  /** Sends bytes as they are. The server gets a copy of its own. */
   sendBytes(bytes: Uint8Array): void {
     this.#network.push({ kind: 'client-data', connection: this.connection, bytes: Buffer.from(bytes) });
   }

@@ -226,9 +226,7 @@ export class World implements ClientWorld {
     }
     this.replica.turn(inputs);
     for (const input of inputs) {
-      if (input.kind === 'client-data') {
-        input.bytes.fill(0xdb); // they were the replica's for the turn only
-      } else if (input.kind === 'client-gone') {
+      if (input.kind === 'client-gone') {
         (input.connection as SimulatedConnection).closed = true;
       }
     }

@@ -36,9 +36,12 @@ export class JuteReader {
   #position = 0;
   #end = 0;
   readonly #fieldLengthBytesMax: number;
+  readonly #copies: boolean;
 
-  constructor(bytes?: Uint8Array, fieldLengthBytesMax: number = FIELD_LENGTH_BYTES_MAX_DEFAULT) {
+  /** `copies`: false if nobody will change the bytes ever again; buffers are then views of them instead of copies. */
+  constructor(bytes?: Uint8Array, fieldLengthBytesMax: number = FIELD_LENGTH_BYTES_MAX_DEFAULT, copies = true) {
     this.#fieldLengthBytesMax = fieldLengthBytesMax;
+    this.#copies = copies;
     if (bytes !== undefined) {
       this.reset(bytes, 0, bytes.length);
     }
@@ -126,13 +129,15 @@ export class JuteReader {
     return text;
   }
 
-  /** A copy of the bytes, so that it may outlive the frame it came in. */
+  /** A copy of the bytes, so that it may outlive the frame it came in, unless the reader was told not to copy. */
   nullableBuffer(): Uint8Array | null {
     const length = this.#length();
     if (length < 0) {
       return null;
     }
-    return copyOf(this.#bytes, this.#take(length), length);
+    const at = this.#take(length);
+    const bytes = this.#bytes;
+    return this.#copies ? copyOf(bytes, at, length) : new Uint8Array(bytes.buffer, bytes.byteOffset + at, length);
   }
 
   buffer(): Uint8Array {

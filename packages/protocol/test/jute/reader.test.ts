@@ -81,6 +81,15 @@ describe('strings and buffers', () => {
     expect(codeOf(() => new JuteReader(bytes, 3).buffer())).toBe('UNREASONABLE_LENGTH');
   });
 
+  test.each(['Buffer', 'Uint8Array'])('a buffer decoded from a %s without copying is a view', (kind) => {
+    const frame = Uint8Array.of(9, 0, 0, 0, 2, 5, 6, 7);
+    const bytes = kind === 'Buffer' ? Buffer.from(frame.buffer, 1) : frame.subarray(1);
+    const buffer = new JuteReader(bytes, 100, false).buffer();
+    expect([...buffer]).toEqual([5, 6]);
+    frame[5] = 8;
+    expect([...buffer]).toEqual([8, 6]);
+  });
+
   test.each(['Buffer', 'Uint8Array'])('a buffer decoded from a %s is a copy', (kind) => {
     for (const length of [0, 1, 64, 65, 1024, 1025, 100_000]) {
       const plain = new Uint8Array(4 + length).fill(7, 4);

@@ -70,7 +70,7 @@ export class Requests {
   constructor(ports: RequestPorts, limits: RequestLimits) {
     this.#ports = ports;
     this.#limits = limits;
-    this.#reader = new JuteReader(undefined, limits.fieldLengthBytesMax);
+    this.#reader = new JuteReader(undefined, limits.fieldLengthBytesMax, false);
     this.#instruments = ports.instruments;
     this.#waitingReadBytesMin = ports.replyBytesPause / WAITING_READS_MAX;
   }
