@@ -150,9 +150,12 @@ export class Call implements SessionRequest {
       return null;
     }
     const { attemptsMax = limits.retryAttemptsMax, when } = retry;
+    if (this.#attempts >= attemptsMax) {
+      return null;
+    }
     const isWanted =
       when === undefined ? error.retry === 'safe' && error.code !== 'NOT_READ_ONLY' : when(error, this.#attempts);
-    if (!isWanted || this.#attempts >= attemptsMax) {
+    if (!isWanted) {
       return null;
     }
     // Without a connection it waits for one anyway, and the session paces its attempts.

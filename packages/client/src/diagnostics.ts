@@ -1,4 +1,4 @@
-/** What can be listened to with `node:diagnostics_channel`; docs/reference/client-diagnostics.md. */
+/** What can be listened to with `node:diagnostics_channel`: README.md. */
 import { channel } from 'node:diagnostics_channel';
 import type { TreekeeperErrorCode } from './errors.ts';
 import type { SessionState, WatchEventType } from './types.ts';

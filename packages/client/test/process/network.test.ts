@@ -175,6 +175,30 @@ test('diagnostics: every call with latency, bytes, retries and error', async () 
   expect(messages.every(({ latencyMs, requestBytes }) => latencyMs > 0 && requestBytes > 10)).toBe(true);
 });
 
+test('calls are repeated as the policy says', async () => {
+  await using server = await startServer();
+  await using client = await connect(server.connectString);
+  const attempts: number[] = [];
+  const when = ({ code }: { code: string }, attempt: number): boolean => {
+    attempts.push(attempt);
+    return code === 'NO_NODE' && attempt < 3;
+  };
+  const policy = { delayMinMs: 1, delayMaxMs: 1, when };
+  await expect(client.get('/none', { retry: policy })).rejects.toMatchObject({ code: 'NO_NODE' });
+  expect(attempts).toEqual([1, 2, 3]);
+  await expect(client.get('/none', { retry: { ...policy, attemptsMax: 2 } })).rejects.toMatchObject({});
+  expect(attempts).toEqual([1, 2, 3, 1]);
+  const controller = new AbortController();
+  const slow = client.get('/none', {
+    retry: { ...policy, delayMinMs: 60_000, delayMaxMs: 60_000 },
+    timeoutMs: 1e9,
+    signal: controller.signal,
+  });
+  await client.sync();
+  controller.abort();
+  await expect(slow).rejects.toMatchObject({ code: 'ABORTED' });
+});
+
 test('reconnects leave nothing behind: no listeners, no timers, no sockets, no memory', async () => {
   await using server = await startServer();
   const { connections, before, after, signalListeners } = await runReconnects(server.connectString, 300);
