@@ -6,7 +6,7 @@ import { History, historyFile } from './shell/history.ts';
 import { converse } from './shell/interactive.ts';
 import { processIo, type ShellIo } from './shell/io.ts';
 import { LAUNCH_FLAGS, type Launch, parseLaunch } from './shell/launch.ts';
-import { fail, findCommand, runLine, runWords } from './shell/run.ts';
+import { fail, findCommand, remember, runLine, runWords } from './shell/run.ts';
 import { Shell } from './shell/shell.ts';
 import { COMMANDS } from './shell/table.ts';
 import { words } from './shell/tokens.ts';
@@ -69,7 +69,7 @@ async function runLines(session: Shell, { keepsGoing }: Launch): Promise<number>
   let result: number = EXIT.ok;
   let wasConnected = false;
   for await (const line of createInterface({ input: session.io.input })) {
-    session.history.add(line.trim(), false);
+    remember(session, line);
     // As zkCli: the session is there from the beginning, and only `close` ends it.
     const failure = wasConnected ? null : await connectFor(session, firstWord(line));
     wasConnected ||= session.clientOrNull !== null;

@@ -3,7 +3,7 @@ import { createInterface, type Interface } from 'node:readline';
 import { type Completion, complete } from './completion.ts';
 import { EXIT } from './explain.ts';
 import { paint } from './io.ts';
-import { fail, findCommand, runLine } from './run.ts';
+import { fail, isSecret, remember, runLine } from './run.ts';
 import type { Shell } from './shell.ts';
 
 const CLEAR_LINE = '\r\u001b[K';
@@ -94,9 +94,7 @@ class Conversation {
   async #runWaiting(): Promise<void> {
     this.#running = true;
     for (let line = this.#waiting.shift(); line !== undefined; line = this.#waiting.shift()) {
-      if (line.trim() !== '') {
-        this.#shell.history.add(line.trim(), isSecret(this.#shell, line));
-      }
+      remember(this.#shell, line);
       await runLine(this.#shell, line);
       if (this.#shell.ended) {
         this.#editor.close();
@@ -178,9 +176,4 @@ class Conversation {
       this.#lent = false;
     }
   }
-}
-
-function isSecret(shell: Shell, line: string): boolean {
-  const name = line.trim().split(/\s+/, 1)[0];
-  return findCommand(shell.commands, name)?.secret ?? false;
 }

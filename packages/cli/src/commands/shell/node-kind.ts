@@ -1,9 +1,8 @@
 import type { Stat } from '@treekeeper/client';
-import { type OwnerKind, ownerKind } from '@treekeeper/protocol';
 
-export const NODE_KINDS: readonly OwnerKind[] = ['persistent', 'ephemeral', 'container', 'ttl'];
+/** Servers do not tell containers and TTL nodes from persistent ones (client-protocol.md §5.2). */
+export const NODE_KINDS = ['persistent', 'ephemeral'] as const;
 
-/** By the owner of the node. Servers with number 255 cannot have TTL nodes, so nothing is mistaken for one. */
-export function kindOf({ ephemeralOwner }: Stat): OwnerKind {
-  return ownerKind(ephemeralOwner, { extendedTypesEnabled: true, emulate353TtlNodes: false });
+export function kindOf({ ephemeralOwner }: Stat): (typeof NODE_KINDS)[number] {
+  return ephemeralOwner === 0n ? 'persistent' : 'ephemeral';
 }

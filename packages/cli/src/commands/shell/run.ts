@@ -16,6 +16,18 @@ export function findCommand(commands: readonly ShellCommand[], name: string): Sh
   );
 }
 
+/** Puts a line into the history; what may hold a password is only counted. */
+export function remember(shell: Shell, line: string): void {
+  const text = line.trim();
+  if (text !== '') {
+    shell.history.add(text, isSecret(shell, text));
+  }
+}
+
+export function isSecret(shell: Shell, line: string): boolean {
+  return findCommand(shell.commands, line.trim().split(/\s+/, 1)[0])?.secret ?? false;
+}
+
 /** Runs a line; blank lines and those that begin with # do nothing. Answers the exit code. */
 export async function runLine(shell: Shell, line: string): Promise<number> {
   const text = line.trim();

@@ -24,6 +24,8 @@ export interface WalkOptions {
   readonly depthMax?: number;
   /** What is not looked into, nor shown. */
   readonly skip?: (path: string) => boolean;
+  /** A node that may not be read is an error, for what must be whole. */
+  readonly strict?: boolean;
   /** Another session than the shell's. */
   readonly client?: Client;
 }
@@ -47,7 +49,7 @@ export async function walk(shell: Shell, top: string, options: WalkOptions = {})
         if (path !== top && isTreekeeperError(error, 'NO_NODE')) {
           return null;
         }
-        if (path !== top && isTreekeeperError(error, 'NO_AUTH')) {
+        if (path !== top && !options.strict && isTreekeeperError(error, 'NO_AUTH')) {
           isUnread.first ||= path;
           isUnread.count++;
           return null;

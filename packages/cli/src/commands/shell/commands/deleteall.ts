@@ -18,7 +18,9 @@ export const deleteAll: ShellCommand = {
     const top = shell.resolve(args.text('path'));
     const size = args.integer('b', 1, 100_000) ?? BATCH_DEFAULT;
     const skip = (path: string): boolean => path === '/zookeeper';
-    const nodes = [...flat(await walk(shell, top, { skip }))].map(({ path }) => path).filter((path) => path !== '/');
+    const nodes = [...flat(await walk(shell, top, { skip, strict: true }))]
+      .map(({ path }) => path)
+      .filter((path) => path !== '/');
     using progress = shell.progress('deleting', nodes.length);
     for (const batch of batches(nodes.reverse(), size)) {
       shell.signal.throwIfAborted();

@@ -29,7 +29,7 @@ export const setAcl: ShellCommand = {
       return;
     }
     const skip = (path: string): boolean => path === '/zookeeper';
-    const nodes = [...flat(await walk(shell, top, { skip }))];
+    const nodes = [...flat(await walk(shell, top, { skip, strict: true }))];
     using progress = shell.progress('setting', nodes.length);
     const slots = new Slots(IN_FLIGHT_MAX);
     const setOne = async (path: string): Promise<void> => {

@@ -28,7 +28,7 @@ export class ServerNodes implements Location {
   /** Ephemeral nodes are left out: they belong to a session, and cannot be copied. */
   async read({ recursive, acls }: ReadOptions): Promise<Entries | null> {
     const skip = (path: string): boolean => isWithin(path, SYSTEM) && !isWithin(this.#top, SYSTEM);
-    const options = { data: true, skip, client: this.#client, ...(!recursive && { depthMax: 0 }) };
+    const options = { data: true, strict: true, skip, client: this.#client, ...(!recursive && { depthMax: 0 }) };
     const root = await walk(this.#shell, this.#top, options).catch((error: unknown) => {
       if (isTreekeeperError(error, 'NO_NODE')) {
         return null;
@@ -65,18 +65,24 @@ export class ServerNodes implements Location {
     return path === '' ? this.#top : `${this.#top === '/' ? '' : this.#top}/${path}`;
   }
 
-  /** Sent in their order and answered in it, so that parents come before their children. */
+  /**
+   * Sent in their order and answered in it, so that parents come before their children. The top may take several
+   * requests, for its parents.
+   */
   async apply(changes: readonly Change[], done: () => void): Promise<void> {
     const slots = new Slots(IN_FLIGHT_MAX);
     const { signal } = this.#shell;
-    const results = changes.map((change) =>
-      slots.use(async () => {
-        signal.throwIfAborted();
-        await this.#apply(change);
-        done();
-      }),
-    );
-    await Promise.all(results);
+    const applyOne = async (change: Change): Promise<void> => {
+      signal.throwIfAborted();
+      await this.#apply(change);
+      done();
+    };
+    const isTop = (change: Change): boolean => change.kind === 'create' && change.entry.path === '';
+    for (const change of changes.filter(isTop)) {
+      await applyOne(change);
+    }
+    const others = changes.filter((change) => !isTop(change));
+    await Promise.all(others.map((change) => slots.use(() => applyOne(change))));
   }
 
   async #apply(change: Change): Promise<void> {
