@@ -355,9 +355,8 @@ export class Broadcast {
 
   // Handing over
 
-  /** Whether there are followers, in step or on their way. */
-  get hasFollowers(): boolean {
-    return [...this.#links].some(({ isObserver }) => !isObserver);
+  get hasLearners(): boolean {
+    return [...this.#links].some(({ isLive }) => isLive);
   }
 
   /** Whether this follower has everything that was proposed. */
@@ -367,6 +366,9 @@ export class Broadcast {
 
   /** How far the history of a follower goes, as far as it has told. */
   #historyOf(serverId: number): number {
+    if (serverId === this.#options.serverId) {
+      return Number.POSITIVE_INFINITY;
+    }
     const follower = this.#follower(serverId);
     return follower === undefined ? -1 : Math.max(follower.syncedZxid, this.leader.ackedThrough(serverId));
   }
@@ -377,12 +379,14 @@ export class Broadcast {
 
   /** Whether this server is a voter, and in step. */
   canLead(serverId: number): boolean {
-    return this.#membership.roleOf(serverId) === 'voter' && this.#follower(serverId) !== undefined;
+    const isInStep = serverId === this.#options.serverId || this.#follower(serverId) !== undefined;
+    return isInStep && this.#membership.roleOf(serverId) === 'voter';
   }
 
   /** The follower that is in step and best suited to lead next; null: there is none. */
   get heir(): number | null {
-    return this.#mostAdvanced(this.#membership.committed.voters.filter((voter) => this.canLead(voter)));
+    const { voters } = this.#membership.committed;
+    return this.#mostAdvanced(voters.filter((voter) => voter !== this.#options.serverId && this.canLead(voter)));
   }
 
   /** Whoever has the longest history; of equals the first. */

@@ -2,8 +2,9 @@
  * The leader's side of discovery (quorum-protocol.md §5.3): a quorum tells the epochs it has accepted, out of which the
  * new one is made, and then accepts that one, telling its history, which must not be ahead of the leader's.
  */
-import { type LearnerIntroduction, QUORUM_PROTOCOL_VERSION } from '@treekeeper/protocol';
+import { decodeLearnerInfo, EPOCH_LIMIT, epochOf, PacketType, QUORUM_PROTOCOL_VERSION } from '@treekeeper/protocol';
 import type { Membership } from './membership.ts';
+import type { Packet } from './packet-stream.ts';
 import type { Quorum } from './quorum.ts';
 
 /** How much of the history a server has. */
@@ -46,9 +47,6 @@ export class Discovery {
    * only voters (given by their id) count for the quorum.
    */
   introduced(acceptedEpoch: number, voterId: number | null): void {
-    if (this.#epoch !== null) {
-      return;
-    }
     this.#candidate = Math.max(this.#candidate, acceptedEpoch + 1);
     if (voterId !== null) {
       this.#heard.add(voterId);
@@ -75,16 +73,30 @@ export class Discovery {
   }
 }
 
-/** Why this leader cannot have a learner; null: it can. */
-export function introductionFault(
-  { protocolVersion, configVersion }: LearnerIntroduction,
-  { committed }: Membership,
-): string | null {
+/** What a learner begins with. */
+export interface Introduction {
+  /** Null: it did not say. */
+  readonly serverId: number | null;
+  readonly isObserver: boolean;
+  readonly acceptedEpoch: number;
+}
+
+/** Reads a learner's first packet; a text says why this leader cannot have it. */
+export function readIntroduction({ type, zxid, data }: Packet, { committed }: Membership): Introduction | string {
+  if (type !== PacketType.followerInfo && type !== PacketType.observerInfo) {
+    return `began with a packet of type ${type} instead of FOLLOWERINFO or OBSERVERINFO`;
+  }
+  const { serverId, protocolVersion, configVersion } = decodeLearnerInfo(data);
+  const acceptedEpoch = epochOf(zxid);
   if (protocolVersion < QUORUM_PROTOCOL_VERSION) {
     return `speaks protocol 0x${protocolVersion.toString(16)}, that of a release before 3.4`;
   }
   if (configVersion > BigInt(committed.version)) {
     return `knows a newer configuration (version ${configVersion.toString(16)}) than its leader`;
   }
-  return null;
+  if (acceptedEpoch + 1 >= EPOCH_LIMIT) {
+    return `has accepted epoch ${acceptedEpoch}, behind which there is none`;
+  }
+  const isObserver = type === PacketType.observerInfo;
+  return { serverId: serverId === null ? null : Number(serverId), isObserver, acceptedEpoch };
 }

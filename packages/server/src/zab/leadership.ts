@@ -2,21 +2,13 @@
  * The role of a leader, from the election on (quorum-protocol.md §5): it makes the new epoch with a quorum (discovery),
  * gives every learner its own history (synchronisation), and is then the leader of an established epoch (broadcast.ts).
  */
-import {
-  AckEpoch,
-  decodeLearnerInfo,
-  epochOf,
-  JuteError,
-  JuteReader,
-  makeZxid,
-  PacketType,
-} from '@treekeeper/protocol';
+import { AckEpoch, epochOf, JuteError, JuteReader, makeZxid, PacketType } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
 import type { Link } from '../io/peers.ts';
 import { Broadcast } from './broadcast.ts';
 import type { CommittedLog } from './committed-log.ts';
 import type { Configuration } from './configuration.ts';
-import { Discovery, introductionFault } from './discovery.ts';
+import { Discovery, readIntroduction } from './discovery.ts';
 import type { Entry, Environment, EpochName, LearnerId } from './environment.ts';
 import type { Leader } from './leader.ts';
 import { LearnerLink } from './learner-link.ts';
@@ -131,6 +123,10 @@ export class Leadership {
 
   /** A learner has dialled. */
   accept(link: Link, nowMs: number): void {
+    if (this.#succession?.isFarewell) {
+      link.close();
+      return;
+    }
     const learner = new LearnerLink(link, this.#options.fieldBytesMax, nowMs + this.#initLimitMs);
     this.#byLink.set(link, learner);
     this.#links.add(learner);
@@ -196,19 +192,15 @@ export class Leadership {
 
   // Discovery
 
-  #introduced(learner: LearnerLink, { type, zxid, data }: Packet): void {
-    if (type !== PacketType.followerInfo && type !== PacketType.observerInfo) {
-      this.#drop(learner, `began with a packet of type ${type} instead of FOLLOWERINFO or OBSERVERINFO`);
+  #introduced(learner: LearnerLink, packet: Packet): void {
+    const introduction = readIntroduction(packet, this.#membership);
+    if (typeof introduction === 'string') {
+      this.#drop(learner, introduction);
       return;
     }
-    const info = decodeLearnerInfo(data);
-    learner.isObserver = type === PacketType.observerInfo;
-    learner.serverId = info.serverId === null ? --this.#namelessCount : Number(info.serverId);
-    const fault = introductionFault(info, this.#membership);
-    if (fault !== null) {
-      this.#drop(learner, fault);
-      return;
-    }
+    const { serverId, isObserver, acceptedEpoch } = introduction;
+    learner.isObserver = isObserver;
+    learner.serverId = serverId ?? --this.#namelessCount;
     const older = [...this.#links].find((link) => link !== learner && link.serverId === learner.serverId);
     if (older !== undefined) {
       this.#drop(older, 'has come again');
@@ -216,9 +208,12 @@ export class Leadership {
     learner.stage = 'waiting';
     if (this.#isEpochDurable) {
       this.#inform(learner);
+      if (acceptedEpoch > epochOf(this.#epochZxid) && this.#membership.roleOf(learner.serverId) !== 'stranger') {
+        this.handOver(this.#options.serverId); // it could never join this epoch: a new one is made (§5.3)
+      }
       return;
     }
-    this.#discovery.introduced(epochOf(zxid), learner.voterId);
+    this.#discovery.introduced(acceptedEpoch, learner.voterId);
     this.#considerEpoch();
   }
 

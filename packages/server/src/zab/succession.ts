@@ -35,6 +35,11 @@ export class Succession {
     this.#patienceMs = patienceMs;
   }
 
+  /** The learners have been told to leave: no others are taken. */
+  get isFarewell(): boolean {
+    return this.#farewell !== null;
+  }
+
   get deadlineMs(): number {
     return this.#farewell?.untilMs ?? this.#wanted?.untilMs ?? Number.POSITIVE_INFINITY;
   }
@@ -42,7 +47,7 @@ export class Succession {
   /**
    * Gives leadership away. False when there is no follower that could lead.
    *
-   * @param heirId null: the one that has acknowledged the most
+   * @param heirId null: the one that has acknowledged the most; this server itself: it goes on in a new epoch
    */
   begin(heirId: number | null, nowMs: number): boolean {
     const broadcast = this.#broadcast;
@@ -68,7 +73,7 @@ export class Succession {
       return null;
     }
     const { successor, untilMs } = this.#farewell;
-    const isOver = nowMs >= untilMs || !broadcast.hasFollowers;
+    const isOver = nowMs >= untilMs || !broadcast.hasLearners;
     return isOver ? { reason: `leadership goes to server ${successor}`, successor } : null;
   }
 

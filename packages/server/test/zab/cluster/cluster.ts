@@ -176,6 +176,11 @@ export class Cluster {
     this.note(server.serverId, `leads epoch ${epoch}`);
     this.expect(server.disk.epochs.currentEpoch === epoch, '6: the epoch is on disk before it is led');
     const history = server.database.history();
+    const joined = [...this.disks].filter(([, disk]) => disk.epochs.currentEpoch >= epoch);
+    this.#expectQuorum(server, new Set(joined.map(([id]) => id)), `6: epoch ${epoch} is led`);
+    for (const zxid of history.slice(this.#order.length)) {
+      this.#checkQuorumHolds(server, zxid);
+    }
     for (const [i, zxid] of this.#order.entries()) {
       this.expect(
         history[i] === zxid,
@@ -236,9 +241,13 @@ export class Cluster {
 
   #checkQuorumHolds(server: Server, zxid: number): void {
     const holding = new Set([...this.disks].filter(([, disk]) => disk.holds(zxid)).map(([serverId]) => serverId));
+    this.#expectQuorum(server, holding, `9: ${zxidHex(zxid)} is delivered`);
+  }
+
+  #expectQuorum(server: Server, servers: ReadonlySet<number>, what: string): void {
     const { committed, proposed } = server.peer.membership;
-    const isHeld = committed.hasQuorum(holding) && (proposed === null || proposed.hasQuorum(holding));
-    this.expect(isHeld, `9: ${zxidHex(zxid)} is delivered, and only on the disks of ${[...holding]}`);
+    const isQuorum = committed.hasQuorum(servers) && (proposed === null || proposed.hasQuorum(servers));
+    this.expect(isQuorum, `${what}, on the disks of ${[...servers]} only`);
   }
 
   /** A sync is done: its client must see everything that had been answered when it asked. */

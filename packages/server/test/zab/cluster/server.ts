@@ -27,6 +27,7 @@ export class Server implements Receiver, Service {
   /** For each sync that is under way: what had been answered when it was asked for. */
   readonly #syncs: number[] = [];
   #syncsDone = 0;
+  #paused: (() => void)[] | null = null;
   readonly revalidations: { readonly sessionId: bigint; readonly valid: boolean }[] = [];
   readonly touches: [bigint, number][] = [];
   readonly touchesHeard: [bigint, number][] = [];
@@ -73,6 +74,10 @@ export class Server implements Receiver, Service {
     if (!this.isUp) {
       return;
     }
+    if (this.#paused !== null) {
+      this.#paused.push(input);
+      return;
+    }
     this.peer.tick(this.#cluster.events.nowMs);
     input();
     this.database.flush();
@@ -81,6 +86,23 @@ export class Server implements Receiver, Service {
     this.#apply();
     this.#cluster.checkServer(this);
     this.#wake(isMore);
+  }
+
+  /** The process is stopped for a while, as by SIGSTOP; then everything that happened meanwhile comes at once. */
+  pause(durationMs: number): void {
+    if (this.#paused === null && this.isUp) {
+      this.#paused = [];
+      this.#cluster.note(this.serverId, `stopped for ${durationMs} ms`);
+      this.#cluster.events.after(durationMs, () => {
+        const inputs = this.#paused ?? [];
+        this.#paused = null;
+        this.turn(() => {
+          for (const input of inputs) {
+            input();
+          }
+        });
+      });
+    }
   }
 
   #wake(isMore: boolean): void {
@@ -179,8 +201,12 @@ export class Server implements Receiver, Service {
 
   sync(): void {
     if (this.isServing) {
+      const answered = this.#cluster.answeredCount;
       this.turn(() => {
-        this.#syncs.push(this.#cluster.answeredCount);
+        if (!this.isServing) {
+          return;
+        }
+        this.#syncs.push(answered);
         if (this.peer.leadership !== null) {
           this.peer.leadership.sync(null);
         } else {
@@ -188,6 +214,23 @@ export class Server implements Receiver, Service {
           this.peer.learner?.request({ sessionId: 7n, cxid: 1, type: 9, body, authinfo: null });
         }
       });
+    }
+  }
+
+  /** Nothing is proposed that is not applied. */
+  get isIdle(): boolean {
+    return this.#proposals.length === 0;
+  }
+
+  purge(): void {
+    if (this.isServing) {
+      this.database.purge();
+    }
+  }
+
+  handOver(heirId: number | null): void {
+    if (this.peer.leader !== null) {
+      this.turn(() => this.peer.leadership?.handOver(heirId));
     }
   }
 
@@ -217,10 +260,11 @@ export class Server implements Receiver, Service {
       if (!this.isUp) {
         return;
       }
-      if (reload || this.disk.recover().zxid < this.database.lastZxid) {
-        this.#cluster.expect(reload, `server ${this.serverId}: memory is ahead of the disk after all is flushed`);
+      if (reload) {
+        this.database.reload();
+      } else {
+        this.#cluster.expect(this.database.replay(), `server ${this.serverId}: memory is not what the log says`);
       }
-      this.database.reload();
       this.turn(() => this.peer.settled());
     });
   }

@@ -40,8 +40,8 @@ export class Disk {
 
   /** Whether a transaction is safe here. */
   holds(zxid: number): boolean {
-    const { state, zxid: end } = this.recover();
-    return end >= zxid && state.has(zxid);
+    const newest = this.snapshots[this.snapshots.length - 1];
+    return newest.zxid >= zxid ? newest.state.has(zxid) : this.log.some((entry) => entry.zxid === zxid);
   }
 }
 
@@ -193,6 +193,19 @@ export class FakeDatabase implements Database {
   }
 
   // Memory
+
+  /** What the log has beyond memory comes to memory (§6.4). Then the two must be one. */
+  replay(): boolean {
+    const { zxid, state } = this.#disk.recover();
+    for (const [logged, payload] of state) {
+      if (logged > this.lastZxid) {
+        this.state.set(logged, payload);
+      }
+    }
+    const isAhead = this.lastZxid > zxid;
+    this.lastZxid = Math.max(this.lastZxid, zxid);
+    return !isAhead && this.state.size === state.size && [...state.keys()].every((logged) => this.state.has(logged));
+  }
 
   reload(): void {
     const { zxid, state } = this.#disk.recover();

@@ -62,7 +62,7 @@ export class Wiretap {
       if (ear.isLearner) {
         this.#check(from, ear, packet);
       } else {
-        this.#follow(link, packet);
+        this.#follow(from, link, packet);
       }
     }
   }
@@ -74,12 +74,14 @@ export class Wiretap {
   }
 
   /** What the leader sends is what the learner answers to. */
-  #follow(link: Link, { type, zxid }: Packet): void {
+  #follow(from: number, link: Link, { type, zxid }: Packet): void {
     const learner = this.#ears.get(this.#peers.get(link) as Link) as Ear;
     if (type === PacketType.proposal) {
       learner.proposed.push(zxid);
     } else if (type === PacketType.leaderInfo) {
       learner.epoch = epochOf(zxid);
+      const accepted = this.#cluster.disks.get(from)?.epochs.acceptedEpoch;
+      this.#cluster.expect(accepted === learner.epoch, `6: server ${from} tells its epoch before it is on disk`);
     }
   }
 
