@@ -1,6 +1,6 @@
 /**
- * Something that is held while an ephemeral node of this session exists: a lock, a leadership, a lease. The client cannot
- * know for sure that it still holds; it can know when it does no longer know. Then the signal fires.
+ * Something that is held while an ephemeral node of this session exists: a lock, a leadership, a lease. The client
+ * cannot know for sure that it still holds; it can know when it does no longer know. Then the signal fires.
  */
 import type { Client, SessionState } from '@treekeeper/client';
 import { RecipeError } from './errors.ts';

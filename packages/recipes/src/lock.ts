@@ -18,9 +18,9 @@ export function isLockName(name: string): boolean {
 
 /**
  * A lock across machines. Fair: who asked first gets it first. It is held while the session lives and the connection is
- * up: on disconnect the hold's signal fires (see HoldOptions), on expiry or crash the next one gets it. A holder that was
- * paused may still believe that it holds: writes through `hold.guarded` are refused then, and `hold.token` rises with
- * each holder, for everything that is not in the tree.
+ * up: on disconnect the hold's signal fires (see HoldOptions), on expiry or crash the next one gets it. A holder that
+ * was paused may still believe that it holds: writes through `hold.guarded` are refused then, and `hold.token` rises
+ * with each holder, for everything that is not in the tree.
  *
  * @example
  * ```ts

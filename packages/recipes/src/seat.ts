@@ -1,6 +1,6 @@
 /**
- * A seat in a queue: an ephemeral sequential node among its like. Locks, semaphores and elections are rules about who of
- * the seated may go; each waiter watches only the one it waits for, so that one departure wakes one waiter.
+ * A seat in a queue: an ephemeral sequential node among its like. Locks, semaphores and elections are rules about who
+ * of the seated may go; each waiter watches only the one it waits for, so that one departure wakes one waiter.
  */
 import { type Client, isTreekeeperError, TreekeeperError } from '@treekeeper/client';
 import { join, nameOf } from './paths.ts';
@@ -62,8 +62,8 @@ export class Seat {
   }
 
   /**
-   * Waits until the rule says go. Outlives lost connections. Rejects with ABORTED when the signal fires, SESSION_EXPIRED
-   * when the session is gone, NO_NODE when somebody has removed the seat; leaves the seat in each case.
+   * Waits until the rule says go. Outlives lost connections. Rejects with ABORTED when the signal fires,
+   * SESSION_EXPIRED when the session is gone, NO_NODE when somebody has removed the seat; leaves the seat each time.
    */
   async waitFor(turn: Turn, signal?: AbortSignal): Promise<void> {
     try {
