@@ -8,6 +8,7 @@ import { crash } from './crash.ts';
 import { writePage } from './differential/page.ts';
 import { differential } from './differential/suite.ts';
 import { diskFaults } from './disk-faults.ts';
+import { election } from './election.ts';
 import { examples } from './examples.ts';
 import { fuzz } from './fuzz.ts';
 import { installPrerequisites } from './prerequisites.ts';
@@ -16,7 +17,17 @@ import { sameFiles } from './same-files.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
 import { Checks, type Options, type Suite } from './suite.ts';
 
-const suites: readonly Suite[] = [programs, examples, differential, sameFiles, crash, fuzz, diskFaults, client];
+const suites: readonly Suite[] = [
+  programs,
+  examples,
+  differential,
+  sameFiles,
+  crash,
+  fuzz,
+  diskFaults,
+  client,
+  election,
+];
 
 const usage = `npm run interop -- [suite ...] [options]
 

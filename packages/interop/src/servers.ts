@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly settings?: Readonly<Record<string, string | number>>;
   readonly port?: number;
   readonly heapMb?: number;
+  /** Further options of Apache's Java. */
+  readonly javaOptions?: readonly string[];
   /** For the Node.js that runs Treekeeper. */
   readonly nodeOptions?: readonly string[];
 }
@@ -33,7 +35,8 @@ let treekeeperCommand = join(repositoryRoot, 'packages/cli/bin/treekeeper.js');
 export function useTreekeeper(command: string): void {
   treekeeperCommand = resolve(command);
 }
-const jars = ['/usr/share/java/zookeeper.jar', '/usr/share/java/commons-cli.jar', '/usr/share/java/slf4j-simple.jar'];
+/** Netty's codec is missing from the class path that zookeeper.jar names for itself; TLS between servers needs it. */
+const jars = ['zookeeper', 'commons-cli', 'slf4j-simple', 'netty-codec'].map((name) => `/usr/share/java/${name}.jar`);
 export const javaClassPath = ['/etc/zookeeper/conf', ...jars.filter((jar) => existsSync(jar))].join(':');
 
 /** Keys that Apache ZooKeeper reads as bare Java properties only; Treekeeper takes them from zoo.cfg. */
@@ -106,6 +109,7 @@ export class Server {
       '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
       // In a C locale Java would compute the digests of names that are not ASCII from question marks.
       '-Dfile.encoding=UTF-8',
+      ...(options.javaOptions ?? []),
       ...Object.entries(settings)
         .filter(([key]) => bareProperties.test(key))
         .map(([key, value]) => `-D${key}=${value}`),
