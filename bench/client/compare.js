@@ -1,6 +1,6 @@
 /**
  * Our client beside `node-zookeeper-client` and the native addon `zookeeper`: get and set with 32 in flight from one
- * process, in turns against the same server, which does not wait for its disk, so that the clients are what is measured.
+ * process, in turns against the same server, which does not wait for its disk: the clients are what is measured.
  * `node bench/client/compare.js DIRECTORY`, where DIRECTORY has the other two in its node_modules.
  */
 import { spawn } from 'node:child_process';

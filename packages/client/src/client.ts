@@ -291,7 +291,8 @@ export interface Client extends AsyncDisposable {
   at(path: string): Client;
 
   /**
-   * Ends the session after what was called before, and its ephemeral nodes with it. Never rejects; may be called twice.
+   * Ends the session after what was called before, and its ephemeral nodes with it. Without a connection it just stops,
+   * and the servers end the session by its timeout. Never rejects; may be called twice.
    *
    * @example
    * ```ts

@@ -54,8 +54,7 @@ export async function connect(connectString: string, options: ConnectOptions = {
   const accepted = giveAuth(driver, options);
   driver.start();
   try {
-    await connected(driver, options);
-    await accepted;
+    await connected(driver, accepted, options);
   } catch (error) {
     await client.close();
     throw error;
@@ -76,7 +75,7 @@ function giveAuth(driver: Driver, { auth = [] }: ConnectOptions): Promise<unknow
   return all;
 }
 
-function connected(driver: Driver, options: ConnectOptions): Promise<void> {
+function connected(driver: Driver, accepted: Promise<unknown>, options: ConnectOptions): Promise<void> {
   const { connectTimeoutMs = limits.connectTimeoutMs, signal } = options;
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void): void => {
@@ -87,7 +86,10 @@ function connected(driver: Driver, options: ConnectOptions): Promise<void> {
     };
     const stop = driver.states.listen((state, reason) => {
       if (state === 'connected' || state === 'connected-read-only') {
-        settle(resolve);
+        accepted.then(
+          () => settle(resolve),
+          (error: unknown) => settle(() => reject(error)),
+        );
       } else if (state === 'expired' || state === 'auth-failed') {
         settle(() => reject(refusal(state, reason)));
       }

@@ -40,6 +40,7 @@ export class PersistentWatch extends EventQueue<WatchEvent> implements Watch, To
   readonly #fullPath: string;
   readonly #signal: AbortSignal | undefined;
   #closing: Promise<void> | null = null;
+  #hasLeft = false;
 
   /** Sets the watch; `fullPath` is the server's name of `path`. */
   constructor(
@@ -113,10 +114,17 @@ export class PersistentWatch extends EventQueue<WatchEvent> implements Watch, To
   }
 
   /** Gives up its place; what is left at the server no longer concerns this watch. */
-  #release(): boolean {
+  #release(): void {
     this.#signal?.removeEventListener('abort', this.#onAbort);
     this.#closing ??= Promise.resolve();
-    return this.#interest.remove(this.#key);
+    this.#leave();
+  }
+
+  /** Returns whether nobody is left who wants this watch. */
+  #leave(): boolean {
+    const isLast = !this.#hasLeft && this.#interest.remove(this.#key);
+    this.#hasLeft = true;
+    return isLast;
   }
 
   async #remove(): Promise<void> {
@@ -125,7 +133,7 @@ export class PersistentWatch extends EventQueue<WatchEvent> implements Watch, To
     await this.ready.catch(() => null);
     const { session } = this.#driver;
     session.forgetWatcher(this.#table, this.#fullPath, this);
-    const isLast = this.#interest.remove(this.#key);
+    const isLast = this.#leave();
     if (isLast && (session.state === 'connected' || session.state === 'connected-read-only')) {
       await this.#removeAtServer().catch(() => null); // it cannot reach anybody any more, that is what counts
     }
