@@ -50,7 +50,7 @@ function memberConfig(): ServerConfig {
 test('every field of the configuration is read by somebody', () => {
   const { source: _, ...groups } = memberConfig();
   const unread = Object.entries(groups).flatMap(([group, fields]) =>
-    Object.keys(fields)
+    Object.keys(fields ?? {})
       .filter((field) => !(`${group}.${field}` in READ_WITHIN) && !hasReader(field))
       .map((field) => `${group}.${field}`),
   );

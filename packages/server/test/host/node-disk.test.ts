@@ -196,7 +196,7 @@ describe('directories (§1)', () => {
     openDisk({ dataDir: good });
   });
 
-  test.each([
+  test.each<readonly [place: string, dataDir: () => string, code: string]>([
     ['below a file', () => join(directory, 'file/below/it'), 'ENOTDIR'],
     ['below a device', () => '/dev/null/data', 'ENOTDIR'],
     ['where a link leads nowhere', () => join(directory, 'link'), 'EEXIST|ENOENT'],
