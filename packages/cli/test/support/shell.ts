@@ -1,5 +1,7 @@
 /** Runs `treekeeper shell` inside the test, as somebody would by pipe. */
 import { Readable } from 'node:stream';
+import type { TestServer } from '@treekeeper/testing';
+import { expect } from 'vitest';
 import type { ShellIo } from '../../src/commands/shell/io.ts';
 import { shell } from '../../src/commands/shell.ts';
 import { UsageError } from '../../src/terminal.ts';
@@ -48,5 +50,42 @@ export async function runShell(args: readonly string[], options: ShellRun = {}):
       return { code: 2, out, err: error.message };
     }
     throw error;
+  }
+}
+
+/** Shells that talk to one server. */
+export class Shells {
+  readonly #server: TestServer;
+
+  constructor(server: TestServer) {
+    this.#server = server;
+  }
+
+  /** Runs lines in one session, all of them. */
+  lines(input: string, options: ShellRun = {}): Promise<ShellResult> {
+    return runShell(['-s', this.#server.connectString, '--keep-going'], { ...options, input });
+  }
+
+  /** Lines which must all succeed and complain of nothing; answers what they print. */
+  async ok(input: string, options: ShellRun = {}): Promise<string> {
+    const { code, out, err } = await this.lines(input, options);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    return out;
+  }
+
+  /** Runs one command from the command line. */
+  one(...args: string[]): Promise<ShellResult> {
+    return runShell(['-s', this.#server.connectString, ...args]);
+  }
+
+  async json(...args: string[]): Promise<unknown> {
+    const { code, out, err } = await this.one('-o', 'json', ...args);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    return JSON.parse(out);
+  }
+
+  /** As it was at the beginning. */
+  async clear(): Promise<void> {
+    await this.lines('addauth digest u:p\ndeleteall /');
   }
 }
