@@ -72,8 +72,13 @@ export class NodePeers implements Peers {
     if (this.#isClosed) {
       return;
     }
+    // Who has been removed from the ensemble stays where it was: it may follow, and be taken in again.
+    const own = this.#members.get(this.#serverId);
     this.#members = new Map(members.map((member) => [member.serverId, member]));
-    this.#election.setMembers(members);
+    if (own !== undefined && !this.#members.has(this.#serverId)) {
+      this.#members.set(this.#serverId, own);
+    }
+    this.#election.setMembers([...this.#members.values()]);
     if (restart || !this.#isOpen) {
       this.#election.close();
       this.#election.open();

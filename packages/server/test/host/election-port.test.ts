@@ -292,6 +292,18 @@ describe('§2.5 the service restarts', () => {
     expect(one.warnings).toEqual([]);
   });
 
+  test('a server that has been removed stays where it was', async () => {
+    const members = await membersOf(2);
+    const port = await RawPort.open(electionPort(members, 1));
+    const two = await TestPeers.open(2, members);
+    two.peers.setMembers(members.slice(0, 1), true);
+    await two.peers.opened();
+    (await RawPeer.dial(electionPort(members, 2))).send(initHex(3, 'x:1') + frameHex('a'));
+    await two.hears('3: a');
+    two.peers.notify(1, bytes('b'));
+    expect(await (await port.accept()).read(35)).toBe(initHex(2, `127.0.0.1:${electionPort(members, 2)}`));
+  });
+
   test('a change of members without a restart leaves connections alone', async () => {
     const members = await membersOf(2);
     const one = await TestPeers.open(1, members);

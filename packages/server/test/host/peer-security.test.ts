@@ -1,5 +1,8 @@
 /** TLS and SASL between servers (quorum-protocol.md §2.6, §2.7). */
-import { afterEach, describe, expect, test } from 'vitest';
+import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { DigestMd5Server } from '../../src/auth/sasl-digest-md5.ts';
 import { DigestMd5Client, QUORUM_REALM, QUORUM_SERVICE } from '../../src/auth/sasl-digest-md5-client.ts';
 import type { PeerSasl } from '../../src/host/peer-handshake.ts';
@@ -107,6 +110,21 @@ describe('TLS', () => {
     const link = await one.opens(false);
     raw.send(bytes('plain'));
     await one.receives(link, 'plain');
+  });
+
+  test('new certificates are taken up for both directions', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'treekeeper-peers-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const keyStoreFile = join(folder, 'key.pem');
+    copyFileSync(storePath('stranger.pem'), keyStoreFile);
+    const changed = tlsSecurity({ keyStoreFile });
+    const security = { ...changed, tls: changed.tls && { ...changed.tls, reloadOnChange: true } };
+    const [one, two] = await pair(tlsSecurity(), security);
+    two.peers.notify(1, bytes('x'));
+    await one.until(() => one.warnings.length > 0);
+    copyFileSync(storePath('server.pem'), keyStoreFile);
+    await two.until(() => two.infos.some((info) => info.includes('TLS files have changed')));
+    await expectToTalk(one, two);
   });
 
   test('stores that cannot be used are told before anything is opened', async () => {
