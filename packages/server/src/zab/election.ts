@@ -132,7 +132,7 @@ export class Election {
     const { serverId, notificationIntervalMsMin } = this.#options;
     this.configure(committed, lastSeen);
     this.#current ??= { leader: serverId, zxid: history.lastZxid, peerEpoch: history.currentEpoch, round: -1 };
-    this.#initial = ownVote(serverId, history, committed);
+    this.#initial = ownVote(serverId, history, committed, lastSeen);
     this.#proposed = this.#initial;
     this.#state = PeerState.looking;
     this.#round += 1;
@@ -467,12 +467,22 @@ export class Election {
 
 const NO_VOTE: Vote = { leader: LONG_MIN, zxid: LONG_MIN, peerEpoch: LONG_MIN };
 
-/** A vote for oneself: who may not be elected leaves the place of the leader empty, and observers all places (§4.1). */
-function ownVote(serverId: number, { lastZxid, currentEpoch }: OwnHistory, committed: Configuration): Vote {
-  if (committed.member(serverId)?.role === 'observer') {
+/**
+ * A vote for oneself: who may not be elected leaves the place of the leader empty, and observers all places (§4.1). Who is
+ * to vote by the next configuration may be elected, other than in Apache ZooKeeper: it may be the only one whose log has
+ * the transaction that changes the members, and nobody with a shorter log could lead it.
+ */
+function ownVote(
+  serverId: number,
+  { lastZxid, currentEpoch }: OwnHistory,
+  committed: Configuration,
+  lastSeen: Configuration | null,
+): Vote {
+  const isElector = committed.isVoter(serverId) || lastSeen?.isVoter(serverId) === true;
+  if (!isElector && committed.member(serverId)?.role === 'observer') {
     return NO_VOTE;
   }
-  return { leader: committed.isVoter(serverId) ? serverId : LONG_MIN, zxid: lastZxid, peerEpoch: currentEpoch };
+  return { leader: isElector ? serverId : LONG_MIN, zxid: lastZxid, peerEpoch: currentEpoch };
 }
 
 /** Those whose vote is this one. */

@@ -12,15 +12,15 @@ describe('chaos', () => {
   test(`${SEEDS} seeds break no invariant, and recover`, { timeout: 3_600_000 }, () => {
     const totals = new Map<string, number>();
     for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
-      const { syncs, transactions, epochs } = runChaos(seed);
-      for (const [kind, count] of [...syncs, ['transactions', transactions] as const, ['epochs', epochs] as const]) {
+      const { counts, transactions, epochs } = runChaos(seed);
+      for (const [kind, count] of [...counts, ['transactions', transactions] as const, ['epochs', epochs] as const]) {
         totals.set(kind, (totals.get(kind) ?? 0) + count);
       }
     }
     if (process.env.ZAB_SEEDS !== undefined) {
       process.stdout.write(`${JSON.stringify([...totals])}\n`);
     }
-    for (const kind of ['DIFF', 'TRUNC', 'SNAP', 'transactions', 'epochs']) {
+    for (const kind of ['DIFF', 'TRUNC', 'SNAP', 'reconfigurations', 'transactions', 'epochs']) {
       expect(totals.get(kind), kind).toBeGreaterThan(0); // a run that meets nothing shows nothing
     }
   });

@@ -1,13 +1,13 @@
 /** An ensemble to which everything happens, out of a seed; and then nothing more, and it must recover. */
-import { Cluster } from './cluster.ts';
+import { Cluster, configurationWith } from './cluster.ts';
 import type { Server } from './server.ts';
 
 export interface Outcome {
   readonly trace: readonly string[];
   readonly transactions: number;
   readonly epochs: number;
-  /** How often each kind of synchronisation took place. */
-  readonly syncs: ReadonlyMap<string, number>;
+  /** How often what took place. */
+  readonly counts: ReadonlyMap<string, number>;
 }
 
 const CHAOS_MS = 6000;
@@ -17,9 +17,10 @@ const SYNC_TYPES = new Map([
   [15, 'SNAP'],
 ]);
 
-class Chaos {
+export class Chaos {
   readonly cluster: Cluster;
-  readonly #syncs = new Map<string, number>();
+  readonly #counts = new Map<string, number>();
+  readonly #changesMembers: boolean;
   readonly #writeProbability: number;
   #writes = 0;
   #isHealed = false;
@@ -28,9 +29,11 @@ class Chaos {
     const pick = new Cluster(seed, { voters: 1 }).random; // draws the shape out of the same seed
     const voters = [3, 3, 3, 5, 5, 4, 2, 1][Math.floor(pick.next() * 8)];
     const observers = pick.next() < 0.3 ? 1 : 0;
+    this.#changesMembers = pick.next() < 0.4;
     this.cluster = new Cluster(seed, {
       voters,
       observers,
+      reconfigEnabled: this.#changesMembers,
       committedLogEntriesMax: 1 + Math.floor(pick.next() * 30),
       snapshotSizeFactor: [-1, 0, 0.33][Math.floor(pick.next() * 3)],
       linkUnsentBytesPause: 64 + Math.floor(pick.next() * 1000),
@@ -45,7 +48,7 @@ class Chaos {
     this.cluster.wiretap.onPacket = (from, _to, { type }) => {
       const name = SYNC_TYPES.get(type);
       if (name !== undefined) {
-        this.#syncs.set(name, (this.#syncs.get(name) ?? 0) + 1);
+        this.#count(name);
         this.#troubleSync(from);
       }
     };
@@ -72,7 +75,7 @@ class Chaos {
     }
     this.#recover(ids);
     const epochs = Math.max(...[...cluster.disks.values()].map(({ epochs: { currentEpoch } }) => currentEpoch));
-    return { trace: cluster.trace, transactions: cluster.order.length, epochs, syncs: this.#syncs };
+    return { trace: cluster.trace, transactions: cluster.order.length, epochs, counts: this.#counts };
   }
 
   #happen(ids: readonly number[]): void {
@@ -106,12 +109,29 @@ class Chaos {
       one.disk.delayMs = () => Math.ceil(this.chance * slowMs);
     } else if (what < 0.91) {
       one.purge();
-    } else if (what < 0.94) {
+    } else if (what < 0.93) {
       cluster.leader?.handOver(random.next() < 0.5 ? null : this.#anyOf(ids));
-    } else if (what < 0.95) {
+    } else if (what < 0.97 && this.#changesMembers) {
+      this.#changeMembers(ids);
+    } else if (what < 0.98) {
       cluster.crash(...cluster.up.map(({ serverId }) => serverId)); // the lights go out
       cluster.start(...ids.filter(() => random.next() < 0.8));
     }
+  }
+
+  /** Everyone may come, go, vote or observe, as long as somebody votes. */
+  #changeMembers(ids: readonly number[]): void {
+    const voters = ids.filter(() => this.chance < 0.6);
+    const observers = ids.filter((id) => !voters.includes(id) && this.chance < 0.5);
+    const { leader } = this.cluster;
+    if (voters.length > 0 && leader?.reconfigure((version) => configurationWith(voters, observers, version))) {
+      this.cluster.note(leader.serverId, `proposes voters ${voters}, observers ${observers}`);
+      this.#count('reconfigurations');
+    }
+  }
+
+  #count(what: string): void {
+    this.#counts.set(what, (this.#counts.get(what) ?? 0) + 1);
   }
 
   /** What a leader proposes and cannot commit has to vanish, or to be committed by the next. */
@@ -147,10 +167,14 @@ class Chaos {
   }
 
   #crashOrStart(server: Server): void {
-    if (server.isUp) {
-      this.cluster.crash(server.serverId);
+    const { cluster } = this;
+    const down = cluster.ids.filter((id) => !cluster.server(id).isUp);
+    if (down.length > 0 && this.chance < 0.7) {
+      cluster.start(this.#anyOf(down));
+    } else if (server.isUp) {
+      cluster.crash(server.serverId);
     } else {
-      this.cluster.start(server.serverId);
+      cluster.start(server.serverId);
     }
   }
 

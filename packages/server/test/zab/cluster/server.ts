@@ -183,7 +183,7 @@ export class Server implements Receiver, Service {
   /** A change of membership. */
   reconfigure(make: (version: number) => Configuration): boolean {
     const { leader, leadership, membership } = this.peer;
-    if (!leader?.open || leadership === null || membership.proposed !== null) {
+    if (!leader?.open || leadership === null || membership.proposed !== null || this.#paused !== null) {
       return false;
     }
     const zxid = leader.nextZxid();
