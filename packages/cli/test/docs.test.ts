@@ -11,6 +11,7 @@ import { EXIT_CODES } from '../../server/src/config/exit-codes.ts';
 import { findKey, KEYS } from '../../server/src/config/keys/index.ts';
 import { metricTable } from '../../server/src/metrics/table.ts';
 import { runCli } from '../src/cli.ts';
+import { COMMANDS } from '../src/commands/shell/table.ts';
 import { type Block, blocksIn, page, pages, root } from './support/pages.ts';
 
 const README_LINES_MAX = 120;
@@ -52,6 +53,8 @@ function filesBelow(folder: string): string[] {
   });
 }
 
+const SHELL_COMMANDS = new Set(COMMANDS.map(({ name }) => name));
+
 describe('commands', () => {
   test('of npm are scripts of package.json', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object };
@@ -74,7 +77,9 @@ describe('commands', () => {
     expect(calls.length).toBeGreaterThan(5);
     for (const call of calls) {
       const [name, ...args] = call.split(/\s+/);
-      const help = await output([name, '--help']);
+      const shellCommand = name === 'shell' ? args.find((arg) => SHELL_COMMANDS.has(arg)) : undefined;
+      const commandHelp = shellCommand === undefined ? '' : await output(['shell', 'help', shellCommand]);
+      const help = (await output([name, '--help'])) + commandHelp;
       const options = args.filter((arg) => arg.startsWith('-')).map((arg) => (arg.startsWith('-D') ? '-D' : arg));
       unknown.push(...[`treekeeper ${name}`, ...options].filter((part) => !help.includes(part)));
     }

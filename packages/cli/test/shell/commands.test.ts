@@ -1,5 +1,5 @@
 /** Every command, as somebody would type it, against a server. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -211,6 +211,19 @@ describe('coordination', () => {
     expect((await shells.one('lock', '-t', '50', '/l', '--', 'touch', file)).err).toContain('gave up after 50 ms');
     expect(readFileSync(file, 'utf8')).toBe('in\n');
     expect((await shells.one('lock', '/l')).err).toContain('the command is missing: -- command');
+  });
+
+  test('elect runs a command while leading, and stands again when it is cut off', async () => {
+    const log = join(directory, 'log');
+    const script = `echo in >> ${log}; [ $(wc -l < ${log}) = 2 ] && exit 5; trap "exit 0" TERM; while :; do sleep 0.02; done`;
+    const leading = shells.one('elect', '/e', '--', 'sh', '-c', script);
+    while (!existsSync(log)) {
+      await sleep(5);
+    }
+    expect(server.cutConnections()).toBeGreaterThan(0);
+    const { code, err } = await leading;
+    expect(code).toBe(5);
+    expect(err).toMatch(/^leading \/e\n.*standing again\nleading \/e\n$/);
   });
 
   test('watch ends after so many changes, and runs a command for each', async () => {

@@ -25,6 +25,7 @@ const paths = [
   'CONTRIBUTING.md',
   'docs/README.md',
   'docs/getting-started.md',
+  'docs/guides/shell.md',
   'docs/operating',
   'docs/internals',
   'docs/decisions',

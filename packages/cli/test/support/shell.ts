@@ -17,8 +17,9 @@ export interface ShellRun {
   readonly input?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly colour?: boolean;
-  /** Told everything that has been printed so far, after each piece. */
-  readonly onOutput?: (text: string) => void;
+  /** Told each piece that is printed. */
+  readonly onOutput?: (piece: string) => void;
+  readonly onError?: (piece: string) => void;
 }
 
 export async function runShell(args: readonly string[], options: ShellRun = {}): Promise<ShellResult> {
@@ -28,10 +29,11 @@ export async function runShell(args: readonly string[], options: ShellRun = {}):
   const terminal = {
     out: (text: string): void => {
       out += text;
-      options.onOutput?.(out);
+      options.onOutput?.(text);
     },
     err: (text: string): void => {
       err += text;
+      options.onError?.(text);
     },
     colour,
     env,

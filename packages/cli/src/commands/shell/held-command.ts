@@ -1,21 +1,27 @@
 /** A program that runs while something is held, and not longer: for `lock` and `elect`. */
 import { spawn } from 'node:child_process';
 import type { Hold } from '@treekeeper/recipes';
-import { EXIT, ShellError } from './explain.ts';
+import { EXIT } from './explain.ts';
+import { reasonOf } from './format.ts';
 import type { Shell } from './shell.ts';
 
 /** A program that does not end when it is asked to is killed after this. */
 const GRACE_MS = 5000;
 
+/** How the program ended. */
+export interface Ended {
+  readonly exitCode: number;
+  /** Why what was held was lost before; null if it was not. */
+  readonly lost: string | null;
+}
+
 /**
  * Runs the program with TREEKEEPER_TOKEN in its environment, which rises with every holder. It is told to end (SIGTERM)
  * when the hold is lost, or on Ctrl-C.
- *
- * @throws ShellError with its exit code, unless that is 0; with 1 when the hold was lost
  */
-export async function runWhileHeld(shell: Shell, hold: Hold, [file, ...args]: readonly string[]): Promise<void> {
+export async function runWhileHeld(shell: Shell, hold: Hold, [file, ...args]: readonly string[]): Promise<Ended> {
   const env = { ...process.env, TREEKEEPER_TOKEN: String(hold.token) };
-  const code = await shell.lendTerminal(async () => {
+  const exitCode = await shell.lendTerminal(async () => {
     const child = spawn(file, args, { stdio: 'inherit', env });
     let killer: NodeJS.Timeout | undefined;
     const end = (): void => {
@@ -35,16 +41,7 @@ export async function runWhileHeld(shell: Shell, hold: Hold, [file, ...args]: re
       shell.signal.removeEventListener('abort', end);
     }
   });
-  if (hold.signal.aborted) {
-    throw new ShellError(`${reasonOf(hold.signal.reason)}; ${file} was told to end`);
-  }
-  if (code !== EXIT.ok) {
-    throw new ShellError('', null, code);
-  }
-}
-
-function reasonOf(reason: unknown): string {
-  return reason instanceof Error ? reason.message : String(reason);
+  return { exitCode, lost: hold.signal.aborted ? reasonOf(hold.signal.reason) : null };
 }
 
 /** Gives up waiting after so long, or on Ctrl-C. */

@@ -14,6 +14,7 @@ import { deleteAll } from './commands/deleteall.ts';
 import { diff } from './commands/diff.ts';
 import { du } from './commands/du.ts';
 import { edit } from './commands/edit.ts';
+import { elect } from './commands/elect.ts';
 import { find } from './commands/find.ts';
 import { fourLetterWord, fourLetterWords } from './commands/four-letter-word.ts';
 import { get } from './commands/get.ts';
@@ -78,6 +79,7 @@ export const COMMANDS: readonly ShellCommand[] = [
   listQuota,
   delQuota,
   lock,
+  elect,
   top,
   ...fourLetterWords,
   fourLetterWord,

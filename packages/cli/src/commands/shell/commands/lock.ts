@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import { type Client, isTreekeeperError } from '@treekeeper/client';
 import { Lock } from '@treekeeper/recipes';
 import type { ShellCommand } from '../command.ts';
-import { ShellError } from '../explain.ts';
+import { EXIT, ShellError } from '../explain.ts';
 import { runWhileHeld, waitingSignal } from '../held-command.ts';
 import { quoted } from '../tokens.ts';
 
@@ -28,7 +28,13 @@ export const lock: ShellCommand = {
     const signal = waitingSignal(shell, timeoutMs);
     try {
       await using hold = await new Lock(shell.client, path).acquire({ signal, data: `${hostname()} ${process.pid}` });
-      await runWhileHeld(shell, hold, args.rest);
+      const { exitCode, lost } = await runWhileHeld(shell, hold, args.rest);
+      if (lost !== null) {
+        throw new ShellError(`${lost}; ${args.rest[0]} was told to end`);
+      }
+      if (exitCode !== EXIT.ok) {
+        throw new ShellError('', null, exitCode);
+      }
     } catch (error) {
       if (isTreekeeperError(error, 'ABORTED') && !shell.signal.aborted) {
         throw taken(path, `gave up after ${timeoutMs} ms`);
