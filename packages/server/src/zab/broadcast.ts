@@ -202,7 +202,8 @@ export class Broadcast {
   hasQuorum(quorum: { hasQuorum(servers: ReadonlySet<number>): boolean }): boolean {
     const present = new Set([this.#options.serverId]);
     for (const link of this.#links) {
-      if (link.isLive && !link.isObserver) {
+      // Who is to observe from now on is about to leave, and comes back without a vote.
+      if (link.isLive && !link.isObserver && this.#membership.roleOf(link.serverId) !== 'observer') {
         present.add(link.serverId);
       }
     }

@@ -43,6 +43,7 @@ export class Cluster {
   readonly #position = new Map<number, number>();
   /** Every payload that was ever proposed or delivered. */
   readonly #payloads = new Map<number, string>();
+  readonly #deciders = new Map<number, readonly Configuration[]>();
   readonly #leaders = new Map<number, number>();
   readonly #epochs = new Map<number, { accepted: number; current: number }>();
   isTracing = true;
@@ -94,6 +95,13 @@ export class Cluster {
       this.note(serverId, 'crashes');
       this.server(serverId).crash();
     }
+  }
+
+  /** A server that is down gets a new disk. */
+  wipe(serverId: number): void {
+    this.disks.delete(serverId);
+    this.#epochs.delete(serverId);
+    this.wiretap.forget(serverId);
   }
 
   /** Lets time pass. */
@@ -239,14 +247,21 @@ export class Cluster {
     this.#payloads.set(zxid, known);
   }
 
-  #checkQuorumHolds(server: Server, zxid: number): void {
-    const holding = new Set([...this.disks].filter(([, disk]) => disk.holds(zxid)).map(([serverId]) => serverId));
-    this.#expectQuorum(server, holding, `9: ${zxidHex(zxid)} is delivered`);
+  /** These are to commit it. */
+  proposed(server: Server, zxid: number): void {
+    const { committed, proposed } = server.peer.membership;
+    this.#deciders.set(zxid, proposed === null ? [committed] : [committed, proposed]);
   }
 
-  #expectQuorum(server: Server, servers: ReadonlySet<number>, what: string): void {
+  #checkQuorumHolds(server: Server, zxid: number): void {
+    const holding = new Set([...this.disks].filter(([, disk]) => disk.holds(zxid)).map(([serverId]) => serverId));
+    this.#expectQuorum(server, holding, `9: ${zxidHex(zxid)} is delivered`, this.#deciders.get(zxid));
+  }
+
+  #expectQuorum(server: Server, servers: ReadonlySet<number>, what: string, deciders?: readonly Configuration[]): void {
     const { committed, proposed } = server.peer.membership;
-    const isQuorum = committed.hasQuorum(servers) && (proposed === null || proposed.hasQuorum(servers));
+    const configurations = deciders ?? [committed, proposed ?? committed];
+    const isQuorum = configurations.every((configuration) => configuration.hasQuorum(servers));
     this.expect(isQuorum, `${what}, on the disks of ${[...servers]} only`);
   }
 

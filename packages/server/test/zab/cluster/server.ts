@@ -177,6 +177,7 @@ export class Server implements Receiver, Service {
       const zxid = leader.nextZxid();
       this.#proposals.push({ zxid, payload });
       leader.propose(zxid, payload);
+      this.#cluster.proposed(this, zxid);
     }
   }
 
@@ -195,6 +196,7 @@ export class Server implements Receiver, Service {
       const payload = Buffer.from(CONFIGURATION_MARK + configuration.text);
       this.#proposals.push({ zxid, payload });
       leadership.proposeConfiguration(zxid, payload, configuration);
+      this.#cluster.proposed(this, zxid);
     });
     return true;
   }

@@ -2,11 +2,12 @@
 import { epochOf, JuteReader, makeZxid, PacketType, zxidHex } from '@treekeeper/protocol';
 import type { Link } from '../../../src/io/peers.ts';
 import { type Packet, PacketStream } from '../../../src/zab/packet-stream.ts';
+import { HAND_OVER_PACKET_TYPE } from '../../../src/zab/packets.ts';
 import type { Cluster } from './cluster.ts';
 import { FakeDatabase } from './storage.ts';
 
 const NAMES = new Map<number, string>(Object.entries(PacketType).map(([name, type]) => [type, name.toUpperCase()]));
-NAMES.set(0x746b01, 'HANDOVER');
+NAMES.set(HAND_OVER_PACKET_TYPE, 'HANDOVER');
 
 interface Ear {
   readonly stream: PacketStream;
@@ -36,6 +37,11 @@ export class Wiretap {
       this.#peers.set(dialling, accepting);
       this.#peers.set(accepting, dialling);
     };
+  }
+
+  /** A server has lost its disk, and with it what it has promised. */
+  forget(serverId: number): void {
+    this.#epochsAcknowledged.delete(serverId);
   }
 
   #hear(from: number, to: number, link: Link, bytes: Uint8Array): void {
@@ -121,11 +127,31 @@ export class Wiretap {
 /** A packet in one line. */
 export function describe({ type, zxid, data }: Packet): string {
   const name = NAMES.get(type) ?? `type ${type}`;
-  const text = data === null ? 'null' : data.length === 0 ? 'empty' : detail(type, data);
-  return `${name} ${zxid === -1 ? '-1' : `0x${zxidHex(zxid)}`} ${text}`;
+  const where = zxid === -1 ? '' : ` 0x${zxidHex(zxid)}`;
+  return data === null ? `${name}${where}` : `${name}${where} ${detail(type, data)}`;
 }
 
 function detail(type: number, data: Uint8Array): string {
-  const isText = type === PacketType.proposal || type === PacketType.inform || type === PacketType.newLeader;
-  return isText ? JSON.stringify(Buffer.from(data).toString()) : Buffer.from(data).toString('hex');
+  const reader = new JuteReader(data);
+  switch (type) {
+    case PacketType.proposal:
+    case PacketType.inform:
+      return `'${Buffer.from(data)}'`;
+    case PacketType.newLeader:
+      return `configuration ${Buffer.from(data).toString().split('\n').at(-1)}`;
+    case PacketType.followerInfo:
+    case PacketType.observerInfo:
+      return `of server ${reader.long()}`;
+    case PacketType.ackEpoch:
+      return `current epoch ${reader.int()}`;
+    case PacketType.request:
+      return `'${Buffer.from(data.subarray(16))}'`;
+    case PacketType.commitAndActivate:
+    case HAND_OVER_PACKET_TYPE:
+      return `to server ${reader.long()}`;
+    case PacketType.informAndActivate:
+      return `to server ${reader.long()} with ${data.length - 8} bytes`;
+    default:
+      return data.length === 0 ? '(empty)' : Buffer.from(data).toString('hex');
+  }
 }
