@@ -12,6 +12,7 @@ import { TlsError } from './host/tls.ts';
 import type { Log } from './io/log.ts';
 import { StorageError } from './io/storage-error.ts';
 import { Server } from './server.ts';
+import { ElectionPortError } from './wiring/election-port-error.ts';
 import { HttpPortError, portProblem } from './wiring/http-port-error.ts';
 
 export { createLogger } from './host/logger.ts';
@@ -38,11 +39,6 @@ export async function runServer({ config }: LoadedConfig, log: Log): Promise<voi
     const version = `Treekeeper ${TREEKEEPER_VERSION} (speaks ZooKeeper ${ZOOKEEPER_VERSION})`;
     log.info(`${version}, Node ${process.version}, process ${process.pid}`);
     log.info(foundation(config));
-    if (config.ensemble !== null) {
-      // Starting alone instead would let each server have a history of its own.
-      log.error('the configuration names an ensemble, and ensembles are not there yet: leave one server line, or none');
-      process.exit(EXIT_CODES.invalidInvocation.code);
-    }
     server = new Server(config, log, end);
     await server.open();
     log.info(config.source.file === null ? welcome(server, config) : readiness(server, config));
@@ -65,7 +61,8 @@ function readiness(server: Server, config: ServerConfig): string {
   const { lastZxid, nodeCount, sessionCount } = server.summary;
   const where = [...clientAddresses(server, config), ...server.httpUrls].join(', ');
   const has = `${nodeCount} nodes, ${sessionCount} sessions, last zxid 0x${zxidHex(lastZxid)}`;
-  return `ready: ${where}; ${has}; ${Math.round(performance.now())} ms after the process began`;
+  const state = config.ensemble === null ? 'ready' : 'open, and looking for a leader';
+  return `${state}: ${where}; ${has}; ${Math.round(performance.now())} ms after the process began`;
 }
 
 /** A few lines for somebody who has just typed `npm start`. */
@@ -110,6 +107,9 @@ function verdict(error: unknown): { code: number; text: string } {
   if (error instanceof HttpPortError) {
     const { code } = error.server === 'admin' ? EXIT_CODES.adminServer : EXIT_CODES.unexpectedError;
     return { code, text: error.message };
+  }
+  if (error instanceof ElectionPortError) {
+    return { code: EXIT_CODES.electionPort.code, text: error.message };
   }
   const { code } = EXIT_CODES.unexpectedError;
   if (!(error instanceof Error)) {

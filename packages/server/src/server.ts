@@ -22,6 +22,7 @@ import { ClientPorts } from './host/client-ports.ts';
 import { Loop, type Turning } from './host/loop.ts';
 import { type HostClock, NodeClock } from './host/node-clock.ts';
 import { NodeDisk } from './host/node-disk.ts';
+import type { NodePeers } from './host/node-peers.ts';
 import { unpredictableRandom } from './host/node-random.ts';
 import type { Input } from './io/input.ts';
 import type { Log } from './io/log.ts';
@@ -64,10 +65,13 @@ export class Server {
   /** Null: audit.enable is not set. */
   readonly #audit: ReplicaAudit | null;
   readonly #timers: NodeJS.Timeout[] = [];
-  #logTimer: NodeJS.Timeout | null = null;
+  #wakeTimer: NodeJS.Timeout | null = null;
+  #wakeAtMs = Number.POSITIVE_INFINITY;
   #http: HttpPorts = { listeners: [], urls: [] };
   #disk: NodeDisk;
   #replica: Replica;
+  /** Null: a standalone server, or not open. */
+  #peers: NodePeers | null = null;
   #restoring = false;
 
   /** Recovers from the disk. Throws StorageError, AuthConfigError, TlsError, JaasError. Nothing listens: see `open`. */
@@ -156,6 +160,7 @@ export class Server {
       audit: this.#audit,
       elapsedMs: () => performance.now(),
       probe: (word, rest) => this.#answerProbe(word, rest),
+      isMember: this.#config.ensemble !== null,
     });
   }
 
@@ -180,6 +185,7 @@ export class Server {
     this.#loop.start(this.#turning, TICK_MS);
     await this.#untilReady();
     await this.#ports.open();
+    await this.#join();
     this.#watchTheLoop();
     this.#audit?.started();
     await this.#openHttp();
@@ -190,7 +196,7 @@ export class Server {
       const more = this.#replica.turn(inputs);
       this.#control.afterTurn();
       this.#audit?.flush();
-      this.#wakeForTheLog();
+      this.#wakeInTime();
       if (this.#replica.failure !== null) {
         this.#loop.stop();
         this.#onFailure(new StorageError('disk', this.#replica.failure));
@@ -199,16 +205,41 @@ export class Server {
     },
   };
 
-  /** Transactions that wait for more of them (flushDelay) must not wait for the next tick. */
-  #wakeForTheLog(): void {
-    const dueMs = this.#replica.flushDueMs;
-    if (dueMs !== null && this.#logTimer === null) {
-      const delayMs = Math.max(1, dueMs - this.#clock.nowMs);
-      this.#logTimer = setTimeout(() => {
-        this.#logTimer = null;
-        this.#loop.wake();
-      }, delayMs).unref();
+  /** What is due before the next tick must not wait for it: a log that collects (flushDelay), an election. */
+  #wakeInTime(): void {
+    const dueMs = this.#replica.deadlineMs;
+    const { nowMs } = this.#clock;
+    if (dueMs >= this.#wakeAtMs || dueMs - nowMs >= TICK_MS) {
+      return;
     }
+    if (this.#wakeTimer !== null) {
+      clearTimeout(this.#wakeTimer);
+    }
+    this.#wakeAtMs = dueMs;
+    this.#wakeTimer = setTimeout(
+      () => {
+        this.#wakeTimer = null;
+        this.#wakeAtMs = Number.POSITIVE_INFINITY;
+        this.#loop.wake();
+      },
+      Math.max(1, dueMs - nowMs),
+    ).unref();
+  }
+
+  /** A member meets the others. Who is asked for a leader may be asked at once, so the client ports are open. */
+  async #join(): Promise<void> {
+    const { ensemble } = this.#config;
+    if (ensemble === null) {
+      return;
+    }
+    const { openPeers, ensembleSeams } = await import('./wiring/ensemble.ts');
+    this.#peers = await openPeers(this.#config, ensemble, this.#log, {
+      push: (input) => this.#loop.push(input),
+      onFailure: this.#onFailure,
+    });
+    this.#replica.join(ensembleSeams(this.#config, ensemble, this.#peers, this.#log));
+    await this.#peers.opened();
+    this.#loop.wake();
   }
 
   /** The first snapshot of a new database is on disk. */
@@ -272,6 +303,11 @@ export class Server {
     if (this.#restoring) {
       throw new Error('another restore is running');
     }
+    if (this.#config.ensemble !== null) {
+      throw new Error(
+        'a member of an ensemble has its data from the others: restore them all, each while it is stopped',
+      );
+    }
     this.#restoring = true;
     try {
       const { storage, dataModel } = this.#config;
@@ -313,6 +349,7 @@ export class Server {
       connection.close();
     }
     this.#loop.stop();
+    this.#peers?.close();
     await this.#disk.close();
   }
 
@@ -341,6 +378,7 @@ export class Server {
   async kill(): Promise<void> {
     this.#loop.stop();
     this.#ports.cutAll();
+    this.#peers?.close();
     await this.#closePorts();
     await this.#disk.close();
     this.#audit?.close();
@@ -400,7 +438,7 @@ function configView(config: ServerConfig, ports: ClientPorts): ConfigView {
     minSessionTimeoutMs: sessions.minTimeoutMs,
     maxSessionTimeoutMs: sessions.maxTimeoutMs,
     clientPortListenBacklog: listeners.backlog,
-    serverId: 0, // of a standalone server
+    serverId: config.membership.serverId ?? 0,
     initialConfiguration: source.text,
   };
 }

@@ -22,6 +22,8 @@ const DIGEST_VERSION = 2;
 /** ZooKeeper's: everything but pings. Shown by `gtmk`, and without effect here. */
 export const TRACE_MASK_DEFAULT = 306n;
 
+const MODES = { leading: 'leader', following: 'follower', observing: 'observer' } as const;
+
 export interface ReplicaViewParts {
   readonly clock: Clock;
   readonly metrics: Metrics;
@@ -34,7 +36,6 @@ export interface ReplicaViewParts {
 
 export class ReplicaView implements ServerView {
   traceMask: bigint = TRACE_MASK_DEFAULT;
-  readonly mode: ServerMode = 'standalone';
   readonly #parts: ReplicaViewParts;
   readonly #startedMs: number;
 
@@ -68,7 +69,12 @@ export class ReplicaView implements ServerView {
   }
 
   get serving(): boolean {
-    return this.#replica.ready && this.#replica.failure === null;
+    return this.#replica.serving;
+  }
+
+  get mode(): ServerMode {
+    const state = this.#replica.member?.peer.state;
+    return state === undefined || state === 'looking' ? 'standalone' : MODES[state];
   }
 
   get writesRefused(): boolean {

@@ -2,7 +2,7 @@
  * A replica as a member of an ensemble: what its peer (zab/peer.ts) decides, the replica does. It serves while the peer
  * leads or follows, and otherwise puts its history in order and waits (quorum-protocol.md §5.11, §6.4).
  */
-import { JuteReader, OpCode, SetDataTxn, TxnHeader } from '@treekeeper/protocol';
+import { JuteReader, OpCode, SetDataTxn, TxnHeader, zxidHex } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
 import type { DiskCompletion } from '../io/disk.ts';
 import type { PeerInput, Peers } from '../io/peers.ts';
@@ -199,6 +199,11 @@ export class Member implements PeerService, DatabaseEvents {
     const service = new Service(this.#parts.service, this.#parts.world(), role);
     this.#service = service;
     this.#parts.connections.serve(takesClients ? service : null);
+    const { leaderId, state } = this.peer;
+    const { lastZxid, nodeCount } = this.#parts.world().tree;
+    const who = role.kind === 'leader' ? `leading epoch ${this.#database.currentEpoch}` : `${state} server ${leaderId}`;
+    const clients = takesClients ? 'clients are served' : 'clients are not served (leaderServes=no)';
+    this.#parts.service.log.info(`${who}: ${clients}; ${nodeCount} nodes, last zxid 0x${zxidHex(lastZxid)}`);
   }
 
   cease(reload: boolean): void {

@@ -237,12 +237,7 @@ export class Replica {
     return this.#service?.requests.outstanding ?? 0;
   }
 
-  /** When the log wants a turn although nothing happened (flushDelay); null: no need. */
-  get flushDueMs(): number | null {
-    return this.#txnLog.flushDueMs;
-  }
-
-  /** When something wants a turn although nothing happened; infinite: no need. */
+  /** When it wants a turn although nothing happened (flushDelay, an ensemble's deadlines); infinite: no need. */
   get deadlineMs(): number {
     return Math.min(
       this.#txnLog.flushDueMs ?? Number.POSITIVE_INFINITY,

@@ -8,13 +8,17 @@ import { storageDefaults } from '../storage/options.ts';
 const STANDALONE_SERVER_ID = 1;
 
 export function replicaOptions(config: ServerConfig): ReplicaOptions {
-  const { sessions, limits: requested, dataModel, storage, listeners, membership } = config;
+  const { sessions, limits: requested, dataModel, storage, listeners, membership, ensemble } = config;
+  // Each follower brings its share of what may be waiting in the ensemble (client-protocol.md §12).
+  const voters = ensemble?.configuration.voters.length ?? 1;
+  const globalOutstandingLimit =
+    voters > 2 ? Math.ceil(requested.globalOutstandingLimit / (voters - 1)) : requested.globalOutstandingLimit;
   const outstandingRequestsMax =
     requested.requestThrottleMaxRequests > 0
-      ? Math.min(requested.globalOutstandingLimit, requested.requestThrottleMaxRequests)
-      : requested.globalOutstandingLimit;
+      ? Math.min(globalOutstandingLimit, requested.requestThrottleMaxRequests)
+      : globalOutstandingLimit;
   return {
-    serverId: STANDALONE_SERVER_ID,
+    serverId: ensemble?.serverId ?? STANDALONE_SERVER_ID,
     tickTimeMs: sessions.tickTimeMs,
     minSessionTimeoutMs: sessions.minTimeoutMs,
     maxSessionTimeoutMs: sessions.maxTimeoutMs,

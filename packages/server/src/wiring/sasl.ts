@@ -20,7 +20,7 @@ export function saslConversations({ auth, sasl }: ServerConfig): (() => SaslConv
     return null;
   }
   const options = {
-    users: digestUsers(parseJaas(readText(sasl.jaasFile), sasl.jaasFile), sasl.serverSection),
+    users: digestUsers(parseJaas(readJaasText(sasl.jaasFile), sasl.jaasFile), sasl.serverSection),
     superPassword: sasl.superPassword,
     superUsers: auth.saslSuperUsers,
     names: {
@@ -37,7 +37,8 @@ export function saslConversations({ auth, sasl }: ServerConfig): (() => SaslConv
   return () => new SaslExchange(options);
 }
 
-function readText(file: string): string {
+/** Throws JaasError when it cannot be read. */
+export function readJaasText(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
