@@ -163,11 +163,6 @@ export class TestMember implements ClientHome {
     if (replica.failure !== null) {
       throw new Error(`server ${this.id} fails: ${replica.failure}`);
     }
-    for (const input of inputs) {
-      if (input.kind === 'client-data') {
-        input.bytes.fill(0xdb);
-      }
-    }
     for (const completion of this.disk.drain()) {
       this.push(completion);
     }
