@@ -11,10 +11,12 @@ import { diskFaults } from './disk-faults.ts';
 import { election } from './election.ts';
 import { examples } from './examples.ts';
 import { fuzz } from './fuzz.ts';
+import { mixed } from './mixed.ts';
 import { installPrerequisites } from './prerequisites.ts';
 import { programs } from './programs.ts';
 import { sameFiles } from './same-files.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
+import { shell } from './shell.ts';
 import { Checks, type Options, type Suite } from './suite.ts';
 
 const suites: readonly Suite[] = [
@@ -27,6 +29,8 @@ const suites: readonly Suite[] = [
   diskFaults,
   client,
   election,
+  mixed,
+  shell,
 ];
 
 const usage = `npm run interop -- [suite ...] [options]

@@ -6,6 +6,7 @@ const packages: readonly (readonly [name: string, file: string])[] = [
   ['libzookeeper-java', '/usr/share/java/zookeeper.jar'],
   ['zookeeper', '/usr/share/zookeeper/bin/zkCli.sh'],
   ['zookeeper-bin', '/usr/lib/zookeeper/bin/cli_mt'],
+  ['tmux', '/usr/bin/tmux'],
   ['python3-kazoo', '/usr/lib/python3/dist-packages/kazoo/client.py'],
 ];
 
