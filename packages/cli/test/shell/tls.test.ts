@@ -1,0 +1,66 @@
+/** The shell over TLS: with files of its own options, and with those of a zkCli client configuration. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startServer, type TestServer } from '@treekeeper/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { storePath } from '../../../server/test/host/tls-fixtures.ts';
+import { runShell } from '../support/shell.ts';
+
+const [ca, server, client] = [storePath('ca.pem'), storePath('server.pem'), storePath('client.pem')];
+const directory = mkdtempSync(join(tmpdir(), 'treekeeper-tls-'));
+let secure: TestServer;
+let address: string;
+
+beforeAll(async () => {
+  secure = await startServer({
+    settings: {
+      secureClientPort: 0,
+      'ssl.keyStore.location': server,
+      'ssl.trustStore.location': ca,
+      'ssl.clientAuth': 'need',
+    },
+  });
+  address = `127.0.0.1:${secure.securePort}`;
+});
+afterAll(async () => {
+  await secure[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true });
+});
+
+const OWN = ['--ca', ca, '--cert', client, '--key', client];
+
+test('with certificate and key', async () => {
+  const whoami = await runShell(['-s', address, ...OWN, 'whoami']);
+  expect(whoami).toMatchObject({ code: 0, err: '' });
+  expect(whoami.out).toContain('x509: CN=');
+  expect(await runShell(['-s', address, ...OWN, 'ruok'])).toMatchObject({ code: 0, out: 'imok\n' });
+});
+
+test('copies from one server to another with them', async () => {
+  const args = ['-s', address, ...OWN, 'cp', '/zookeeper/config', `zk://${address}/copied`];
+  expect(await runShell(args)).toMatchObject({ code: 0, out: 'Copied 1 node\n' });
+});
+
+test('without a certificate, or without TLS, it says what is wrong', async () => {
+  for (const args of [['--ca', ca], []]) {
+    const { code, out, err } = await runShell(['-s', address, '--wait', '400', ...args, 'ls', '/']);
+    expect({ code, out }).toEqual({ code: 3, out: '' });
+    expect(err).toContain('no server took the session within 400 ms');
+  }
+});
+
+test("with zkCli's client configuration", async () => {
+  const file = join(directory, 'client.properties');
+  const write = (...lines: string[]): void => writeFileSync(file, lines.join('\n'));
+  const run = () => runShell(['-server', address, '-client-configuration', file, 'ls', '/zookeeper']);
+  const common = ['# a comment', 'zookeeper.client.secure = true', `zookeeper.ssl.trustStore.location=${ca}`];
+  write(...common, `zookeeper.ssl.keyStore.location=${client}`);
+  expect(await run()).toMatchObject({ code: 0, out: '[config, quota]\n' });
+  write(...common, 'zookeeper.ssl.keyStore.location=/etc/store.jks');
+  expect(await run()).toMatchObject({ code: 2, err: expect.stringContaining('keytool -importkeystore') });
+  write('zookeeper.client.secure=true', 'zookeeper.ssl.trustStore.location=/etc/trust.p12');
+  expect(await run()).toMatchObject({ code: 2, err: expect.stringContaining('keytool -exportcert') });
+  rmSync(file);
+  expect(await run()).toMatchObject({ code: 2, err: expect.stringContaining('cannot be read') });
+});
