@@ -327,7 +327,7 @@ export class Broadcast {
       this.#successor = designated; // nothing more is committed here
       return;
     }
-    this.leader.useQuorum(this.#membership.quorum);
+    this.leader.replaceQuorum(this.#membership.quorum);
     this.leader.limitCommits(Number.POSITIVE_INFINITY);
   }
 
@@ -347,7 +347,7 @@ export class Broadcast {
     const designated = this.#designatedLeader(before, configuration);
     this.#membership.activate(configuration);
     if (designated === this.#options.serverId) {
-      this.leader.useQuorum(this.#membership.quorum);
+      this.leader.replaceQuorum(this.#membership.quorum);
     } else {
       this.leader.limitCommits(this.leader.committed);
       this.#successor = designated;

@@ -62,9 +62,9 @@ export class Election {
   readonly #options: ElectionOptions;
   readonly #outbox: ElectionOutbox;
   readonly #log: Log;
-
   #committed: Configuration | null = null;
   #quorum: Quorum | null = null;
+  #memberships: readonly Configuration[] = [];
   #electors: ReadonlySet<number> = new Set();
 
   #state: PeerState = PeerState.looking;
@@ -129,7 +129,7 @@ export class Election {
    * @param lastSeen a configuration that has been proposed and may not be committed; null: none
    */
   start(nowMs: number, history: OwnHistory, committed: Configuration, lastSeen: Configuration | null): void {
-    const { serverId, notificationIntervalMsMin } = this.#options;
+    const { serverId } = this.#options;
     this.configure(committed, lastSeen);
     this.#current ??= { leader: serverId, zxid: history.lastZxid, peerEpoch: history.currentEpoch, round: -1 };
     this.#initial = ownVote(serverId, history, committed, lastSeen);
@@ -141,7 +141,7 @@ export class Election {
     this.#agreeing = null;
     this.#decided = null;
     this.#running = true;
-    this.#intervalMs = notificationIntervalMsMin;
+    this.#intervalMs = this.#options.notificationIntervalMsMin;
     this.#deadlineMs = nowMs + this.#intervalMs;
     this.#log.info(
       `looking for a leader, round ${this.#round}: zxid 0x${zxidHex(history.lastZxid)}, epoch ${history.currentEpoch}`,
@@ -157,6 +157,7 @@ export class Election {
   configure(committed: Configuration, lastSeen: Configuration | null): void {
     this.#committed = committed;
     this.#quorum = jointQuorum(committed, lastSeen);
+    this.#memberships = lastSeen === null ? [committed] : [committed, lastSeen];
     this.#electors = new Set([...committed.voters, ...(lastSeen?.voters ?? [])]);
   }
 
@@ -430,14 +431,17 @@ export class Election {
     this.#joins(heard, this.#established);
   }
 
-  /** Decides for the leader of which `heard` tells, if a quorum of these votes and the leader itself confirm it. */
+  /**
+   * Decides for the leader that `heard` tells of, if a quorum of these votes and the leader itself confirm it. Of two
+   * configurations one will do: the leader knows which counts, and the proposed one may have come to nothing.
+   */
   #joins(heard: HeardVote, votes: ReadonlyMap<number, CountedVote>): boolean {
     const voters = sendersOf(votes, heard);
     const isConfirmed =
       heard.leader === this.#options.serverId
         ? heard.round === this.#round
         : votes.get(heard.leader)?.state === PeerState.leading;
-    if (!isConfirmed || !this.#quorum?.hasQuorum(voters)) {
+    if (!isConfirmed || !this.#memberships.some((members) => members.hasQuorum(voters))) {
       return false;
     }
     this.#round = heard.round;
@@ -469,8 +473,7 @@ const NO_VOTE: Vote = { leader: LONG_MIN, zxid: LONG_MIN, peerEpoch: LONG_MIN };
 
 /**
  * A vote for oneself: who may not be elected leaves the place of the leader empty, and observers all places (§4.1). Who is
- * to vote by the next configuration may be elected, other than in Apache ZooKeeper: it may be the only one whose log has
- * the transaction that changes the members, and nobody with a shorter log could lead it.
+ * to vote by the next configuration may be elected: maybe only its log has the transaction that changes the members.
  */
 function ownVote(
   serverId: number,

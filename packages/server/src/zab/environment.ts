@@ -134,7 +134,10 @@ export interface Service {
 
   /** A configuration is in force (§9.4): shown in /zookeeper/config, and written to the configuration files. */
   configured(configuration: Configuration): void;
-  /** A configuration has been proposed, and may come into force (`.dynamic.next`). */
+  /**
+   * A configuration has been proposed, and may come into force (`.dynamic.next`). The one in force: nothing else is
+   * proposed any more.
+   */
   configProposed(configuration: Configuration): void;
 }
 

@@ -103,6 +103,15 @@ export class Leader {
     this.#rules.push({ from: this.#lastProposed + 1, quorum });
   }
 
+  /**
+   * Whatever is not committed yet is committed by this quorum, also what was proposed while the members before them had a
+   * say. They may have left, and need not be asked: nobody can be elected any more without a quorum of the new members.
+   */
+  replaceQuorum(quorum: Quorum): void {
+    this.#rules.splice(0, this.#rules.length, { from: this.#committed + 1, quorum });
+    this.#advance();
+  }
+
   /** Nothing after `zxid` is committed until this is called again with a higher one (a change of membership, §9.3). */
   limitCommits(zxid: number): void {
     this.#limit = zxid;

@@ -327,7 +327,6 @@ export class Learner {
     }
     if (data.length > 1 && this.#options.reconfigEnabled) {
       this.#newConfiguration = Configuration.parse(new TextDecoder().decode(data));
-      this.#membership.propose(this.#newConfiguration);
     }
     this.#phase = 'storing';
     if (catchUp.isInMemory) {
@@ -351,6 +350,9 @@ export class Learner {
   }
 
   #adopt(): void {
+    if (this.#newConfiguration !== null) {
+      this.#membership.learn(this.#newConfiguration);
+    }
     this.#phase = 'adopting';
     this.#environment.database.persistEpoch('currentEpoch', this.#epoch);
   }

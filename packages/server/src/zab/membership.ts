@@ -58,6 +58,20 @@ export class Membership {
     this.#tellPeers(false);
   }
 
+  /**
+   * This is the last configuration that the leader knows, after its history has become this server's: what else was
+   * proposed here is not in that history, and will never come into force.
+   */
+  learn(configuration: Configuration): void {
+    if (this.#proposed !== null && this.#proposed.version > configuration.version) {
+      this.#proposed = null;
+      this.#quorum = this.#committed;
+      this.#environment.service.configProposed(this.#committed);
+      this.#tellPeers(false);
+    }
+    this.propose(configuration);
+  }
+
   /** A configuration is in force. False when it is known already, or older than what is in force. */
   activate(configuration: Configuration): boolean {
     const before = this.#committed;

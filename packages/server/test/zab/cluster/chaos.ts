@@ -182,7 +182,11 @@ export class Chaos {
   #troubleSync(leaderId: number): void {
     const leader = this.cluster.server(leaderId);
     if (!this.#isHealed && this.chance < 0.2) {
-      this.cluster.events.after(Math.ceil(this.chance * 30), () => leader.isUp && this.cluster.crash(leaderId));
+      this.cluster.events.after(Math.ceil(this.chance * 30), () => {
+        if (leader.isUp && !this.#isHealed) {
+          this.cluster.crash(leaderId);
+        }
+      });
     }
   }
 

@@ -187,6 +187,7 @@ export class Cluster {
     const joined = [...this.disks].filter(([, disk]) => disk.epochs.currentEpoch >= epoch);
     this.#expectQuorum(server, new Set(joined.map(([id]) => id)), `6: epoch ${epoch} is led`);
     for (const zxid of history.slice(this.#order.length)) {
+      this.#deciders.delete(zxid); // whoever decides now has this history
       this.#checkQuorumHolds(server, zxid);
     }
     for (const [i, zxid] of this.#order.entries()) {
@@ -255,7 +256,11 @@ export class Cluster {
 
   #checkQuorumHolds(server: Server, zxid: number): void {
     const holding = new Set([...this.disks].filter(([, disk]) => disk.holds(zxid)).map(([serverId]) => serverId));
-    this.#expectQuorum(server, holding, `9: ${zxidHex(zxid)} is delivered`, this.#deciders.get(zxid));
+    const { committed } = server.peer.membership;
+    const deciders = this.#deciders.get(zxid);
+    // Once the change is committed, the new members decide alone; the change itself needs both.
+    const isChanged = deciders?.at(-1)?.version === committed.version && committed.version < zxid;
+    this.#expectQuorum(server, holding, `9: ${zxidHex(zxid)} is delivered`, isChanged ? [committed] : deciders);
   }
 
   #expectQuorum(server: Server, servers: ReadonlySet<number>, what: string, deciders?: readonly Configuration[]): void {
