@@ -11,7 +11,6 @@ import { diskFaults } from './disk-faults.ts';
 import { election } from './election.ts';
 import { examples } from './examples.ts';
 import { fuzz } from './fuzz.ts';
-import { mixed } from './mixed.ts';
 import { installPrerequisites } from './prerequisites.ts';
 import { programs } from './programs.ts';
 import { sameFiles } from './same-files.ts';
@@ -29,7 +28,6 @@ const suites: readonly Suite[] = [
   diskFaults,
   client,
   election,
-  mixed,
   shell,
 ];
 
