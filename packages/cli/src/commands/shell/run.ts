@@ -54,6 +54,7 @@ export async function runWords(shell: Shell, [name, ...rest]: readonly string[])
       shell.client;
     }
     await command.run(shell, args);
+    shell.signal.throwIfAborted(); // what ends in good order when it is interrupted is interrupted all the same
     return EXIT.ok;
   } catch (error) {
     return await fail(shell, shell.signal.aborted ? shell.signal.reason : error);
