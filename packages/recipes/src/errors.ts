@@ -13,6 +13,7 @@ export const recipeErrorTable = {
     meaning: 'the write was refused, and nothing done, because its sender no longer holds what guards it',
     remedy: 'stop acting as its holder: somebody else may hold it by now',
   },
+  REVOKED: { meaning: 'somebody asks to give it up', remedy: 'finish soon and release it; nobody takes it away' },
   RELEASED: { meaning: 'it has been released already', remedy: 'ask for it again' },
   CONFLICT: {
     meaning: 'others changed it at the same time, again and again',

@@ -42,8 +42,8 @@ export interface GuardedClient {
 }
 
 /** A guarded client; `onFenced` is told when the server has refused a write. `path`: of the recipe, for its errors. */
-export function guard(client: Client, path: string, fence: Fence, onFenced: () => void): GuardedClient {
-  const transaction = (): Transaction => guardedTransaction(client, path, fence, onFenced);
+export function guard(client: Client, path: string, fences: readonly Fence[], onFenced: () => void): GuardedClient {
+  const transaction = (): Transaction => guardedTransaction(client, path, fences, onFenced);
   return {
     transaction,
     async create(node, value, options) {
@@ -67,9 +67,12 @@ export function guard(client: Client, path: string, fence: Fence, onFenced: () =
   };
 }
 
-function guardedTransaction(client: Client, path: string, fence: Fence, onFenced: () => void): Transaction {
+function guardedTransaction(client: Client, path: string, fences: readonly Fence[], onFenced: () => void): Transaction {
   // The client's builder collects in place and returns itself, so it can be fed through this one.
-  const inner = client.transaction().check(fence.path, fence.version) as unknown as Transaction;
+  const inner = client.transaction();
+  for (const fence of fences) {
+    inner.check(fence.path, fence.version);
+  }
   const outer = {
     create: (...parameters: Parameters<Transaction['create']>) => {
       inner.create(...parameters);
@@ -90,30 +93,31 @@ function guardedTransaction(client: Client, path: string, fence: Fence, onFenced
     commit: async (options?: CallOptions): Promise<TransactionResult[]> => {
       try {
         const results = (await inner.commit(options)) as readonly TransactionResult[];
-        return results.slice(1);
+        return results.slice(fences.length);
       } catch (error) {
-        throw translated(error, path, onFenced);
+        throw translated(error, path, fences.length, onFenced);
       }
     },
   };
   return outer as unknown as Transaction;
 }
 
-function translated(error: unknown, path: string, onFenced: () => void): unknown {
+function translated(error: unknown, path: string, fenceCount: number, onFenced: () => void): unknown {
   if (!isTreekeeperError(error) || error.failedIndex === undefined) {
     return isTreekeeperError(error, 'SESSION_EXPIRED') ? fenced(error, path, onFenced) : error;
   }
-  if (error.failedIndex === 0) {
+  if (error.failedIndex < fenceCount) {
     return fenced(error, path, onFenced);
   }
-  const { code, operation, zxid, retry, failedIndex } = error;
+  const { code, operation, zxid, retry } = error;
+  const failedIndex = error.failedIndex - fenceCount;
   return new TreekeeperError(code, {
     path: error.path,
     operation,
     zxid,
     retry,
-    failedIndex: failedIndex - 1,
-    message: `operation ${failedIndex - 1} of the guarded transaction was refused; nothing was done`,
+    failedIndex,
+    message: `operation ${failedIndex} of the guarded transaction was refused; nothing was done`,
     cause: error,
   });
 }

@@ -2,7 +2,7 @@
  * Something that is held while an ephemeral node of this session exists: a lock, a leadership, a lease. The client
  * cannot know for sure that it still holds; it can know when it does no longer know. Then the signal fires.
  */
-import type { Client, SessionState } from '@treekeeper/client';
+import { type Client, type SessionState, type Stat, utf8 } from '@treekeeper/client';
 import { RecipeError } from './errors.ts';
 import { type Fence, type GuardedClient, guard } from './guard.ts';
 import { remove } from './seat.ts';
@@ -26,11 +26,14 @@ export interface Held {
   /** The node of this session that means holding. */
   readonly node: string;
   readonly token: bigint;
-  /** What guarded writes check. @default the node */
-  readonly fence?: Fence | undefined;
-  /** What else has to happen at the end, after the node is gone. */
-  readonly onEnd?: (() => void) | undefined;
+  /** What guarded writes check. @default that the node exists */
+  readonly fences?: readonly Fence[] | undefined;
+  /** Ends the holding at the servers; never rejects. @default removes the node */
+  readonly remove?: (() => Promise<void>) | undefined;
 }
+
+/** Curator's message: a node with these data belongs to a holder who is asked to give it up. */
+export const REVOKE_MESSAGE = '__REVOKE__';
 
 /**
  * What a recipe hands to whom it admits. `await using` releases it at the end of the block.
@@ -40,6 +43,8 @@ export class Hold implements AsyncDisposable {
   readonly #held: Held;
   readonly #waits: boolean;
   readonly #controller = new AbortController();
+  readonly #revocation = new AbortController();
+  readonly #sessionId: bigint;
   readonly #states: AsyncIterableIterator<SessionState>;
   #state: HoldState = 'held';
   #timer: ReturnType<typeof setTimeout> | null = null;
@@ -51,8 +56,9 @@ export class Hold implements AsyncDisposable {
     this.#client = client;
     this.#held = held;
     this.#waits = options.onDisconnect === 'wait';
-    const fence = held.fence ?? { path: held.node, version: -1 };
-    this.guarded = guard(client, held.path, fence, () => this.#lose('a guarded write was refused'));
+    this.#sessionId = client.sessionId;
+    const fences = held.fences ?? [{ path: held.node, version: -1 }];
+    this.guarded = guard(client, held.path, fences, () => this.#lose('a guarded write was refused'));
     this.#states = client.states();
     void this.#followStates();
     this.#watchNode();
@@ -77,9 +83,17 @@ export class Hold implements AsyncDisposable {
     return this.#controller.signal;
   }
 
+  /**
+   * Fires, with a RecipeError REVOKED, when somebody asks to give it up (`Lock.revoke`, Curator's Revoker). It is a
+   * request: nothing happens unless the holder releases.
+   */
+  get revocation(): AbortSignal {
+    return this.#revocation.signal;
+  }
+
   /** Gives it up. Fulfils when the node is gone; never rejects. Calling it again does nothing more. */
   release(): Promise<void> {
-    if (this.#state === 'held' || this.#state === 'uncertain') {
+    if (!this.#isOver) {
       this.#end('released', new RecipeError('RELEASED', this.#held.path));
     }
     return this.#removed ?? Promise.resolve();
@@ -118,23 +132,36 @@ export class Hold implements AsyncDisposable {
   /** Somebody may remove the node: an operator, or one who takes it for a stale one. */
   #watchNode(): void {
     const look = (): void => {
-      if (this.#state !== 'held' && this.#state !== 'uncertain') {
+      if (this.#isOver) {
         return;
       }
       this.#client
         .exists(this.#held.node, { watch: look, timeoutMs: Number.POSITIVE_INFINITY })
-        .then((stat) => {
-          if (stat === null) {
-            this.#lose('its node was removed');
-          }
-        })
+        .then((stat) => this.#onNode(stat))
         .catch(() => undefined); // the state tells why
     };
     look();
   }
 
+  async #onNode(stat: Stat | null): Promise<void> {
+    if (stat === null) {
+      this.#lose('its node was removed');
+    } else if (stat.ephemeralOwner !== this.#sessionId) {
+      this.#lose('its node was replaced by another holder’s');
+    } else if (stat.version > 0 && !this.#revocation.signal.aborted) {
+      const { value } = await this.#client.get(this.#held.node, { codec: utf8 });
+      if (value === REVOKE_MESSAGE) {
+        this.#revocation.abort(new RecipeError('REVOKED', this.#held.path));
+      }
+    }
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'lost' || this.#state === 'released';
+  }
+
   #lose(why: string): void {
-    if (this.#state === 'held' || this.#state === 'uncertain') {
+    if (!this.#isOver) {
       this.#end('lost', new RecipeError('LOST', this.#held.path, `${why}; stop acting as the holder`));
     }
   }
@@ -143,7 +170,7 @@ export class Hold implements AsyncDisposable {
     this.#state = state;
     this.#clearTimer();
     void this.#states.return?.();
-    this.#removed = remove(this.#client, this.#held.node).then(() => this.#held.onEnd?.());
+    this.#removed = this.#held.remove?.() ?? remove(this.#client, this.#held.node);
     this.#controller.abort(reason);
   }
 

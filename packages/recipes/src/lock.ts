@@ -1,7 +1,28 @@
 /** Exclusive locks: one holder at a time among all who use the same path, in the order in which they asked. */
+import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Client } from '@treekeeper/client';
-import { Hold, type HoldOptions } from './hold.ts';
+import { type Contender, contendersOf, namesIn, orNull } from './contenders.ts';
+import { Hold, type HoldOptions, REVOKE_MESSAGE } from './hold.ts';
+import { join } from './paths.ts';
 import { Seat } from './seat.ts';
+import { inSequence } from './sequence.ts';
+
+/**
+ * Whose names nodes get, where others take part: Curator's, or those of kazoo, which does not see the others unless it
+ * is told to (`extra_lock_patterns`). We see both.
+ */
+export type NodeNames = 'curator' | 'kazoo';
+
+/** Options of `Lock`. */
+export interface LockOptions {
+  /** @default 'curator' */
+  readonly names?: NodeNames | undefined;
+  /**
+   * Within a task of `run`, and what it calls, the same Lock object lets in at once, instead of waiting for its own
+   * holder for ever. @default false
+   */
+  readonly reentrant?: boolean | undefined;
+}
 
 /** Options of `Lock.acquire`. */
 export interface AcquireOptions extends HoldOptions {
@@ -9,7 +30,11 @@ export interface AcquireOptions extends HoldOptions {
   readonly signal?: AbortSignal | undefined;
   /** Shown to whoever looks who holds the lock or waits for it (`Lock.contenders`). */
   readonly data?: string | Uint8Array | undefined;
+  /** Asks all who come before to give it up: see `Hold.revocation`. @default false */
+  readonly revoke?: boolean | undefined;
 }
+
+export const LOCK_NAMES: Readonly<Record<NodeNames, string>> = { curator: 'lock-', kazoo: '__lock__' };
 
 /** Names of Curator (`lock-`) and of kazoo (`__lock__`): they wait for us, and we for them. */
 export function isLockName(name: string): boolean {
@@ -33,10 +58,14 @@ export function isLockName(name: string): boolean {
 export class Lock {
   readonly #client: Client;
   readonly #path: string;
+  readonly #name: string;
+  readonly #within: AsyncLocalStorage<Hold> | null;
 
-  constructor(client: Client, path: string) {
+  constructor(client: Client, path: string, options: LockOptions = {}) {
     this.#client = client;
     this.#path = path;
+    this.#name = LOCK_NAMES[options.names ?? 'curator'];
+    this.#within = options.reentrant === true ? new AsyncLocalStorage() : null;
   }
 
   /**
@@ -49,9 +78,22 @@ export class Lock {
    * ```
    */
   async acquire(options: AcquireOptions = {}): Promise<Hold> {
-    const { signal, data } = options;
-    const seat = await Seat.take(this.#client, this.#path, { name: 'lock-', data, signal, isContender: isLockName });
-    await seat.waitFor((order, me) => order[me - 1] ?? null, signal);
+    const outer = this.#within?.getStore();
+    if (outer !== undefined && !outer.signal.aborted) {
+      // The node stays the outer one's, who outlasts this one.
+      const remove = (): Promise<void> => Promise.resolve();
+      return new Hold(this.#client, { path: this.#path, node: outer.node, token: outer.token, remove }, options);
+    }
+    const { signal, data, revoke = false } = options;
+    const seat = await Seat.take(this.#client, this.#path, { name: this.#name, data, signal, isContender: isLockName });
+    let hasAsked = !revoke;
+    await seat.waitFor((order, me) => {
+      if (!hasAsked) {
+        hasAsked = true;
+        this.#revokeAll(order.slice(0, me));
+      }
+      return order[me - 1] ?? null;
+    }, signal);
     return new Hold(this.#client, { path: this.#path, node: seat.path, token: seat.token }, options);
   }
 
@@ -60,12 +102,61 @@ export class Lock {
    *
    * @example
    * ```ts
-   * const answer = await new Lock(client, '/locks/b').run(async (hold) => (hold.signal.aborted ? 0 : 42));
+   * const lock = new Lock(client, '/locks/b', { reentrant: true });
+   * const answer = await lock.run(() => lock.run(async (hold) => (hold.signal.aborted ? 0 : 42)));
    * console.assert(answer === 42);
    * ```
    */
-  async run<T>(task: (hold: Hold) => Promise<T>, options?: AcquireOptions): Promise<T> {
+  async run<T>(task: (hold: Hold) => Promise<T>, options: AcquireOptions = {}): Promise<T> {
     await using hold = await this.acquire(options);
-    return await task(hold);
+    const within = this.#within;
+    if (within === null || within.getStore()?.node === hold.node) {
+      return await task(hold);
+    }
+    return await within.run(hold, () => task(hold));
+  }
+
+  /**
+   * Who holds the lock (the first) and who waits for it, in order.
+   *
+   * @example
+   * ```ts
+   * const lock = new Lock(client, '/locks/c');
+   * await using hold = await lock.acquire({ data: 'host-7' });
+   * const [holder] = await lock.contenders();
+   * console.assert(holder?.data === 'host-7' && holder.token === hold.token);
+   * ```
+   */
+  async contenders(): Promise<readonly Contender[]> {
+    const names = inSequence(await namesIn(this.#client, this.#path), isLockName);
+    return await contendersOf(this.#client, this.#path, names);
+  }
+
+  /**
+   * Asks the holder to give the lock up; whether it does is its own affair. Also understood by, and understands,
+   * Curator's. False when nobody holds it.
+   *
+   * @example
+   * ```ts
+   * const lock = new Lock(client, '/locks/d');
+   * const hold = await lock.acquire();
+   * hold.revocation.addEventListener('abort', () => void hold.release());
+   * console.assert(await lock.revoke());
+   * ```
+   */
+  async revoke(): Promise<boolean> {
+    const [holder] = inSequence(await namesIn(this.#client, this.#path), isLockName);
+    return holder !== undefined && (await this.#revokeAt(holder));
+  }
+
+  #revokeAll(names: readonly string[]): void {
+    for (const name of names) {
+      this.#revokeAt(name).catch(() => undefined); // who cannot be asked is waited for all the same
+    }
+  }
+
+  async #revokeAt(name: string): Promise<boolean> {
+    const options = { idempotent: true, timeoutMs: Number.POSITIVE_INFINITY } as const;
+    return (await orNull(this.#client.set(join(this.#path, name), REVOKE_MESSAGE, options))) !== null;
   }
 }

@@ -124,7 +124,7 @@ export function untilGone(client: Client, path: string, signal?: AbortSignal): P
   });
 }
 
-/** Rejects with ABORTED when the signal fires first; `undo` then gets what came nevertheless. */
+/** Rejects with ABORTED when the signal fires first, or has fired; `undo` then gets what came nevertheless. */
 export async function abortable<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
@@ -137,6 +137,9 @@ export async function abortable<T>(
   let onAbort: () => void = () => undefined;
   const abort = new Promise<never>((_resolve, reject) => {
     onAbort = () => reject(aborted(signal, path));
+    if (signal.aborted) {
+      onAbort();
+    }
     signal.addEventListener('abort', onAbort, { once: true });
   });
   try {

@@ -2,6 +2,7 @@ import { type Client, connect, isTreekeeperError } from '@treekeeper/client';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isRecipeError, Lock } from '../src/index.ts';
+import { abortable } from '../src/seat.ts';
 import { compareSequences, inSequence, sequenceOf } from '../src/sequence.ts';
 
 let server: TestServer;
@@ -125,4 +126,9 @@ test('sequence numbers go round', () => {
     'y-2147483647',
     'x--2147483648',
   ]);
+});
+
+test('a signal that has fired already ends a wait', async () => {
+  const never = abortable(new Promise<never>(() => undefined), AbortSignal.abort(), '/never', () => undefined);
+  await expect(never).rejects.toSatisfy((error) => isTreekeeperError(error, 'ABORTED'));
 });

@@ -1,0 +1,5 @@
+/** The recipes' contract, case by case: the same against every server. */
+import type { BehaviourCase } from '../client/case.ts';
+import { lockCases } from './lock-cases.ts';
+
+export const recipeCases: readonly BehaviourCase[] = [...lockCases];

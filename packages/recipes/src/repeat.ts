@@ -1,0 +1,23 @@
+import { isTreekeeperError } from '@treekeeper/client';
+
+/**
+ * Repeats an attempt whose connection was lost before the answer. `isDone` tells a refusal that says: the lost attempt has
+ * succeeded, or what it was for is so anyhow. Null then.
+ */
+export async function untilAnswered<T>(
+  attempt: () => Promise<T>,
+  isDone: (error: unknown) => boolean,
+): Promise<T | null> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (attempts > 1 && isDone(error)) {
+        return null;
+      }
+      if (!isTreekeeperError(error, 'CONNECTION_LOSS')) {
+        throw error;
+      }
+    }
+  }
+}
