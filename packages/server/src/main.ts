@@ -72,7 +72,7 @@ function welcome(server: Server, config: ServerConfig): string {
   const urls = server.httpUrls.map((url) => url.replace(/^admin /, 'Admin    ').replace(/^metrics /, 'Metrics  '));
   return [
     'ready: a ZooKeeper server for trying things out',
-    `Clients  ${address} (any ZooKeeper client, such as zkCli.sh -server ${address})`,
+    `Clients  ${address} (npx treekeeper shell, or any ZooKeeper client)`,
     ...urls,
     `Data     ${resolve(config.storage.dataDir)} (${nodeCount} nodes)`,
     'Stop     Ctrl-C; the data stay',
