@@ -8,6 +8,7 @@ import {
   SetDataTxn,
   StatResponse,
 } from '@treekeeper/protocol';
+import type { DataTree } from '../tree/data-tree.ts';
 import { dataCrcOf } from '../tree/digest.ts';
 import { mayDo, nextVersion, sessionError, versionMatches } from './checks.ts';
 import { eagerSetData } from './eager-acl.ts';
@@ -42,9 +43,7 @@ export function prepareSetData(preparation: Preparation, { path, data, version }
     return ErrorNumber.NO_AUTH;
   }
   const dataLength = data === null ? 0 : data.length;
-  // Totals are those applied, as in ZooKeeper, so the difference is taken against the data applied.
-  const appliedLength = world.tree.dataLength(world.tree.find(path));
-  const overQuota = world.tree.quota.refusal(path, 0, dataLength - appliedLength, world.rules.enforceQuota);
+  const overQuota = world.rules.enforceQuota ? quotaError(world.tree, path, dataLength) : 0;
   if (overQuota !== 0) {
     return overQuota;
   }
@@ -60,6 +59,12 @@ export function prepareSetData(preparation: Preparation, { path, data, version }
   changed.contentCrc = preparation.contentCrc(path, dataCrc, dataLength);
   preparation.put(changed);
   return { kind: setDataTxn, value: { path, data, version: changed.version, dataCrc } };
+}
+
+/** Totals are those applied, as in ZooKeeper, so the difference is taken against the data applied. */
+function quotaError(tree: DataTree, path: string, dataLength: number): number {
+  const appliedLength = tree.dataLength(tree.find(path));
+  return tree.quota.refusal(path, 0, dataLength - appliedLength, true);
 }
 
 export const setData: WriteOperation<SetDataRequest> = {
