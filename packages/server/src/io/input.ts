@@ -8,8 +8,8 @@ import type { PeerInput } from './peers.ts';
 export type Input =
   | { readonly kind: 'client-open'; readonly connection: Connection }
   /**
-   * The bytes are the replica's from now on: nobody else changes them. What it keeps for longer than the request that they
-   * belong to it copies, for a few bytes keep the whole chunk in memory.
+   * The bytes are the replica's from now on: nobody else changes them. What it keeps for longer than the request that
+   * they belong to it copies, for a few bytes keep the whole chunk in memory.
    */
   | { readonly kind: 'client-data'; readonly connection: Connection; readonly bytes: Uint8Array }
   /** Output that was waiting (`unsentBytes` > 0) has been sent. */
