@@ -56,6 +56,11 @@ test('lines by pipe, the last without an end', async () => {
   expect((await run('SHELL --keep-going', input)).out).toBe('[one, piped, zookeeper]\n[]\n');
 });
 
+test('many nodes at a time, without a word about it', async () => {
+  const input = Array.from({ length: 300 }, (_, i) => `create -p /many/${i}`).join('\n');
+  expect(await run('SHELL', `${input}\nfind /many --name 29?\ndeleteall /many`)).toMatchObject({ code: 0, err: '' });
+});
+
 test('data by pipe', async () => {
   expect(await run('printf "a\\nb" | SHELL create /data -f - && SHELL get /data')).toMatchObject({
     code: 0,

@@ -204,10 +204,10 @@ describe('coordination', () => {
       `echo in >> ${file}; cat ${directory}/go 2>/dev/null; exit 7`,
     );
     expect(await held).toMatchObject({ code: 7 });
-    await shells.ok('create -p /l/lock-0000000000');
+    await shells.ok('create -p /l/lock-0000000000 host-7');
     const refused = await shells.one('lock', '-n', '/l', '--', 'touch', file);
     expect(refused.code).toBe(1);
-    expect(refused.err).toContain('/l is held by somebody else; was not waited for');
+    expect(refused.err).toContain('/l is held by host-7; not waited for');
     expect((await shells.one('lock', '-t', '50', '/l', '--', 'touch', file)).err).toContain('gave up after 50 ms');
     expect(readFileSync(file, 'utf8')).toBe('in\n');
     expect((await shells.one('lock', '/l')).err).toContain('the command is missing: -- command');

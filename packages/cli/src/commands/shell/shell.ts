@@ -1,4 +1,5 @@
 /** A shell at work: its session, where in the tree it stands, and what its commands use in common. */
+import { setMaxListeners } from 'node:events';
 import { type Client, type ConnectOptions, connect, type Watch, type WatchEvent } from '@treekeeper/client';
 import type { ShellCommand } from './command.ts';
 import { EXIT, ShellError } from './explain.ts';
@@ -16,6 +17,13 @@ export interface ShellOptions {
   readonly servers: string;
   readonly connect: ConnectOptions;
   readonly output: OutputFormat;
+}
+
+/** Of one signal hang all requests that a command has under way: Node need not warn of their number. */
+function newInterruption(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
 }
 
 export class Shell {
@@ -36,7 +44,7 @@ export class Shell {
   lendTerminal: <T>(run: () => Promise<T>) => Promise<T> = (run) => run();
   #servers: string;
   #client: Client | null = null;
-  #interruption = new AbortController();
+  #interruption = newInterruption();
 
   constructor(options: ShellOptions) {
     this.io = options.io;
@@ -91,7 +99,7 @@ export class Shell {
   /** Before each command. */
   forgetInterruption(): void {
     if (this.signal.aborted) {
-      this.#interruption = new AbortController();
+      this.#interruption = newInterruption();
     }
   }
 
@@ -104,8 +112,14 @@ export class Shell {
     this.io.err(`${paint(this.io.colour, 'dim', text)}\n`);
   }
 
-  progress(label: string, total: number | null = null): Progress {
-    return new Progress(this.io, label, total);
+  /**
+   * Shows how far long work has come, and takes that away before anything else is printed.
+   *
+   * @param total of the nodes that are to be done; null: not known
+   */
+  async withProgress<T>(label: string, total: number | null, work: (step: (count?: number) => void) => Promise<T>) {
+    using progress = new Progress(this.io, label, total);
+    return await work((count) => progress.step(count));
   }
 
   /** A watch that zkCli's commands leave with -w. */

@@ -4,7 +4,7 @@ import { joinPath } from './paths.ts';
 import type { Shell } from './shell.ts';
 
 /** Requests that are under way at the same time. */
-const IN_FLIGHT_MAX = 64;
+const IN_FLIGHT_MAX = 256;
 
 export interface WalkedNode {
   readonly path: string;
@@ -37,11 +37,10 @@ export interface WalkOptions {
 export async function walk(shell: Shell, top: string, options: WalkOptions = {}): Promise<WalkedNode> {
   const { signal } = shell;
   const client = options.client ?? shell.client;
-  using progress = shell.progress('reading');
   const isUnread = { count: 0, first: '' };
   const slots = new Slots(IN_FLIGHT_MAX);
 
-  const visit = async (path: string, depth: number): Promise<WalkedNode | null> => {
+  const visit = async (path: string, depth: number, step: () => void): Promise<WalkedNode | null> => {
     signal.throwIfAborted();
     const read = await slots
       .use(() => readNode(path))
@@ -59,10 +58,10 @@ export async function walk(shell: Shell, top: string, options: WalkOptions = {})
     if (read === null) {
       return null;
     }
-    progress.step();
+    step();
     const names = depth === (options.depthMax ?? Number.POSITIVE_INFINITY) ? [] : [...read.children].sort();
     const paths = names.map((name) => joinPath(path, name)).filter((child) => !options.skip?.(child));
-    const children = await Promise.all(paths.map((child) => visit(child, depth + 1)));
+    const children = await Promise.all(paths.map((child) => visit(child, depth + 1, step)));
     return {
       path,
       depth,
@@ -80,7 +79,7 @@ export async function walk(shell: Shell, top: string, options: WalkOptions = {})
     return { children, stat, data };
   };
 
-  const root = (await visit(top, 0)) as WalkedNode;
+  const root = (await shell.withProgress('reading', null, (step) => visit(top, 0, step))) as WalkedNode;
   if (isUnread.count > 0) {
     shell.note(`${isUnread.count} not readable and left out, such as ${isUnread.first}`);
   }

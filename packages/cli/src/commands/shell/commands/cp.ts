@@ -45,8 +45,7 @@ export const cp: ShellCommand = {
       const what = `${counted(overwritten.length, 'node')} of ${to.name} ${overwritten.length === 1 ? 'has' : 'have'}`;
       throw new ShellError(`${what} other data${first === '' ? '' : `, such as ${first}`}`, '-f overwrites them');
     }
-    using progress = shell.progress('copying', changes.length);
-    await to.apply(changes, () => progress.step());
+    await shell.withProgress('copying', changes.length, (step) => to.apply(changes, step));
     const unchanged = source.size - changes.length;
     const text = `Copied ${counted(changes.length, 'node')}${unchanged > 0 ? `, ${unchanged} were the same already` : ''}`;
     shell.output.show({ copied: changes.length, unchanged }, text);

@@ -21,12 +21,13 @@ export const deleteAll: ShellCommand = {
     const nodes = [...flat(await walk(shell, top, { skip, strict: true }))]
       .map(({ path }) => path)
       .filter((path) => path !== '/');
-    using progress = shell.progress('deleting', nodes.length);
-    for (const batch of batches(nodes.reverse(), size)) {
-      shell.signal.throwIfAborted();
-      await deleteBatch(shell.client, batch);
-      progress.step(batch.length);
-    }
+    await shell.withProgress('deleting', nodes.length, async (step) => {
+      for (const batch of batches(nodes.reverse(), size)) {
+        shell.signal.throwIfAborted();
+        await deleteBatch(shell.client, batch);
+        step(batch.length);
+      }
+    });
     const isLong = nodes.length > BATCH_DEFAULT;
     shell.output.show({ deleted: nodes.length }, isLong ? `Deleted ${counted(nodes.length, 'node')}` : '');
   },

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
-import { type Client, isTreekeeperError } from '@treekeeper/client';
+import { isTreekeeperError } from '@treekeeper/client';
 import { Lock } from '@treekeeper/recipes';
 import type { ShellCommand } from '../command.ts';
 import { EXIT, ShellError } from '../explain.ts';
+import { hex } from '../format.ts';
 import { runWhileHeld, waitingSignal } from '../held-command.ts';
 import { quoted } from '../tokens.ts';
 
@@ -22,12 +23,13 @@ export const lock: ShellCommand = {
   async run(shell, args) {
     const path = shell.resolve(args.text('path'));
     const timeoutMs = args.has('n') ? RACE_MS_MAX : args.integer('t', 1);
-    if (args.has('n') && (await isTaken(shell.client, path))) {
-      throw taken(path, 'was not waited for');
+    const theLock = new Lock(shell.client, path);
+    if (args.has('n') && (await theLock.contenders()).length > 0) {
+      throw await taken(theLock, path, 'not waited for');
     }
     const signal = waitingSignal(shell, timeoutMs);
     try {
-      await using hold = await new Lock(shell.client, path).acquire({ signal, data: `${hostname()} ${process.pid}` });
+      await using hold = await theLock.acquire({ signal, data: `${hostname()} ${process.pid}` });
       const { exitCode, lost } = await runWhileHeld(shell, hold, args.rest);
       if (lost !== null) {
         throw new ShellError(`${lost}; ${args.rest[0]} was told to end`);
@@ -37,7 +39,7 @@ export const lock: ShellCommand = {
       }
     } catch (error) {
       if (isTreekeeperError(error, 'ABORTED') && !shell.signal.aborted) {
-        throw taken(path, `gave up after ${timeoutMs} ms`);
+        throw await taken(theLock, path, `gave up after ${timeoutMs} ms`);
       }
       throw error;
     }
@@ -47,11 +49,9 @@ export const lock: ShellCommand = {
 /** With -n: how long to wait for somebody who came at the very same time. */
 const RACE_MS_MAX = 2000;
 
-async function isTaken(client: Client, path: string): Promise<boolean> {
-  return (await client.exists(path)) !== null && (await client.children(path)).length > 0;
-}
-
-function taken(path: string, what: string): ShellError {
-  const hint = `ls ${quoted(path)} shows who waits; the one with the lowest number holds it`;
-  return new ShellError(`${path} is held by somebody else; ${what}`, hint);
+/** Says who has it: the shell gives host and process, other programs what they like. */
+async function taken(theLock: Lock, path: string, what: string): Promise<ShellError> {
+  const [holder] = await theLock.contenders();
+  const who = holder === undefined ? 'somebody else' : holder.data || `session ${hex(holder.sessionId)}`;
+  return new ShellError(`${path} is held by ${who}; ${what}`, `tree -v ${quoted(path)} shows who waits`);
 }

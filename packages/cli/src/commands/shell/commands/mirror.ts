@@ -36,8 +36,7 @@ export const mirror: ShellCommand = {
       shell.output.show(rows, lines.join('\n') || 'nothing to do');
       return;
     }
-    using progress = shell.progress('mirroring', changes.length);
-    await to.apply(changes, () => progress.step());
+    await shell.withProgress('mirroring', changes.length, (step) => to.apply(changes, step));
     const count = (kind: Change['kind']): number => changes.filter((change) => change.kind === kind).length;
     const counts = { created: count('create'), changed: count('set'), deleted: count('delete') };
     const text = `${counts.created} created, ${counts.changed} changed, ${counts.deleted} deleted`;

@@ -3,7 +3,7 @@ import type { ShellCommand } from '../command.ts';
 import { counted, statJson, statText } from '../format.ts';
 import { flat, Slots, walk } from '../walk.ts';
 
-const IN_FLIGHT_MAX = 64;
+const IN_FLIGHT_MAX = 256;
 
 export const setAcl: ShellCommand = {
   name: 'setAcl',
@@ -30,16 +30,19 @@ export const setAcl: ShellCommand = {
     }
     const skip = (path: string): boolean => path === '/zookeeper';
     const nodes = [...flat(await walk(shell, top, { skip, strict: true }))];
-    using progress = shell.progress('setting', nodes.length);
     const slots = new Slots(IN_FLIGHT_MAX);
-    const setOne = async (path: string): Promise<void> => {
-      const stat = await slots.use(() => client.setAcl(path, acl, { version: args.version, signal }));
-      progress.step();
-      if (args.has('s')) {
-        shell.output.emit({ path, ...statJson(stat) }, `${path}\n${statText(stat)}`);
-      }
-    };
-    await Promise.all(nodes.map(({ path }) => setOne(path)));
+    const stats = await shell.withProgress('setting', nodes.length, (step) =>
+      Promise.all(
+        nodes.map(async ({ path }) => {
+          const stat = await slots.use(() => client.setAcl(path, acl, { version: args.version, signal }));
+          step();
+          return { path, stat };
+        }),
+      ),
+    );
+    for (const { path, stat } of args.has('s') ? stats : []) {
+      shell.output.emit({ path, ...statJson(stat) }, `${path}\n${statText(stat)}`);
+    }
     if (!args.has('s')) {
       shell.output.show({ changed: nodes.length }, nodes.length > 1 ? `Changed ${counted(nodes.length, 'node')}` : '');
     }

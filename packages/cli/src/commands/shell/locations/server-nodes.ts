@@ -6,7 +6,7 @@ import type { Shell } from '../shell.ts';
 import { flat, Slots, walk } from '../walk.ts';
 import type { Change, Entries, Entry, Location, ReadOptions } from './location.ts';
 
-const IN_FLIGHT_MAX = 64;
+const IN_FLIGHT_MAX = 256;
 /** What servers keep there is their own business. */
 const SYSTEM = '/zookeeper';
 
