@@ -11,6 +11,7 @@ import { diskFaults } from './disk-faults.ts';
 import { election } from './election.ts';
 import { examples } from './examples.ts';
 import { fuzz } from './fuzz.ts';
+import { mixed } from './mixed.ts';
 import { installPrerequisites } from './prerequisites.ts';
 import { programs } from './programs.ts';
 import { sameFiles } from './same-files.ts';
@@ -28,6 +29,7 @@ const suites: readonly Suite[] = [
   diskFaults,
   client,
   election,
+  mixed,
   shell,
 ];
 

@@ -423,7 +423,7 @@ export class Server {
 }
 
 function configView(config: ServerConfig, ports: ClientPorts): ConfigView {
-  const { sessions, listeners, storage, source } = config;
+  const { sessions, listeners, storage, source, ensemble } = config;
   return {
     get clientPort(): number {
       return ports.plainPort ?? -1;
@@ -439,6 +439,7 @@ function configView(config: ServerConfig, ports: ClientPorts): ConfigView {
     maxSessionTimeoutMs: sessions.maxTimeoutMs,
     clientPortListenBacklog: listeners.backlog,
     serverId: config.membership.serverId ?? 0,
+    ensembleLimits: ensemble,
     initialConfiguration: source.text,
   };
 }

@@ -140,7 +140,15 @@ Outstanding: ${view.outstandingRequests}
 Zxid: ${hex64(view.lastZxid)}
 Mode: ${view.mode}
 Node count: ${znodeCount(view)}
-`;
+${proposalLine(view)}`;
+}
+
+function proposalLine({ mode, ensemble }: ServerView): string {
+  if (mode !== 'leader' || ensemble === null) {
+    return '';
+  }
+  const { lastBytes, minBytes, maxBytes } = ensemble.proposals;
+  return `Proposal sizes last/min/max: ${lastBytes}/${minBytes}/${maxBytes}\n`;
 }
 
 /** With a slash before, as Java prints a socket's address. */
@@ -196,7 +204,24 @@ minSessionTimeout=${config.minSessionTimeoutMs}
 maxSessionTimeout=${config.maxSessionTimeoutMs}
 clientPortListenBacklog=${config.clientPortListenBacklog}
 serverId=${config.serverId}
-`;
+${membershipLines(view)}`;
+}
+
+/** What a member adds, without a line end (client-protocol.md §11). */
+function membershipLines({ ensemble }: ServerView): string {
+  if (ensemble === null) {
+    return '';
+  }
+  const { configuration, serverId, initLimitTicks, syncLimitTicks } = ensemble;
+  const own = configuration.member(serverId);
+  return `initLimit=${initLimitTicks}
+syncLimit=${syncLimitTicks}
+electionAlg=3
+electionPort=${own?.addresses[0].electionPort ?? -1}
+quorumPort=${own?.addresses[0].quorumPort ?? -1}
+peerType=${own?.role === 'observer' ? 1 : 0}
+membership:${' '}
+${configuration.text}`;
 }
 
 function crst(_view: ServerView, control: ServerControl): string {

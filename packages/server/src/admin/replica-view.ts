@@ -9,6 +9,7 @@ import type {
   ConfigView,
   ConnectionView,
   DigestView,
+  EnsembleView,
   ExpiryBucket,
   HostView,
   QuotaView,
@@ -79,6 +80,12 @@ export class ReplicaView implements ServerView {
 
   get writesRefused(): boolean {
     return this.#replica.writesRefused;
+  }
+
+  get ensemble(): EnsembleView | null {
+    const report = this.#replica.member?.report;
+    const limits = this.config.ensembleLimits;
+    return report === undefined || limits === null ? null : { ...report, ...limits };
   }
 
   get uptimeMs(): number {

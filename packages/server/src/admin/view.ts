@@ -5,6 +5,7 @@
 import type { Clock } from '../io/clock.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { ConnectionStatistics, Statistics } from '../metrics/statistics.ts';
+import type { MemberReport } from '../replica/member-report.ts';
 
 export type ServerMode = 'standalone' | 'leader' | 'follower' | 'observer' | 'read-only';
 
@@ -24,6 +25,9 @@ export interface ServerView {
   /** Requests taken in and not yet answered. */
   readonly outstandingRequests: number;
   readonly traceMask: bigint;
+
+  /** Null: a standalone server. */
+  readonly ensemble: EnsembleView | null;
 
   /** The last zxid that was applied. */
   readonly lastZxid: number;
@@ -57,6 +61,12 @@ export interface ServerView {
   readonly connectionDropProbability: number;
   /** TLS handshakes under way. */
   readonly outstandingTlsHandshakes: number;
+}
+
+/** A member of an ensemble, and what it was told of time. */
+export interface EnsembleView extends MemberReport {
+  readonly initLimitTicks: number;
+  readonly syncLimitTicks: number;
 }
 
 export interface ConnectionView {
@@ -120,6 +130,8 @@ export interface ConfigView {
   readonly maxSessionTimeoutMs: number;
   readonly clientPortListenBacklog: number;
   readonly serverId: number;
+  /** Null: a standalone server. */
+  readonly ensembleLimits: { readonly initLimitTicks: number; readonly syncLimitTicks: number } | null;
   /** The text of the configuration file the server was started with. */
   readonly initialConfiguration: string;
 }

@@ -63,6 +63,11 @@ export class Forwarding implements OrderSource {
   /** The leader prepares. */
   readonly changesInFlight = 0;
 
+  /** Syncs that wait for their answer. */
+  get syncsWaiting(): number {
+    return this.#syncs.waiting;
+  }
+
   /** Forwarded and not answered, or told by the leader and not applied. */
   get inFlightCount(): number {
     return this.#inFlight.length + this.#awaited.length;

@@ -42,6 +42,11 @@ export class Leading implements OrderSource {
     this.#reader = new JuteReader(undefined, fieldBytesMax);
   }
 
+  /** Syncs that wait for their answer. */
+  get syncsWaiting(): number {
+    return this.#syncs.waiting;
+  }
+
   get inFlightCount(): number {
     return this.#writes.inFlightCount;
   }

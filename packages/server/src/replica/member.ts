@@ -16,9 +16,10 @@ import type { Connections } from './connections.ts';
 import { Forwarding } from './forwarding.ts';
 import { Leading } from './leading.ts';
 import { type DatabaseEvents, type DatabaseParts, MemberDatabase } from './member-database.ts';
+import { type MemberReport, reportOf } from './member-report.ts';
 import { PendingChanges } from './pending-changes.ts';
 import { type ReplicaWorld, type Role, Service, type ServiceParts } from './service.ts';
-import { Writes } from './writes.ts';
+import { type Proposer, Writes } from './writes.ts';
 
 /** Where configurations are kept between two lives of the server. */
 export interface ConfigurationFiles {
@@ -60,6 +61,8 @@ export class Member implements PeerService, DatabaseEvents {
   #service: Service | null = null;
   #leading: Leading | null = null;
   #forwarding: Forwarding | null = null;
+  readonly #proposals = { lastBytes: -1, minBytes: -1, maxBytes: -1 };
+  #servingSinceMs: number | null = null;
   /** A role has ended, and what it began is coming to its end. */
   #ceasing: { readonly reload: boolean } | null = null;
 
@@ -84,6 +87,17 @@ export class Member implements PeerService, DatabaseEvents {
 
   get failure(): string | null {
     return this.#database.failure;
+  }
+
+  /** For operators. */
+  get report(): MemberReport {
+    return {
+      ...reportOf(this.peer, this.#seams.zab.serverId),
+      currentEpoch: this.#database.currentEpoch,
+      proposals: { ...this.#proposals },
+      pendingSyncs: (this.#leading ?? this.#forwarding)?.syncsWaiting ?? 0,
+      servingSinceMs: this.#servingSinceMs,
+    };
   }
 
   // The turn
@@ -163,7 +177,7 @@ export class Member implements PeerService, DatabaseEvents {
       queued: metrics.outstanding_changes_queued,
       removed: metrics.outstanding_changes_removed,
     });
-    const writes = new Writes(world, pending, leader, clock, options.digestEnabled, instruments);
+    const writes = new Writes(world, pending, this.#measured(leader), clock, options.digestEnabled, instruments);
     const heart = { leader, sync: (from: LearnerId | null): void => leadership.sync(from) };
     this.#leading = new Leading(world.sessions, writes, heart, options.storage.fieldBytesMax);
     if (options.localSessionsEnabled) {
@@ -171,6 +185,27 @@ export class Member implements PeerService, DatabaseEvents {
     }
     this.#serve({ kind: 'leader', order: this.#leading }, this.#seams.leaderServes);
     this.#closeOrphans(writes);
+  }
+
+  /** Remembers how large proposals are. */
+  #measured(leader: Proposer): Proposer {
+    const sizes = this.#proposals;
+    return {
+      get lastProposed(): number {
+        return leader.lastProposed;
+      },
+      get committed(): number {
+        return leader.committed;
+      },
+      nextZxid: () => leader.nextZxid(),
+      propose: (zxid, payload) => {
+        const { length } = payload;
+        sizes.lastBytes = length;
+        sizes.minBytes = sizes.minBytes < 0 ? length : Math.min(sizes.minBytes, length);
+        sizes.maxBytes = Math.max(sizes.maxBytes, length);
+        leader.propose(zxid, payload);
+      },
+    };
   }
 
   /** Ephemerals whose session nobody knows: a transaction removes them everywhere. */
@@ -198,6 +233,7 @@ export class Member implements PeerService, DatabaseEvents {
     assert(this.#service === null && this.#ceasing === null, 'one role after the other');
     const service = new Service(this.#parts.service, this.#parts.world(), role);
     this.#service = service;
+    this.#servingSinceMs = this.#nowMs;
     this.#parts.connections.serve(takesClients ? service : null);
     const { leaderId, state } = this.peer;
     const { lastZxid, nodeCount } = this.#parts.world().tree;
@@ -229,6 +265,7 @@ export class Member implements PeerService, DatabaseEvents {
     this.#ceasing = null;
     this.#service?.fastForward();
     this.#service = null;
+    this.#servingSinceMs = null;
     this.#leading = null;
     this.#forwarding = null;
     if (reload) {

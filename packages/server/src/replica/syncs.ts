@@ -6,6 +6,10 @@ import type { Barrier } from './order.ts';
 export class Syncs {
   readonly #waiting = new Fifo<{ zxid: number }>();
 
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** A sync whose answer is to come. */
   ask(): Barrier {
     const barrier = { zxid: Number.POSITIVE_INFINITY };

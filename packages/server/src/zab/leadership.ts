@@ -105,6 +105,11 @@ export class Leadership {
     return this.#broadcast?.outstanding() ?? [];
   }
 
+  /** Who is connected, in whatever stage. */
+  get learners(): ReadonlySet<LearnerLink> {
+    return this.#links;
+  }
+
   get deadlineMs(): number {
     let deadline = Math.min(this.#phaseDeadlineMs, this.#broadcast?.deadlineMs ?? Number.POSITIVE_INFINITY);
     for (const link of this.#links) {

@@ -64,6 +64,7 @@ export function fakeView(fields: Partial<Writable<ServerView>> = {}): Writable<S
       maxSessionTimeoutMs: 40000,
       clientPortListenBacklog: -1,
       serverId: 0,
+      ensembleLimits: null,
       initialConfiguration: 'tickTime=2000\ndataDir=/data\n',
     },
     host: {
@@ -80,6 +81,7 @@ export function fakeView(fields: Partial<Writable<ServerView>> = {}): Writable<S
     serving: true,
     writesRefused: false,
     mode: 'standalone',
+    ensemble: null,
     uptimeMs: 18965.5,
     outstandingRequests: 0,
     traceMask: 306n,

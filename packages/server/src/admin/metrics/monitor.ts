@@ -3,6 +3,7 @@ import type { Instrument } from '../../metrics/registry.ts';
 import { average, type Double } from '../format.ts';
 import { VERSION_TEXT } from '../version.ts';
 import type { ServerView } from '../view.ts';
+import { leaderGauges, peerState } from './ensemble-gauges.ts';
 import { gauges, quotaGauges, quotasByNamespace } from './gauges.ts';
 
 export type MonitorEntry = readonly [key: string, value: string | number | Double];
@@ -15,6 +16,7 @@ export function* monitorEntries(view: ServerView): Generator<MonitorEntry> {
     const value = gauge.read(view);
     yield [gauge.name, typeof value === 'number' ? Math.trunc(value) : value];
   }
+  yield* ensembleEntries(view);
   for (const quota of quotasByNamespace(view)) {
     for (const gauge of quotaGauges) {
       yield [`${quota.namespace}_${gauge.name}`, gauge.read(quota)];
@@ -22,6 +24,19 @@ export function* monitorEntries(view: ServerView): Generator<MonitorEntry> {
   }
   for (const [name, instrument] of Object.entries(view.metrics)) {
     yield* instrumentEntries(name, instrument);
+  }
+}
+
+/** Of a member; more of a leader. */
+function* ensembleEntries(view: ServerView): Generator<MonitorEntry> {
+  const { ensemble, mode } = view;
+  if (ensemble === null) {
+    return;
+  }
+  yield ['peer_state', peerState(ensemble)];
+  yield ['quorum_size', ensemble.configuration.voters.length];
+  for (const gauge of mode === 'leader' ? leaderGauges : []) {
+    yield [gauge.name, gauge.read(ensemble, view.clock.nowMs)];
   }
 }
 

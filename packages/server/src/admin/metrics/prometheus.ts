@@ -8,6 +8,7 @@
 import { Counter, CounterSet, PercentileSummary, Summary } from '../../metrics/primitives.ts';
 import { type MetricName, metricTable } from '../../metrics/table.ts';
 import type { ServerView } from '../view.ts';
+import { leaderGauges } from './ensemble-gauges.ts';
 import { gauges, quotaGauges, quotasByNamespace } from './gauges.ts';
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -26,6 +27,13 @@ export function prometheusText(view: ServerView, runtime: readonly RuntimeMetric
   for (const gauge of gauges) {
     header(out, gauge.name, 'gauge', gauge.meaning);
     out.push(`${gauge.name} ${numberText(Number(gauge.read(view)))}\n`);
+  }
+  const { ensemble } = view;
+  if (ensemble !== null && view.mode === 'leader') {
+    for (const gauge of leaderGauges) {
+      header(out, gauge.name, 'gauge', gauge.meaning);
+      out.push(`${gauge.name} ${numberText(gauge.read(ensemble, view.clock.nowMs))}\n`);
+    }
   }
   const quotas = quotasByNamespace(view);
   for (const gauge of quotaGauges) {

@@ -1,0 +1,63 @@
+/** A member of an ensemble, as operators see it. */
+import type { Configuration } from '../zab/configuration.ts';
+import type { Peer, PeerStateName } from '../zab/peer.ts';
+
+/** Sizes of proposals in bytes; −1 before the first. */
+export interface ProposalSizes {
+  readonly lastBytes: number;
+  readonly minBytes: number;
+  readonly maxBytes: number;
+}
+
+/** A server that follows or observes this one. */
+export interface LearnerReport {
+  readonly serverId: number;
+  readonly remoteAddress: string;
+  readonly isObserver: boolean;
+  /** It follows, and has a vote. */
+  readonly isVoter: boolean;
+  /** It has this server's history. */
+  readonly isSynced: boolean;
+}
+
+export interface MemberReport {
+  readonly serverId: number;
+  readonly state: PeerStateName;
+  /** Where in its state it is. */
+  readonly phase: string;
+  /** The server that leads; null while it is looking. */
+  readonly leaderId: number | null;
+  readonly currentEpoch: number;
+  /** In force. */
+  readonly configuration: Configuration;
+  /** Of a leader. */
+  readonly learners: readonly LearnerReport[];
+  readonly proposals: ProposalSizes;
+  /** Syncs of this server's clients that wait for the leader's word. */
+  readonly pendingSyncs: number;
+  /** Since when this server leads or follows; null: it does not serve. Monotonic. */
+  readonly servingSinceMs: number | null;
+}
+
+/** What the peer knows of it. */
+export function reportOf(
+  peer: Peer,
+  serverId: number,
+): Pick<MemberReport, 'serverId' | 'state' | 'phase' | 'leaderId' | 'configuration' | 'learners'> {
+  const configuration = peer.membership.committed;
+  const learners = [...(peer.leadership?.learners ?? [])].filter((learner) => Number.isFinite(learner.serverId));
+  return {
+    serverId,
+    state: peer.state,
+    phase: peer.phase,
+    leaderId: peer.leaderId,
+    configuration,
+    learners: learners.map((learner) => ({
+      serverId: learner.serverId,
+      remoteAddress: learner.link.remoteAddress,
+      isObserver: learner.isObserver,
+      isVoter: !learner.isObserver && configuration.isVoter(learner.serverId),
+      isSynced: learner.stage === 'active',
+    })),
+  };
+}
