@@ -472,7 +472,7 @@ export class Election {
 const NO_VOTE: Vote = { leader: LONG_MIN, zxid: LONG_MIN, peerEpoch: LONG_MIN };
 
 /**
- * A vote for oneself: who may not be elected leaves the leader's place empty, and observers all places (§4.1). Who is to
+ * A vote for oneself: who may not be elected leaves the leader's place empty, observers all places (§4.1). Who is to
  * vote by the next configuration may be elected: maybe only its log has the transaction that changes the members.
  */
 function ownVote(

@@ -104,8 +104,8 @@ export class Leader {
   }
 
   /**
-   * Whatever is not committed yet is committed by this quorum, also what was proposed while the members before had a say.
-   * They may have left, and need not be asked: nobody can be elected any more without a quorum of the new members.
+   * Whatever is not committed yet is committed by this quorum, also what was proposed while the members before had a
+   * say. They may have left, and need not be asked: nobody can be elected any more without a quorum of the new members.
    */
   replaceQuorum(quorum: Quorum): void {
     this.#rules.splice(0, this.#rules.length, { from: this.#committed + 1, quorum });

@@ -1,6 +1,6 @@
 /**
- * Situations in which releases of Apache ZooKeeper are known to have gone wrong (quorum-protocol.md §16), by the number of
- * the report, and others like them. Here they go right.
+ * Situations in which releases of Apache ZooKeeper are known to have gone wrong (quorum-protocol.md §16), by the number
+ * of the report, and others like them. Here they go right.
  */
 import { JuteWriter, LearnerInfo, makeZxid, PacketType } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';

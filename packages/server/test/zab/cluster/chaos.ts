@@ -3,6 +3,7 @@ import { Cluster, configurationWith } from './cluster.ts';
 import type { Server } from './server.ts';
 
 export interface Outcome {
+  readonly cluster: Cluster;
   readonly trace: readonly string[];
   readonly transactions: number;
   readonly epochs: number;
@@ -75,7 +76,7 @@ export class Chaos {
     }
     this.#recover(ids);
     const epochs = Math.max(...[...cluster.disks.values()].map(({ epochs: { currentEpoch } }) => currentEpoch));
-    return { trace: cluster.trace, transactions: cluster.order.length, epochs, counts: this.#counts };
+    return { cluster, trace: cluster.trace, transactions: cluster.order.length, epochs, counts: this.#counts };
   }
 
   #happen(ids: readonly number[]): void {

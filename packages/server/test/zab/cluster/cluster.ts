@@ -13,6 +13,14 @@ import { Server } from './server.ts';
 import { Disk } from './storage.ts';
 import { Wiretap } from './wiretap.ts';
 
+/** A transaction, when its leader proposed it. */
+export interface BroadcastEvent {
+  readonly zxid: number;
+  readonly text: string;
+  /** What the leader had delivered by then. */
+  readonly before: readonly number[];
+}
+
 export interface ClusterOptions extends Partial<ZabOptions> {
   readonly voters: number;
   readonly observers?: number;
@@ -36,6 +44,10 @@ export class Cluster {
   readonly configurations = new Map<number, Configuration>();
   readonly proposedConfigurations = new Map<number, Configuration>();
   readonly trace: string[] = [];
+  readonly broadcasts: BroadcastEvent[] = [];
+  /** What each server delivered in each of its roles, from the start of its history on. */
+  readonly deliveries: number[][] = [];
+  readonly #delivering = new Map<number, number[]>();
   readonly wiretap: Wiretap;
   readonly #initial: Configuration;
   /** What has been delivered anywhere, in order. */
@@ -177,7 +189,14 @@ export class Cluster {
     return this.#payloads.get(zxid);
   }
 
+  #beginDelivering(server: Server): void {
+    const delivered = server.database.history();
+    this.deliveries.push(delivered);
+    this.#delivering.set(server.serverId, delivered);
+  }
+
   activated(server: Server, epoch: number): void {
+    this.#beginDelivering(server);
     const before = this.#leaders.get(epoch);
     this.expect(before === undefined, `1: epoch ${epoch} is led by ${before} and by ${server.serverId}`);
     this.#leaders.set(epoch, server.serverId);
@@ -202,6 +221,7 @@ export class Cluster {
   }
 
   following(server: Server): void {
+    this.#beginDelivering(server);
     this.note(server.serverId, 'is in step');
     const history = server.database.history();
     for (const [i, zxid] of history.entries()) {
@@ -217,6 +237,7 @@ export class Cluster {
 
   delivered(server: Server, zxid: number, isLeader: boolean): void {
     const position = this.#position.get(zxid);
+    this.#delivering.get(server.serverId)?.push(zxid);
     this.note(server.serverId, `delivers ${zxidHex(zxid)}`);
     if (position === undefined) {
       this.expect(isLeader, `15: server ${server.serverId} delivers ${zxidHex(zxid)} before any leader`);
@@ -248,8 +269,10 @@ export class Cluster {
     this.#payloads.set(zxid, known);
   }
 
-  /** These are to commit it. */
-  proposed(server: Server, zxid: number): void {
+  /** The configurations of now are to commit it. */
+  proposed(server: Server, zxid: number, payload: Uint8Array): void {
+    const before = [...(this.#delivering.get(server.serverId) ?? [])];
+    this.broadcasts.push({ zxid, text: Buffer.from(payload).toString(), before });
     const { committed, proposed } = server.peer.membership;
     this.#deciders.set(zxid, proposed === null ? [committed] : [committed, proposed]);
   }

@@ -177,7 +177,7 @@ export class Server implements Receiver, Service {
       const zxid = leader.nextZxid();
       this.#proposals.push({ zxid, payload });
       leader.propose(zxid, payload);
-      this.#cluster.proposed(this, zxid);
+      this.#cluster.proposed(this, zxid, payload);
     }
   }
 
@@ -196,7 +196,7 @@ export class Server implements Receiver, Service {
       const payload = Buffer.from(CONFIGURATION_MARK + configuration.text);
       this.#proposals.push({ zxid, payload });
       leadership.proposeConfiguration(zxid, payload, configuration);
-      this.#cluster.proposed(this, zxid);
+      this.#cluster.proposed(this, zxid, payload);
     });
     return true;
   }
