@@ -242,9 +242,6 @@ describe('coordination', () => {
       '--',
       ...command,
     ]);
-    while ((await server.client()).state !== 'connected' || server.summary.sessionCount < 2) {
-      await sleep(5);
-    }
     await watched();
     await shells.ok('create /seen one\nset /seen two\ndelete /seen');
     const { code, out } = await watching;
