@@ -21,7 +21,7 @@ import type { LearnerLink } from './learner-link.ts';
 import { hasSameQuorumAddress, type Membership } from './membership.ts';
 import type { ZabOptions } from './options.ts';
 import type { Packet } from './packet-stream.ts';
-import { payloadOf, proposalPacket, writeActivation, writeRevalidated } from './packets.ts';
+import { HAND_OVER_PACKET_TYPE, payloadOf, proposalPacket, writeActivation, writeRevalidated } from './packets.ts';
 import { SyncGate } from './sync-gate.ts';
 
 /** The last counter that is used; the one behind it marks, for Apache ZooKeeper, an epoch that is used up. */
@@ -236,6 +236,8 @@ export class Broadcast {
     } else if (type === PacketType.revalidate) {
       const { sessionId, timeoutMs } = RevalidateRequest.decode(reader);
       writeRevalidated(link.output, zxid, sessionId, service.revalidate(link, sessionId, timeoutMs));
+    } else if (type === HAND_OVER_PACKET_TYPE) {
+      link.knowsHandOver = true;
     } else {
       log.warn(`learner ${link.serverId} sent a packet of type ${type}, which is ignored`);
     }
@@ -356,8 +358,14 @@ export class Broadcast {
 
   // Handing over
 
-  get hasLearners(): boolean {
-    return [...this.#links].some(({ isLive }) => isLive);
+  /** Learners that have been told who leads next, and are still here. */
+  get hasLeaving(): boolean {
+    return [...this.#links].some(({ isLive, knowsHandOver }) => isLive && (knowsHandOver || this.#successor !== null));
+  }
+
+  get hasFollowers(): boolean {
+    const { voters } = this.#membership.committed;
+    return voters.some((voter) => this.#follower(voter) !== undefined);
   }
 
   /** Whether this follower has everything that was proposed. */
@@ -384,10 +392,16 @@ export class Broadcast {
     return isInStep && this.#membership.roleOf(serverId) === 'voter';
   }
 
-  /** The follower that is in step and best suited to lead next; null: there is none. */
+  /** The follower that is in step and best suited to lead next, and can be told so; null: there is none. */
   get heir(): number | null {
     const { voters } = this.#membership.committed;
-    return this.#mostAdvanced(voters.filter((voter) => voter !== this.#options.serverId && this.canLead(voter)));
+    const { serverId } = this.#options;
+    return this.#mostAdvanced(voters.filter((voter) => voter !== serverId && this.knowsHandOver(voter)));
+  }
+
+  /** Whether this server can be told that it leads next: this one itself can, in a new epoch. */
+  knowsHandOver(serverId: number): boolean {
+    return serverId === this.#options.serverId || this.#follower(serverId)?.knowsHandOver === true;
   }
 
   /** Whoever has the longest history; of equals the first. */

@@ -4,7 +4,7 @@ import { type CommittedLog, follows } from './committed-log.ts';
 import type { Entry, Environment } from './environment.ts';
 import type { LeaderLink } from './leader-link.ts';
 import type { Packet } from './packet-stream.ts';
-import { HAND_OVER_PACKET_TYPE, writePacket, writePingAnswer } from './packets.ts';
+import { HAND_OVER_PACKET_TYPE, writeHandOverQuery, writePacket, writePingAnswer } from './packets.ts';
 
 /** What a packet asks for beyond the history: the leader changes. */
 export interface Change {
@@ -65,6 +65,8 @@ export class Following {
       }
       this.commit(zxid);
       return { kind: 'activate', zxid, leaderId };
+    } else if (type === HAND_OVER_PACKET_TYPE && data === null) {
+      writeHandOverQuery(this.#link.output);
     } else if (type === HAND_OVER_PACKET_TYPE) {
       return { kind: 'hand-over', zxid, leaderId: readDesignated(payload).leaderId };
     } else {

@@ -36,6 +36,8 @@ export class LearnerLink implements LearnerId {
   syncedZxid = 0;
   /** The last proposal that it acknowledged before NEWLEADER; 0: none. */
   earlyAckZxid = 0;
+  /** It has said that it can be told who leads next (packets.ts). */
+  knowsHandOver = false;
   /** The link is closed when nothing has come in until then. */
   deadlineMs: number;
   /** The proposal whose acknowledgement is timed, and since when; 0: none (§5.10). */

@@ -20,8 +20,9 @@ const utf8 = new TextEncoder();
 const scratch = new JuteWriter(256);
 
 /**
- * Of our own: the leader steps down, and names who leads next, without an election. Apache ZooKeeper ignores packets of
- * types that it does not know.
+ * Of our own, and ignored by Apache ZooKeeper, as is every packet of a type that it does not know. Without data: the
+ * leader asks whether its learner knows this packet, and a learner that does sends it back. With data: the leader steps
+ * down, and this is who leads next, without an election.
  */
 export const HAND_OVER_PACKET_TYPE = 0x746b01;
 
@@ -59,6 +60,11 @@ export function writeHandOver(to: JuteWriter, lastProposed: number, leaderId: nu
   scratch.clear();
   DesignatedLeader.encode(scratch, { serverId: leaderId });
   writePacket(to, HAND_OVER_PACKET_TYPE, lastProposed, written());
+}
+
+/** The question whether the other knows of handing over, and the answer that it does. */
+export function writeHandOverQuery(to: JuteWriter): void {
+  writePacket(to, HAND_OVER_PACKET_TYPE, -1, null);
 }
 
 /** FOLLOWERINFO or OBSERVERINFO. */

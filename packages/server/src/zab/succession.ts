@@ -6,10 +6,25 @@
 import type { Log } from '../io/log.ts';
 import type { Broadcast } from './broadcast.ts';
 import type { LearnerLink } from './learner-link.ts';
-import { writeHandOver } from './packets.ts';
+import { writeHandOver, writeHandOverQuery } from './packets.ts';
 
 /** How long a leader that has said goodbye waits for its learners to leave. */
 const FAREWELL_MS = 1000;
+
+/**
+ * How long followers may take to say that they know of handing over. Those of Apache ZooKeeper never do: when there is
+ * nobody else, leadership is given up as soon as they have everything, and one of them is elected.
+ */
+const ANSWER_MS = 100;
+/** For what was said last to leave, before links are closed. */
+const PARTING_MS = 20;
+
+/** To whom it is to be given (null: to the best), since when, and for how long that is tried. */
+interface Wish {
+  readonly heirId: number | null;
+  readonly askedMs: number;
+  readonly untilMs: number;
+}
 
 /** The leadership is over; null as successor: an election decides. */
 export interface Ending {
@@ -23,9 +38,10 @@ export class Succession {
   readonly #log: Log;
   readonly #patienceMs: number;
   /** It is to be given away, to this one or the best. */
-  #wanted: { readonly heirId: number | null; readonly untilMs: number } | null = null;
-  /** It has been given away. */
-  #farewell: { readonly successor: number; readonly untilMs: number } | null = null;
+  #wanted: Wish | null = null;
+  /** It has been given away; null as successor: to whom an election finds. */
+  #farewell: { readonly successor: number | null; readonly untilMs: number } | null = null;
+  #nowMs = 0;
 
   /** @param patienceMs how long the followers may take to acknowledge everything */
   constructor(broadcast: Broadcast, links: ReadonlySet<LearnerLink>, log: Log, patienceMs: number) {
@@ -41,7 +57,11 @@ export class Succession {
   }
 
   get deadlineMs(): number {
-    return this.#farewell?.untilMs ?? this.#wanted?.untilMs ?? Number.POSITIVE_INFINITY;
+    if (this.#farewell === null && this.#wanted !== null) {
+      const { askedMs, untilMs } = this.#wanted;
+      return this.#nowMs < askedMs + ANSWER_MS ? askedMs + ANSWER_MS : untilMs;
+    }
+    return this.#farewell?.untilMs ?? Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -51,10 +71,15 @@ export class Succession {
    */
   begin(heirId: number | null, nowMs: number): boolean {
     const broadcast = this.#broadcast;
-    const isPossible = heirId === null ? broadcast.heir !== null : broadcast.canLead(heirId);
+    const isPossible = heirId === null ? broadcast.hasFollowers : broadcast.canLead(heirId);
     if (isPossible && this.#farewell === null && this.#wanted === null) {
-      this.#wanted = { heirId, untilMs: nowMs + this.#patienceMs };
+      this.#wanted = { heirId, askedMs: nowMs, untilMs: nowMs + this.#patienceMs };
       broadcast.leader.open = false;
+      for (const learner of this.#links) {
+        if (learner.isLive) {
+          writeHandOverQuery(learner.output);
+        }
+      }
     }
     return isPossible;
   }
@@ -62,8 +87,9 @@ export class Succession {
   /** Moves it on; not null: it is over. Call it before the output of a turn is sent. */
   step(nowMs: number): Ending | null {
     const broadcast = this.#broadcast;
+    this.#nowMs = nowMs;
     if (broadcast.isUsedUp) {
-      return { reason: 'the epoch has no more zxids', successor: broadcast.heir };
+      return { reason: 'the epoch has no more zxids', successor: null };
     }
     if (broadcast.isNearlyUsedUp && this.#wanted === null) {
       this.begin(null, nowMs);
@@ -73,38 +99,52 @@ export class Succession {
       return null;
     }
     const { successor, untilMs } = this.#farewell;
-    const isOver = nowMs >= untilMs || !broadcast.hasLearners;
-    return isOver ? { reason: `leadership goes to server ${successor}`, successor } : null;
+    const isOver = nowMs >= untilMs || (successor !== null && !broadcast.hasLeaving);
+    return isOver ? { reason: `leadership goes to ${successor ?? 'whoever is elected'}`, successor } : null;
   }
 
   #considerFarewell(nowMs: number): void {
     const broadcast = this.#broadcast;
     if (broadcast.successor !== null) {
       // The learners know it already, from the transaction that changed the membership.
-      this.#sayGoodbye(broadcast.successor, nowMs);
+      this.#sayGoodbye(broadcast.successor, nowMs + FAREWELL_MS);
+    } else if (this.#wanted !== null && broadcast.isIdle) {
+      this.#considerHeir(this.#wanted, nowMs);
+    } else if (this.#wanted !== null && nowMs >= this.#wanted.untilMs) {
+      this.#stay('the followers do not keep up');
+    }
+  }
+
+  /** Everything is committed: somebody else may lead. */
+  #considerHeir({ heirId, askedMs, untilMs }: Wish, nowMs: number): void {
+    const broadcast = this.#broadcast;
+    if (heirId !== null && !broadcast.canLead(heirId)) {
+      this.#stay(`server ${heirId} is gone`);
       return;
     }
-    if (this.#wanted === null) {
-      return;
-    }
-    const { heirId, untilMs } = this.#wanted;
-    const heir = heirId === null ? broadcast.heir : broadcast.canLead(heirId) ? heirId : null;
-    if (broadcast.isIdle && heir !== null && broadcast.hasAll(heir)) {
+    const heir = heirId === null || broadcast.knowsHandOver(heirId) ? (heirId ?? broadcast.heir) : null;
+    if (heir !== null && broadcast.hasAll(heir)) {
       for (const learner of this.#links) {
         if (learner.isLive) {
           writeHandOver(learner.output, broadcast.leader.lastProposed, heir);
         }
       }
-      this.#sayGoodbye(heir, nowMs);
+      this.#sayGoodbye(heir, nowMs + FAREWELL_MS);
+    } else if (heir === null && nowMs >= askedMs + ANSWER_MS) {
+      this.#sayGoodbye(null, nowMs + PARTING_MS); // a quorum has everything: one of it is elected
     } else if (nowMs >= untilMs) {
-      this.#wanted = null;
-      broadcast.leader.open = true;
-      this.#log.warn('leadership stays here: no follower that could take it has everything');
+      this.#stay(`server ${heir ?? heirId} does not keep up`);
     }
   }
 
-  #sayGoodbye(successor: number, nowMs: number): void {
+  #stay(reason: string): void {
+    this.#wanted = null;
+    this.#broadcast.leader.open = true;
+    this.#log.warn(`leadership stays here: ${reason}`);
+  }
+
+  #sayGoodbye(successor: number | null, untilMs: number): void {
     this.#broadcast.leader.open = false;
-    this.#farewell = { successor, untilMs: nowMs + FAREWELL_MS };
+    this.#farewell = { successor, untilMs };
   }
 }

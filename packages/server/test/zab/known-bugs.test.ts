@@ -4,6 +4,7 @@
  */
 import { JuteWriter, LearnerInfo, makeZxid, PacketType } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
+import { HAND_OVER_PACKET_TYPE } from '../../src/zab/packets.ts';
 import { Cluster, configurationWith } from './cluster/cluster.ts';
 import { LoneLeader, LoneLearner, packetBytes, type TestLink } from './cluster/one-side.ts';
 import { Disk } from './cluster/storage.ts';
@@ -212,11 +213,31 @@ describe('a leader', () => {
     Object.defineProperty(leader, 'lastProposed', { get: () => E1 + 0xfffffff0 });
     lone.run();
     expect(leader?.open).toBe(false);
+    expect(follower.packets().at(-1)).toBe('HANDOVER');
+    lone.receive(follower, packetBytes(HAND_OVER_PACKET_TYPE, -1));
+    lone.run();
     expect(follower.packets().at(-1)).toMatch(/HANDOVER .* to server 1/);
-    lone.receive(follower, Buffer.alloc(0));
     lone.leadership.gone(follower);
     lone.run();
     expect(lone.leadership.successor).toBe(1);
+  });
+
+  test('gives leadership up when its followers do not know of handing over, as those of Apache ZooKeeper', () => {
+    const lone = new LoneLeader(3, THREE);
+    const follower = join(lone, 1);
+    const zxid = lone.propose(bytes('one'));
+    lone.run();
+    expect(lone.leadership.handOver(null)).toBe(true);
+    lone.run();
+    follower.take();
+    lone.run(150);
+    expect(lone.leadership.endReason).toBeNull(); // not before everything is committed
+    lone.receive(follower, packetBytes(PacketType.ack, zxid));
+    lone.run();
+    expect(follower.packets()).toContain('COMMIT 0x100000001');
+    lone.run(30);
+    expect(lone.leadership.endReason).toBe('leadership goes to whoever is elected');
+    expect(lone.leadership.successor).toBeNull();
   });
 
   test('an acknowledgement of a link that is gone does not count: its server may be told to cut that transaction', () => {
