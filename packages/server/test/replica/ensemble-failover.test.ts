@@ -7,7 +7,7 @@ import type { TestClient } from './support.ts';
 
 const EPHEMERAL = 1;
 
-function text(client: TestClient, path: string): string {
+function text(client: TestClient<TestMember>, path: string): string {
   client.get(sync('/'));
   return Buffer.from(client.get(getData(path)).data ?? []).toString();
 }

@@ -211,7 +211,7 @@ describe('a client that knows more', () => {
 describe('syncs', () => {
   test('are answered in their place, those of all members at once', () => {
     const clients = ensemble.members.map((member) => member.client());
-    const sent = clients.map((client: TestClient) => {
+    const sent = clients.map((client: TestClient<TestMember>) => {
       client.lines();
       return [create(`/synced by ${client.sessionId}`), sync('/'), exists('/')].map((request) => client.send(request));
     });

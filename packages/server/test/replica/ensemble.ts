@@ -65,7 +65,7 @@ export class TestMember implements ClientHome {
   replica: Replica | null = null;
   isListening = false;
   links: End[] = [];
-  #clients: TestClient[] = [];
+  #clients: TestClient<TestMember>[] = [];
   #inbox: Input[] = [];
 
   constructor(ensemble: TestEnsemble, id: number) {
@@ -180,21 +180,21 @@ export class TestMember implements ClientHome {
     this.ensemble.settle();
   }
 
-  connect(remoteAddress?: string): TestClient {
+  connect(remoteAddress?: string): TestClient<TestMember> {
     const connection = new SimulatedConnection(this.ensemble.nextPort(), remoteAddress);
     const client = new TestClient(this, new SimulatedClient(this, connection));
     this.#clients.push(client);
     return client;
   }
 
-  client(timeoutMs = 10_000): TestClient {
+  client(timeoutMs = 10_000): TestClient<TestMember> {
     const client = this.connect();
     client.shakeHands({ timeOut: timeoutMs });
     return client;
   }
 
   /** A client of another server comes here with its session. */
-  resume(client: TestClient): TestClient {
+  resume(client: TestClient<TestMember>): TestClient<TestMember> {
     const again = this.connect();
     again.shakeHands({ sessionId: client.wire.sessionId, passwd: client.wire.password });
     return again;

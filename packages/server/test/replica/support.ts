@@ -39,7 +39,7 @@ const READER_BYTES_MAX = 64 * 1024 * 1024;
 export interface ClientHome {
   push(input: Input): void;
   /** A connection that has said nothing yet. */
-  connect(remoteAddress?: string): TestClient;
+  connect(remoteAddress?: string): TestClient<ClientHome>;
   settle(): void;
 }
 
@@ -111,12 +111,12 @@ export class TestServer implements ClientHome {
   }
 }
 
-export class TestClient {
-  readonly server: ClientHome;
+export class TestClient<Home extends ClientHome = TestServer> {
+  readonly server: Home;
   readonly wire: SimulatedClient;
   #gone = false;
 
-  constructor(server: ClientHome, wire: SimulatedClient) {
+  constructor(server: Home, wire: SimulatedClient) {
     this.server = server;
     this.wire = wire;
   }
@@ -141,8 +141,8 @@ export class TestClient {
   }
 
   /** Another connection for the same session. */
-  resume(request: Parameters<SimulatedClient['sendHandshake']>[0] = {}): TestClient {
-    const again = this.server.connect();
+  resume(request: Parameters<SimulatedClient['sendHandshake']>[0] = {}): TestClient<Home> {
+    const again = this.server.connect() as TestClient<Home>;
     again.shakeHands({ sessionId: this.wire.sessionId, passwd: this.wire.password, ...request });
     return again;
   }
