@@ -2,7 +2,7 @@
  * The transactions that the server has handed to the disk, read out of the bytes of its log: what may be on the disk
  * after a crash, and in which order. Nothing that is not in here may ever be seen.
  */
-import { JuteReader, OpCode, TxnDigest, TxnHeader } from '@treekeeper/protocol';
+import { counterOf, epochOf, JuteReader, OpCode, TxnDigest, TxnHeader } from '@treekeeper/protocol';
 import type { DiskStep } from '@treekeeper/server/internal';
 import { check } from './checkers/violation.ts';
 import { type ModelTxn, txnRecord } from './model/state.ts';
@@ -15,6 +15,8 @@ export interface LoggedTxn {
   readonly txn: ModelTxn;
   /** The transaction as it stands in the record, without header and digest. */
   readonly body: Uint8Array;
+  /** Header, transaction and digest: the whole record. */
+  readonly payload: Uint8Array;
   /** The tree's digest after it, as its proposer predicted; null with digests off. */
   readonly digest: bigint | null;
   /** When the batch was handed to the disk, monotonic ms. */
@@ -26,10 +28,25 @@ const RECORD_HEAD_BYTES = 12;
 const RECORD_END = 0x42;
 const FIELD_BYTES_MAX = 1 << 24;
 
+/** Reads transactions out of what a server hands to its disk. */
+export class LogTap {
+  readonly #logFiles = new Set<number>();
+
+  /** A step is on its way to the disk. Returns the transactions in it. */
+  submitted(step: DiskStep, nowMs: number): LoggedTxn[] {
+    if (step.op === 'create' && step.area === 'log') {
+      this.#logFiles.add(step.file);
+    } else if (step.op === 'write' && this.#logFiles.has(step.file) && step.position >= FILE_HEADER_BYTES) {
+      return recordsIn(Buffer.from(step.bytes), nowMs);
+    }
+    return [];
+  }
+}
+
 export class History {
   /** In order of zxid, from 1 on without gaps. */
   readonly #txns: LoggedTxn[] = [];
-  readonly #logFiles = new Set<number>();
+  readonly #tap = new LogTap();
 
   get lastZxid(): number {
     return this.#txns.length;
@@ -50,26 +67,11 @@ export class History {
   submitted(steps: readonly DiskStep[], nowMs: number): LoggedTxn[] {
     const before = this.#txns.length;
     for (const step of steps) {
-      if (step.op === 'create' && step.area === 'log') {
-        this.#logFiles.add(step.file);
-      } else if (step.op === 'write' && this.#logFiles.has(step.file) && step.position >= FILE_HEADER_BYTES) {
-        this.#records(Buffer.from(step.bytes), nowMs);
+      for (const txn of this.#tap.submitted(step, nowMs)) {
+        this.#add(txn);
       }
     }
     return this.#txns.slice(before);
-  }
-
-  #records(bytes: Buffer, nowMs: number): void {
-    if (bytes.length === 1) {
-      return; // the file is extended
-    }
-    for (let at = 0; at < bytes.length; ) {
-      const length = bytes.readInt32BE(at + 8);
-      const end = at + RECORD_HEAD_BYTES + length;
-      check(bytes[end] === RECORD_END, 'history', () => 'a log record has no end');
-      this.#add(parseRecord(bytes.subarray(at + RECORD_HEAD_BYTES, end), nowMs));
-      at = end + 1;
-    }
   }
 
   #add(txn: LoggedTxn): void {
@@ -85,6 +87,21 @@ export class History {
   }
 }
 
+function recordsIn(bytes: Buffer, nowMs: number): LoggedTxn[] {
+  const txns: LoggedTxn[] = [];
+  if (bytes.length === 1) {
+    return txns; // the file is extended
+  }
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes.readInt32BE(at + 8);
+    const end = at + RECORD_HEAD_BYTES + length;
+    check(bytes[end] === RECORD_END, 'history', () => 'a log record has no end');
+    txns.push(parseRecord(bytes.subarray(at + RECORD_HEAD_BYTES, end), nowMs));
+    at = end + 1;
+  }
+  return txns;
+}
+
 function parseRecord(bytes: Buffer, loggedMs: number): LoggedTxn {
   const reader = new JuteReader(bytes, FIELD_BYTES_MAX);
   const header = TxnHeader.decode(reader);
@@ -94,7 +111,8 @@ function parseRecord(bytes: Buffer, loggedMs: number): LoggedTxn {
   const digest = reader.remaining > 0 ? TxnDigest.decode(reader).treeDigest : null;
   check(reader.remaining === 0, 'history', () => `${reader.remaining} bytes after the transaction`);
   const { clientId: sessionId, cxid, zxid, time } = header;
-  return { zxid: Number(zxid), sessionId, cxid, timeMs: Number(time), txn, body, digest, loggedMs };
+  const payload = bytes;
+  return { zxid: Number(zxid), sessionId, cxid, timeMs: Number(time), txn, body, payload, digest, loggedMs };
 }
 
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -106,7 +124,13 @@ export function describeTxn({ zxid, sessionId, cxid, txn }: LoggedTxn): string {
   const name = Object.entries(OpCode).find(([, code]) => code === txn.type)?.[0] ?? String(txn.type);
   const value = 'path' in txn.value ? ` ${txn.value.path}` : '';
   const err = txn.type === OpCode.error ? ` ${txn.value.err}` : '';
-  return `#${zxid} ${name}${value}${err} of session ${sessionHex(sessionId)}, cxid ${cxid}`;
+  return `#${zxidText(zxid)} ${name}${value}${err} of session ${sessionHex(sessionId)}, cxid ${cxid}`;
+}
+
+/** Standalone servers count from 1; zxids of an ensemble are told as epoch and counter. */
+export function zxidText(zxid: number): string {
+  const epoch = epochOf(zxid);
+  return epoch === 0 ? String(zxid) : `${epoch}:${counterOf(zxid)}`;
 }
 
 export function sessionHex(sessionId: bigint): string {

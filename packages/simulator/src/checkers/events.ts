@@ -2,6 +2,7 @@
  * Each watch fires once for each matching change and never without one, in the order of changes, and before any answer
  * that shows the change (client-protocol.md §3.7, §7.3).
  */
+import { zxidText } from '../history.ts';
 import { check } from './violation.ts';
 
 interface ExpectedEvent {
@@ -34,11 +35,11 @@ export class ExpectedEvents {
     check(
       next === undefined || next.zxid > zxid,
       'events',
-      () => `event ${describe(next)} had not come before ${before()} of zxid ${zxid}`,
+      () => `event ${describe(next)} had not come before ${before()} of zxid ${zxidText(zxid)}`,
     );
   }
 }
 
 function describe(event: ExpectedEvent | undefined): string {
-  return event === undefined ? 'none' : `${event.type} for ${event.path}, zxid ${event.zxid}`;
+  return event === undefined ? 'none' : `${event.type} for ${event.path}, zxid ${zxidText(event.zxid)}`;
 }

@@ -3,12 +3,17 @@
  * in the state whose zxid it carries.
  */
 import { ErrorNumber, OpCode } from '@treekeeper/protocol';
-import { describeTxn, type History, type LoggedTxn, sameBytes } from '../history.ts';
+import { describeTxn, type LoggedTxn, sameBytes, zxidText } from '../history.ts';
 import { type ExpectedAnswer, readAnswer, withSortedNames, writeAnswer } from '../model/answers.ts';
 import type { ModelState } from '../model/state.ts';
 import { isWrite, opcodeOf } from '../requests.ts';
 import type { ConnectionView, Sent } from './connection-view.ts';
 import { check } from './violation.ts';
+
+/** Finds a transaction that was logged; throws Violation when there is none of this zxid. */
+export interface TxnLookup {
+  at(zxid: number): LoggedTxn;
+}
 
 export interface ReplyFrame {
   readonly xid: number;
@@ -18,7 +23,7 @@ export interface ReplyFrame {
 }
 
 /** Checks the answer to `sent` in `state`, which has its zxid; returns the transaction that it acknowledges, if any. */
-export function checkReply(sent: Sent, reply: ReplyFrame, state: ModelState, history: History): LoggedTxn | null {
+export function checkReply(sent: Sent, reply: ReplyFrame, state: ModelState, history: TxnLookup): LoggedTxn | null {
   const { view, request } = sent;
   const problem = (what: string) => () => `connection ${view.port}, ${request.kind} ${sent.xid}: ${what}`;
   check(reply.xid === sent.xid, 'replies', problem(`the answer of xid ${reply.xid} came instead`));
@@ -47,11 +52,20 @@ export function checkReply(sent: Sent, reply: ReplyFrame, state: ModelState, his
 }
 
 function checkZxid(view: ConnectionView, { zxid }: ReplyFrame, problem: (what: string) => () => string): void {
-  check(zxid >= view.lastZxid, 'replies', problem(`zxid ${zxid} after ${view.lastZxid} on the same connection`));
+  check(
+    zxid >= view.lastZxid,
+    'replies',
+    problem(`zxid ${zxidText(zxid)} after ${zxidText(view.lastZxid)} on the same connection`),
+  );
   view.lastZxid = zxid;
 }
 
-function checkWritten({ view, request, xid }: Sent, reply: ReplyFrame, state: ModelState, history: History): LoggedTxn {
+function checkWritten(
+  { view, request, xid }: Sent,
+  reply: ReplyFrame,
+  state: ModelState,
+  history: TxnLookup,
+): LoggedTxn {
   const logged = history.at(reply.zxid);
   const problem = (what: string) => () =>
     `connection ${view.port}, ${request.kind} ${xid} (${describeTxn(logged)}): ${what}`;
@@ -65,11 +79,11 @@ function checkAnswer(
   expected: ExpectedAnswer,
   problem: (what: string) => () => string,
 ): void {
-  check(err === expected.err, 'replies', problem(`error ${err}, not ${expected.err}, at zxid ${zxid}`));
+  check(err === expected.err, 'replies', problem(`error ${err}, not ${expected.err}, at zxid ${zxidText(zxid)}`));
   check(
     sameBytes(body, expected.body),
     'replies',
-    problem(`the body at zxid ${zxid} is ${hex(body)}, not ${hex(expected.body)}`),
+    problem(`the body at zxid ${zxidText(zxid)} is ${hex(body)}, not ${hex(expected.body)}`),
   );
 }
 
