@@ -1,9 +1,14 @@
 /** @treekeeper/recipes: what programs import. */
 export type { Contender } from './contenders.ts';
+export { type CampaignOptions, Election, type ElectionOptions, type Leader, Leadership } from './election.ts';
 export { isRecipeError, RecipeError, type RecipeErrorCode } from './errors.ts';
 export type { Fence, GuardedClient } from './guard.ts';
 export { Hold, type HoldOptions, type HoldState } from './hold.ts';
+export { Joined, type JoinedState, type JoinOptions } from './joined.ts';
+export type { Live } from './live.ts';
 export { type AcquireOptions, Lock, type LockOptions, type NodeNames } from './lock.ts';
+export type { Member } from './member-view.ts';
+export { Membership, type MembershipOptions } from './membership.ts';
 export { MultiHold, MultiLock, type MultiLockOptions } from './multi-lock.ts';
 export {
   type ReadWriteAcquireOptions,

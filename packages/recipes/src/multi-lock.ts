@@ -36,8 +36,8 @@ export class MultiLock {
   }
 
   /**
-   * Waits for all of them. Rejects as `Lock.acquire` does, and with LOST when one was lost while the next was waited for;
-   * those that it has are given back first.
+   * Waits for all of them. Rejects as `Lock.acquire` does, and with LOST when one was lost while the next was waited
+   * for; those that it has are given back first.
    *
    * @example
    * ```ts

@@ -12,7 +12,7 @@ import { inSequence } from './sequence.ts';
 
 /** Options of `ReadWriteLock`. */
 export interface ReadWriteLockOptions {
-  /** With whom it contends: Curator's `__READ__` and `__WRIT__`, or kazoo's `__rlock__` and `__lock__`. @default 'curator' */
+  /** Curator's (`__READ__`, `__WRIT__`), or kazoo's (`__rlock__`, `__lock__`). @default 'curator' */
   readonly names?: NodeNames | undefined;
 }
 

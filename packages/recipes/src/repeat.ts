@@ -1,8 +1,8 @@
 import { isTreekeeperError } from '@treekeeper/client';
 
 /**
- * Repeats an attempt whose connection was lost before the answer. `isDone` tells a refusal that says: the lost attempt has
- * succeeded, or what it was for is so anyhow. Null then.
+ * Repeats an attempt whose connection was lost before the answer. `isDone` tells a refusal that says: the lost attempt
+ * has succeeded, or what it was for is so anyhow. Null then.
  */
 export async function untilAnswered<T>(
   attempt: () => Promise<T>,

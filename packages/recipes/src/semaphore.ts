@@ -30,8 +30,8 @@ export interface LeaseOptions extends HoldOptions {
 const forever = { timeoutMs: Number.POSITIVE_INFINITY } as const;
 
 /**
- * Lets so many in at a time, in the order in which they asked. Each lease is held, lost and guarded as a `Lock`; its token
- * rises with every lease given. The first in the queue alone watches the leases: a lease that is given back wakes one.
+ * Lets so many in at a time, in the order in which they asked. Each lease is held, lost and guarded as a `Lock`; its
+ * token rises with every lease given. The first in the queue alone watches the leases: one given back wakes one.
  * The number is kept in the path's node, and who says another one is refused, unless the node holds something else.
  *
  * @example

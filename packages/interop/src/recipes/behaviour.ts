@@ -1,5 +1,6 @@
 /** The recipes' contract, case by case: the same against every server. */
 import type { BehaviourCase } from '../client/case.ts';
+import { groupCases } from './group-cases.ts';
 import { lockCases } from './lock-cases.ts';
 
-export const recipeCases: readonly BehaviourCase[] = [...lockCases];
+export const recipeCases: readonly BehaviourCase[] = [...lockCases, ...groupCases];

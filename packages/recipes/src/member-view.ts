@@ -1,0 +1,142 @@
+import { type Client, type Codec, isTreekeeperError, type Watch } from '@treekeeper/client';
+import { Bell } from './bell.ts';
+import { namesIn, orNull } from './contenders.ts';
+import { RecipeError } from './errors.ts';
+import { type Live, LiveValue } from './live.ts';
+import { join, nameOf } from './paths.ts';
+import { renewed } from './renewal.ts';
+
+/** One of a group, as others see it. */
+export interface Member<T = string> {
+  readonly name: string;
+  readonly data: T;
+  readonly sessionId: bigint;
+  /** The zxid of its coming: rises with everybody who joins. */
+  readonly joinedZxid: bigint;
+}
+
+/** The children of a node as a live map: read once, and then child by child as they change. */
+export class MemberView<T> {
+  readonly #client: Client;
+  readonly #path: string;
+  readonly #codec: Codec<T>;
+  readonly #onInvalid: (error: RecipeError) => void;
+  /** Names to be read again, and whether all are. */
+  readonly #dirty = new Set<string>();
+  #isStale = false;
+  readonly #bell = new Bell();
+
+  constructor(client: Client, path: string, codec: Codec<T>, onInvalid: (error: RecipeError) => void) {
+    this.#client = client;
+    this.#path = path;
+    this.#codec = codec;
+    this.#onInvalid = onInvalid;
+  }
+
+  async readAll(): Promise<ReadonlyMap<string, Member<T>>> {
+    const names = await namesIn(this.#client, this.#path);
+    const members = await Promise.all(names.map((name) => this.#read(name)));
+    return new Map(members.filter((member) => member !== null).map((member) => [member.name, member]));
+  }
+
+  async open(): Promise<Live<ReadonlyMap<string, Member<T>>>> {
+    let watch = await this.#watch();
+    const live = new LiveValue(await this.readAll(), () => watch.close());
+    const run = async (): Promise<void> => {
+      for (;;) {
+        try {
+          return await this.#follow(live, watch);
+        } catch (error) {
+          if (!isTreekeeperError(error, 'SESSION_EXPIRED') || !(await renewed(this.#client))) {
+            throw error;
+          }
+        }
+        watch = await this.#watch();
+        this.#isStale = true;
+      }
+    };
+    void run().then(
+      () => live.end(),
+      (error: unknown) => live.end(this.#client.state === 'closed' ? null : error),
+    );
+    return live;
+  }
+
+  async #watch(): Promise<Watch> {
+    const watch = this.#client.watch(this.#path, { recursive: true, timeoutMs: Number.POSITIVE_INFINITY });
+    await watch.ready;
+    return watch;
+  }
+
+  /** Until the watch ends; rejects as it does. */
+  async #follow(live: LiveValue<ReadonlyMap<string, Member<T>>>, watch: Watch): Promise<void> {
+    let isOver = false;
+    const listening = this.#listen(watch).finally(() => {
+      isOver = true;
+      this.#bell.ring();
+    });
+    listening.catch(() => undefined); // told below, unless a read fails before
+    for (;;) {
+      const rung = this.#bell.next();
+      if (isOver) {
+        return await listening;
+      }
+      if (this.#isStale) {
+        this.#isStale = false;
+        this.#dirty.clear();
+        live.set(await this.readAll());
+      } else if (this.#dirty.size > 0) {
+        live.set(await this.#refreshed(live.current));
+      } else {
+        await rung;
+      }
+    }
+  }
+
+  async #listen(watch: Watch): Promise<void> {
+    for await (const { type, path } of watch) {
+      if (type === 'gap' || path === this.#path) {
+        this.#isStale = true;
+      } else {
+        this.#dirty.add(nameOf(path));
+      }
+      this.#bell.ring();
+    }
+  }
+
+  async #refreshed(members: ReadonlyMap<string, Member<T>>): Promise<ReadonlyMap<string, Member<T>>> {
+    const names = [...this.#dirty];
+    this.#dirty.clear();
+    const read = await Promise.all(names.map((name) => this.#read(name)));
+    const next = new Map(members);
+    for (const [i, name] of names.entries()) {
+      const member = read[i] ?? null;
+      if (member === null) {
+        next.delete(name);
+      } else {
+        next.set(name, member);
+      }
+    }
+    return next;
+  }
+
+  async #read(name: string): Promise<Member<T> | null> {
+    const node = join(this.#path, name);
+    try {
+      const options = { codec: this.#codec as Codec<T, never>, timeoutMs: Number.POSITIVE_INFINITY };
+      const found = await orNull(this.#client.get(node, options));
+      if (found === null) {
+        return null;
+      }
+      const { value, stat } = found;
+      return { name, data: value, sessionId: stat.ephemeralOwner, joinedZxid: stat.czxid };
+    } catch (error) {
+      if (!isTreekeeperError(error, 'INVALID_VALUE')) {
+        throw error;
+      }
+      const message = `the codec does not take the data of ${node}`;
+      this.#onInvalid(new RecipeError('INVALID_DATA', this.#path, message, error));
+      return null;
+    }
+  }
+}
