@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { isTreekeeperError } from '@treekeeper/client';
-import { Lock } from '@treekeeper/recipes';
+import { Election } from '@treekeeper/recipes';
 import type { ShellCommand } from '../command.ts';
 import { EXIT, ShellError } from '../explain.ts';
 import { type Ended, runWhileHeld } from '../held-command.ts';
@@ -33,12 +33,12 @@ export const elect: ShellCommand = {
   },
 };
 
-/** A leader is who holds the lock at the path. A session that expired while waiting is begun anew. */
+/** A session that expired while waiting is begun anew. */
 async function leadOnce(shell: Shell, path: string, data: string, command: readonly string[]): Promise<Ended> {
   try {
-    await using hold = await new Lock(shell.client, path).acquire({ signal: shell.signal, data });
+    await using leadership = await new Election(shell.client, path).campaign({ signal: shell.signal, data });
     shell.note(`leading ${path}`);
-    return await runWhileHeld(shell, hold, command);
+    return await runWhileHeld(shell, leadership, command);
   } catch (error) {
     if (!isTreekeeperError(error, 'SESSION_EXPIRED')) {
       throw error;
