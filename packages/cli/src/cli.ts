@@ -12,6 +12,10 @@ const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Run a server in the foreground, from a zoo.cfg or without one',
     load: async () => (await import('./commands/server.ts')).server,
   },
+  ensemble: {
+    summary: 'Run several servers on this machine as one ensemble, to try things out',
+    load: async () => (await import('./commands/ensemble.ts')).ensemble,
+  },
   shell: {
     summary: 'Look at a tree and change it: interactive, or one command',
     load: async () => (await import('./commands/shell.ts')).shell,

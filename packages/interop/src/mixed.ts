@@ -1,7 +1,7 @@
 /**
- * Ensembles in which Treekeeper and Apache ZooKeeper sit together, in every combination of leader and followers: writes,
- * sessions and watches through each, fail-over, members that come back (DIFF, TRUNC, SNAP both ways), and the same tree
- * everywhere in the end.
+ * Ensembles in which Treekeeper and Apache ZooKeeper sit together, in every combination of leader and followers:
+ * writes, sessions and watches through each, fail-over, members that come back (DIFF, TRUNC, SNAP both ways), and the
+ * same tree everywhere in the end.
  */
 import { join } from 'node:path';
 import { CreateMode, OpCode } from '@treekeeper/protocol';

@@ -1,6 +1,6 @@
 /**
- * The order of writes at a learner: its leader makes it. Requests go there as they came, and wait here in one queue; the
- * leader's transactions come back in its order, those of our own requests among them (quorum-protocol.md §7.1, §7.2).
+ * The order of writes at a learner: its leader makes it. Requests go there as they came, and wait here in one queue;
+ * the leader's transactions come back in its order, our own requests' among them (quorum-protocol.md §7.1, §7.2).
  */
 import { ErrorNumber, type Id, JuteError, JuteWriter, OpCode } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';

@@ -63,6 +63,7 @@ export class Member implements PeerService, DatabaseEvents {
   #forwarding: Forwarding | null = null;
   readonly #proposals = { lastBytes: -1, minBytes: -1, maxBytes: -1 };
   #servingSinceMs: number | null = null;
+  #isHandingOver = false;
   /** A role has ended, and what it began is coming to its end. */
   #ceasing: { readonly reload: boolean } | null = null;
 
@@ -87,6 +88,16 @@ export class Member implements PeerService, DatabaseEvents {
 
   get failure(): string | null {
     return this.#database.failure;
+  }
+
+  /** The server is about to end: a leader gives its place to another first, so that writes hardly pause. */
+  handOver(): void {
+    this.#isHandingOver = this.peer.leadership?.handOver(null) ?? false;
+  }
+
+  /** It is still the leader of others that it is giving away. */
+  get isHandingOver(): boolean {
+    return this.#isHandingOver && this.peer.leadership !== null;
   }
 
   /** For operators. */

@@ -361,9 +361,11 @@ export class Replica {
   stop(): void {
     this.#stopping = true;
     this.#connections.stop();
+    this.#member?.handOver();
   }
 
   get stopped(): boolean {
-    return this.#stopping && (this.#txnLog.idle || this.#txnLog.full || this.#txnLog.failure !== null);
+    const isLeading = this.#member?.isHandingOver ?? false;
+    return this.#stopping && !isLeading && (this.#txnLog.idle || this.#txnLog.full || this.#txnLog.failure !== null);
   }
 }

@@ -39,6 +39,8 @@ export interface StartOptions {
   readonly directory?: string;
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** What it says when it is ready; ` ready: ` where that is left out. */
+  readonly isReady?: RegExp;
   /** Files and sockets that it may have open. */
   readonly filesMax?: number;
 }
@@ -117,7 +119,7 @@ export class ServerProcess {
 
   static async startCommand(args: readonly string[], options: StartOptions = {}): Promise<ServerProcess> {
     const server = new ServerProcess(args, { directory: newDirectory(), ...options });
-    await server.waitFor(/ ready: .*\n/);
+    await server.waitFor(options.isReady ?? / ready: .*\n/);
     return server;
   }
 

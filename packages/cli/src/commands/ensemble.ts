@@ -1,0 +1,279 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { complain, type Terminal, UsageError } from '../terminal.ts';
+
+const SIZE_DEFAULT = 3;
+/** Enough to try out whatever happens to larger ones. */
+const SIZE_MAX = 9;
+const START_MS_MAX = 60_000;
+const STOP_MS_MAX = 10_000;
+const POLL_MS = 50;
+const LOG_LINES_SHOWN = 5;
+
+/** How the ensemble is told to end, for tests: a signal by default. */
+export type UntilEnd = () => Promise<void>;
+
+interface Launch {
+  readonly size: number;
+  /** Null: a directory that goes with the ensemble. */
+  readonly data: string | null;
+  readonly defines: readonly string[];
+}
+
+/** `treekeeper ensemble [--size N] [--data directory] [-Dkey=value ...]` */
+export async function ensemble(args: readonly string[], terminal: Terminal, untilEnd: UntilEnd = untilSignal) {
+  const launch = parseLaunch(args);
+  if (launch === null) {
+    terminal.out(helpText());
+    return 0;
+  }
+  const directory = launch.data === null ? mkdtempSync(join(tmpdir(), 'treekeeper-ensemble-')) : resolve(launch.data);
+  const ending = untilEnd(); // from now on: a signal must not leave servers behind
+  const members = await makeMembers(directory, launch.size);
+  try {
+    for (const member of members) {
+      member.start(launch.defines, terminal);
+    }
+    const isReady = await Promise.race([untilServing(members), ending.then(() => null)]);
+    if (isReady !== null) {
+      if (!isReady) {
+        tellTrouble(members, terminal);
+        return 1;
+      }
+      terminal.out(await welcome(members, directory, launch.data === null));
+      await ending;
+    }
+    return 0;
+  } finally {
+    await Promise.all(members.map((member) => member.stop()));
+    if (launch.data === null) {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  }
+}
+
+function parseLaunch(args: readonly string[]): Launch | null {
+  const { values } = parse(args);
+  if (values.help === true) {
+    return null;
+  }
+  const size = values.size === undefined ? SIZE_DEFAULT : Number(values.size);
+  if (!Number.isInteger(size) || size < 1 || size > SIZE_MAX) {
+    throw new UsageError(`--size ${values.size} is not a number from 1 to ${SIZE_MAX}`);
+  }
+  return { size, data: values.data ?? null, defines: values.define ?? [] };
+}
+
+function parse(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      options: {
+        size: { type: 'string', short: 'n' },
+        data: { type: 'string' },
+        define: { type: 'string', short: 'D', multiple: true },
+        help: { type: 'boolean', short: 'h' },
+      },
+      strict: true,
+    });
+  } catch (error) {
+    if (error instanceof TypeError && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')) {
+      throw new UsageError(error.message.split('. ', 1)[0]);
+    }
+    throw error;
+  }
+}
+
+async function untilSignal(): Promise<void> {
+  await new Promise<void>((end) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.once(signal, () => end());
+    }
+  });
+}
+
+/** One server: a process of its own, so that it can be killed, stopped and started again by whoever tries it out. */
+class Member {
+  readonly id: number;
+  readonly port: number;
+  readonly directory: string;
+  #process: ChildProcess | null = null;
+  #isStopping = false;
+  #ended: Promise<void> = Promise.resolve();
+
+  constructor(id: number, port: number, directory: string) {
+    this.id = id;
+    this.port = port;
+    this.directory = directory;
+  }
+
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  get logFile(): string {
+    return join(this.directory, 'server.log');
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0;
+  }
+
+  get isAlive(): boolean {
+    return this.#process !== null && this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  start(defines: readonly string[], terminal: Terminal): void {
+    const log = openSync(this.logFile, 'w');
+    const command = [process.argv[1], 'server', join(this.directory, 'zoo.cfg'), ...defines.map((text) => `-D${text}`)];
+    // In a process group of its own: Ctrl-C is for us, and we tell the servers.
+    const child = spawn(process.execPath, command, {
+      cwd: this.directory,
+      stdio: ['ignore', log, log],
+      detached: true,
+      env: { ...process.env, NO_COLOR: '1' },
+    });
+    closeSync(log);
+    this.#process = child;
+    this.#ended = new Promise((ended) => {
+      child.once('error', () => ended());
+      child.once('exit', (code, signal) => {
+        if (!this.#isStopping) {
+          const how = code === null ? `by ${signal}` : `with exit code ${code}`;
+          complain(terminal, 'yellow', 'warning', `server ${this.id} has ended ${how}; its log is ${this.logFile}`);
+        }
+        ended();
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.#process?.kill('SIGTERM');
+    const isOver = await Promise.race([this.#ended.then(() => true), sleep(STOP_MS_MAX, false, { ref: false })]);
+    if (!isOver) {
+      this.#process?.kill('SIGKILL');
+      await this.#ended;
+    }
+  }
+
+  /** `leader`, `follower`; null while it does not serve. */
+  mode(): Promise<string | null> {
+    return new Promise((answer) => {
+      const socket = connect({ port: this.port, host: '127.0.0.1' });
+      let text = '';
+      socket.once('connect', () => socket.write('srvr'));
+      socket.on('data', (chunk) => {
+        text += chunk.toString();
+      });
+      socket.once('error', () => answer(null));
+      socket.once('close', () => answer(/^Mode: (.*)$/m.exec(text)?.[1] ?? null));
+    });
+  }
+
+  get lastLogLines(): string {
+    return readFileSync(this.logFile, 'utf8').trimEnd().split('\n').slice(-LOG_LINES_SHOWN).join('\n');
+  }
+}
+
+/** Writes what each server needs, with ports that are free now. */
+async function makeMembers(directory: string, size: number): Promise<Member[]> {
+  const ports = await freePorts(3 * size);
+  const ids = Array.from({ length: size }, (_, i) => i + 1);
+  const lines = ids.map((id) => {
+    const [client, quorum, election] = ports.slice(3 * (id - 1));
+    return `server.${id}=127.0.0.1:${quorum}:${election}:participant;127.0.0.1:${client}\n`;
+  });
+  return ids.map((id) => {
+    const own = join(directory, `${id}`);
+    const data = join(own, 'data');
+    mkdirSync(data, { recursive: true });
+    writeFileSync(join(data, 'myid'), `${id}\n`);
+    writeFileSync(
+      join(own, 'zoo.cfg'),
+      `dataDir=${data}\ntickTime=2000\ninitLimit=10\nsyncLimit=5\nadmin.enableServer=false\n` +
+        `standaloneEnabled=false\n4lw.commands.whitelist=*\n${lines.join('')}`,
+    );
+    return new Member(id, ports[3 * (id - 1)], own);
+  });
+}
+
+/** Held open until all are found, so that none is found twice. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = await Promise.all(
+    servers.map(
+      (server) =>
+        new Promise<number>((found, failed) => {
+          server.once('error', failed);
+          server.listen(0, '127.0.0.1', () => found((server.address() as { port: number }).port));
+        }),
+    ),
+  );
+  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
+  return ports;
+}
+
+/** False: a server has ended, or time is up. */
+async function untilServing(members: readonly Member[]): Promise<boolean> {
+  const deadlineMs = performance.now() + START_MS_MAX;
+  for (;;) {
+    const modes = await Promise.all(members.map((member) => member.mode()));
+    if (modes.every((mode) => mode !== null)) {
+      return true;
+    }
+    if (performance.now() > deadlineMs || members.some(({ isAlive }) => !isAlive)) {
+      return false;
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+function tellTrouble(members: readonly Member[], terminal: Terminal): void {
+  for (const { id, logFile, lastLogLines } of members) {
+    complain(terminal, 'red', 'error', `server ${id} says at last (${logFile}):\n${lastLogLines}`);
+  }
+}
+
+async function welcome(members: readonly Member[], directory: string, isTemporary: boolean): Promise<string> {
+  const connectString = members.map(({ address }) => address).join(',');
+  const modes = await Promise.all(members.map((member) => member.mode()));
+  const lines = members.map(({ id, address, pid }, i) => {
+    return `Server ${id}  ${address.padEnd(16)} ${(modes[i] ?? '').padEnd(9)} process ${pid}`;
+  });
+  const leader = members[modes.indexOf('leader')];
+  const hint = leader === undefined || members.length < 3 ? '' : `\n          kill -9 ${leader.pid}: others take over`;
+  return `an ensemble of ${members.length} is ready
+Clients   ${connectString}
+${lines.join('\n')}
+Data      ${directory} (${isTemporary ? 'gone when the ensemble ends' : 'the data stay'})
+Try       treekeeper shell -s ${connectString}${hint}
+Stop      Ctrl-C
+`;
+}
+
+function helpText(): string {
+  return `Run an ensemble of servers on this machine, to try things out
+
+Usage: treekeeper ensemble [--size N] [--data directory] [-Dkey=value ...]
+
+Options:
+  -n, --size <N>       How many servers, from 1 to ${SIZE_MAX} (default ${SIZE_DEFAULT})
+      --data <dir>     Where the data are kept; without it in a temporary directory that goes
+                       when the ensemble ends. Ports are new ones each time
+  -D<key>=<value>      A setting for all servers, as of treekeeper server
+  -h, --help           This text
+
+Each server is a process of its own: kill one and see the others go on. Ctrl-C ends them all.
+
+Examples:
+  treekeeper ensemble
+  treekeeper ensemble --size 5 --data ./ensemble
+  treekeeper ensemble -DtickTime=500
+`;
+}

@@ -1,0 +1,142 @@
+/** Three servers as operators run them: processes of their own, that can be killed and started again. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Client, exchange, type SessionToResume } from './client.ts';
+import { newDirectory, ServerProcess, type Settings } from './server-process.ts';
+
+const PATIENCE_MS = 40_000;
+const POLL_MS = 20;
+
+/** Ports that nobody listens on now; all are held until the last is found. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports = servers.map(
+    (server) =>
+      new Promise<number>((found, failed) => {
+        server.once('error', failed);
+        server.listen(0, '127.0.0.1', () => found((server.address() as { port: number }).port));
+      }),
+  );
+  const found = await Promise.all(ports);
+  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
+  return found;
+}
+
+/** Asks until there is an answer. */
+export async function until<T>(what: string, find: () => Promise<T | null>): Promise<T> {
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const found = await find();
+    if (found !== null) {
+      return found;
+    }
+    if (Date.now() > deadline) {
+      throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
+    }
+    await new Promise((later) => setTimeout(later, POLL_MS));
+  }
+}
+
+export class MemberProcess {
+  readonly id: number;
+  readonly port: number;
+  readonly #directory: string;
+  readonly #settings: Settings;
+  #process: ServerProcess | null = null;
+
+  constructor(id: number, port: number, settings: Settings) {
+    this.id = id;
+    this.port = port;
+    this.#directory = newDirectory();
+    this.#settings = settings;
+    mkdirSync(join(this.#directory, 'data'));
+    writeFileSync(join(this.#directory, 'data', 'myid'), `${id}\n`);
+  }
+
+  /** Starts it and waits until its ports are open; it may have no leader then. */
+  async start(): Promise<void> {
+    this.#process = await ServerProcess.start(this.#settings, {
+      directory: this.#directory,
+      isReady: / open, and looking for a leader: /,
+    });
+  }
+
+  get output(): string {
+    return this.#process?.output ?? '';
+  }
+
+  get isRunning(): boolean {
+    return this.#process !== null;
+  }
+
+  async stop(signal: NodeJS.Signals): Promise<void> {
+    await this.#process?.stop(signal);
+    this.#process = null;
+  }
+
+  /** `leader`, `follower`; null while it does not serve. */
+  async mode(): Promise<string | null> {
+    const text = await exchange(this.port, ['srvr']).catch(() => '');
+    return /^Mode: (.*)$/m.exec(text)?.[1] ?? null;
+  }
+
+  /** The value of a line of `mntr`. */
+  async monitor(key: string): Promise<string | undefined> {
+    const text = await exchange(this.port, ['mntr']);
+    return new RegExp(`^zk_${key}\t(.*)$`, 'm').exec(text)?.[1];
+  }
+
+  /** Opens a session, or goes on with one, as soon as the server serves. */
+  async client(resume: SessionToResume | null = null): Promise<Client> {
+    return await until(`server ${this.id} opens a session`, () => Client.open(this.port, resume).catch(() => null));
+  }
+}
+
+export class EnsembleProcesses {
+  readonly members: readonly MemberProcess[];
+
+  private constructor(members: readonly MemberProcess[]) {
+    this.members = members;
+  }
+
+  /** Starts `size` servers and waits until all serve. */
+  static async start(size: number): Promise<EnsembleProcesses> {
+    const ports = await freePorts(3 * size);
+    const lines: Record<string, string> = {};
+    for (let id = 1; id <= size; id++) {
+      const [client, quorum, election] = ports.slice(3 * (id - 1));
+      lines[`server.${id}`] = `127.0.0.1:${quorum}:${election}:participant;127.0.0.1:${client}`;
+    }
+    const members = Array.from({ length: size }, (_, i) => {
+      const clientPort = ports[3 * i];
+      const settings = { tickTime: 1000, initLimit: 20, syncLimit: 10, clientPort, 'admin.enableServer': 'false' };
+      return new MemberProcess(i + 1, clientPort, { ...settings, ...lines });
+    });
+    const ensemble = new EnsembleProcesses(members);
+    await Promise.all(members.map((member) => member.start()));
+    await ensemble.untilServing();
+    return ensemble;
+  }
+
+  /** Every server that runs serves, and one of them leads. */
+  async untilServing(): Promise<void> {
+    const running = this.members.filter(({ isRunning }) => isRunning);
+    await until('all servers serve', async () => {
+      const modes = await Promise.all(running.map((member) => member.mode()));
+      return modes.includes('leader') && modes.every((mode) => mode !== null) ? true : null;
+    });
+  }
+
+  async leader(): Promise<MemberProcess> {
+    return await until('somebody leads', async () => {
+      const running = this.members.filter(({ isRunning }) => isRunning);
+      const modes = await Promise.all(running.map((member) => member.mode()));
+      return running[modes.indexOf('leader')] ?? null;
+    });
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.members.map((member) => member.stop('SIGKILL')));
+  }
+}
