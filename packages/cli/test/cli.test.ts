@@ -45,7 +45,7 @@ describe('treekeeper', () => {
   test('help names every command', async () => {
     const { code, out } = await run(['--help']);
     expect(code).toBe(0);
-    expect(out).toMatch(/^ {2}server .*\n {2}shell .*\n {2}config /m);
+    expect(out).toMatch(/^ {2}server .*\n {2}ensemble .*\n {2}shell .*\n {2}config /m);
     expect((await run(['help'])).out).toBe(out);
   });
 
@@ -55,7 +55,7 @@ describe('treekeeper', () => {
     expect(out).toContain('Usage: treekeeper');
   });
 
-  test.each(['server', 'shell', 'config'])('help of %s', async (command) => {
+  test.each(['server', 'ensemble', 'shell', 'config'])('help of %s', async (command) => {
     const { code, out } = await run([command, '--help']);
     expect(code).toBe(0);
     expect(out).toContain(`Usage: treekeeper ${command}`);

@@ -271,6 +271,11 @@ Options:
 
 Each server is a process of its own: kill one and see the others go on. Ctrl-C ends them all.
 
+Exit codes:
+   0  Ended as it was told to
+   1  A server did not start; its log says why
+   2  Wrong arguments
+
 Examples:
   treekeeper ensemble
   treekeeper ensemble --size 5 --data ./ensemble
