@@ -150,6 +150,11 @@ export const errorTable = {
     meaning: 'too many requests wait to be sent',
     remedy: 'wait for earlier calls, or raise queuedMax',
   },
+  CACHE_FULL: {
+    retry: 'pointless',
+    meaning: 'there is more in the tree than the cache may keep',
+    remedy: 'raise nodesMax or bytesMax, or cache a smaller part',
+  },
   KERBEROS_MISSING: {
     retry: 'pointless',
     meaning: 'SASL/GSSAPI needs the package "kerberos"',

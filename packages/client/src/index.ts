@@ -1,6 +1,10 @@
 /** @treekeeper/client: what programs import. */
 export { OPEN_ACL, Perms, READ_ACL } from '@treekeeper/protocol';
 export { CREATOR_ALL_ACL, digestId } from './acl.ts';
+export { ChildrenCache } from './caches/children-cache.ts';
+export { NodeCache } from './caches/node-cache.ts';
+export { TreeCache } from './caches/tree-cache.ts';
+export type { Cache, CacheChange, CacheOptions } from './caches/types.ts';
 export type { Client } from './client.ts';
 export { bytes, type Codec, json, nullableBytes, utf8 } from './codec.ts';
 export { connect } from './connect.ts';

@@ -40,6 +40,10 @@ export const limits = {
   retryDelayMaxMs: 1_000,
   /** Requests at a time of calls that go over a whole subtree. */
   subtreeWindow: 500,
+  /** Bounds of a cache, which its options may change; and its requests at a time. */
+  cacheNodesMax: 100_000,
+  cacheBytesMax: 256 * 1024 * 1024,
+  cacheReadsMax: 500,
   /** How often create makes missing parents, which somebody else may remove at once. */
   createParentsAttemptsMax: 5,
   /** The least capacity of a batch of requests on its way into a socket. */

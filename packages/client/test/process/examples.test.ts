@@ -18,7 +18,9 @@ interface Example {
 }
 type Run = (client: Client, connectString: string) => Promise<void>;
 
-const sources = readdirSync(join(home, 'src')).filter((name) => name.endsWith('.ts'));
+const sources = readdirSync(join(home, 'src'), { encoding: 'utf8', recursive: true }).filter((name) =>
+  name.endsWith('.ts'),
+);
 const textOf = (name: string): string => readFileSync(join(home, 'src', name), 'utf8');
 const index = textOf('index.ts');
 
