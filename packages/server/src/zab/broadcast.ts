@@ -203,7 +203,7 @@ export class Broadcast {
     const present = new Set([this.#options.serverId]);
     for (const link of this.#links) {
       // Who is to observe from now on is about to leave, and comes back without a vote.
-      if (link.isLive && !link.isObserver && this.#membership.roleOf(link.serverId) !== 'observer') {
+      if (link.isLive && !link.isObserver && !this.#membership.observes(link.serverId)) {
         present.add(link.serverId);
       }
     }

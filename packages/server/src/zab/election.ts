@@ -16,6 +16,7 @@ import {
   isSameVote,
   LONG_MIN,
   readNotification,
+  sendersOf,
   type Vote,
 } from './vote.ts';
 
@@ -364,12 +365,22 @@ export class Election {
     }
     this.#deadlineMs = nowMs + this.#intervalMs;
     if (!isFromUs) {
+      this.#catchUpWith(heard);
       return;
     }
     if (heard.state === PeerState.looking) {
       this.#hearLooking(heard, nowMs);
     } else if (heard.state !== PeerState.observing) {
       this.#hearEstablished(heard);
+    }
+  }
+
+  /** A voter to be that does not know it yet votes for nobody; it can join in when both are in the same round. */
+  #catchUpWith({ serverId, state, round }: HeardVote): void {
+    if (state === PeerState.looking && round > this.#round && this.#electors.has(serverId)) {
+      this.#round = round;
+      this.#received.clear();
+      this.#propose(this.#initial);
     }
   }
 
@@ -486,15 +497,4 @@ function ownVote(
     return NO_VOTE;
   }
   return { leader: isElector ? serverId : LONG_MIN, zxid: lastZxid, peerEpoch: currentEpoch };
-}
-
-/** Those whose vote is this one. */
-function sendersOf(votes: ReadonlyMap<number, CountedVote>, wanted: CountedVote): Set<number> {
-  const senders = new Set<number>();
-  for (const [sender, vote] of votes) {
-    if (isSameVote(vote, wanted)) {
-      senders.add(sender);
-    }
-  }
-  return senders;
 }

@@ -76,8 +76,9 @@ export interface Database {
    */
   writeSnapshot(): void;
   /**
-   * Removes everything after `zxid` from the log and loads memory from disk again; `Peer.truncated` follows. When the
-   * log does not reach back to `zxid`, the server must stop with a clear message: Zab hears nothing more.
+   * Removes everything after `zxid` from the log and loads memory from disk again; `Peer.truncated(true)` follows. When
+   * the log does not reach back to `zxid` (what is beyond came in a snapshot), nothing is removed, and
+   * `Peer.truncated(false)` follows: the server will ask for a snapshot.
    */
   truncate(zxid: number): void;
   /** Drops the database from memory and takes a new one from the stream. */

@@ -9,7 +9,8 @@ import { Configuration, ConfigurationFault } from './configuration.ts';
 import type { Entry, Environment, EpochName, Forwarded, SnapshotIncoming } from './environment.ts';
 import { Following, ProtocolFault, readDesignated } from './following.ts';
 import { LeaderLink } from './leader-link.ts';
-import { hasSameQuorumAddress, type Membership } from './membership.ts';
+import { LearnerChanges } from './learner-changes.ts';
+import type { Membership } from './membership.ts';
 import type { ZabOptions } from './options.ts';
 import type { Packet } from './packet-stream.ts';
 import { writeAckEpoch, writeLearnerInfo, writePacket, writeRequest, writeRevalidate } from './packets.ts';
@@ -44,6 +45,7 @@ export class Learner {
   readonly #membership: Membership;
   readonly #committedLog: CommittedLog;
   readonly #link: LeaderLink;
+  readonly #changes: LearnerChanges;
   #phase: LearnerPhase = 'connecting';
   #nowMs: number;
   #readDeadlineMs = Number.POSITIVE_INFINITY;
@@ -57,6 +59,7 @@ export class Learner {
   #endReason: string | null = null;
   #successor: number | null = null;
   #isRefused = false;
+  #needsSnapshot: boolean;
 
   constructor(
     leaderId: number,
@@ -64,10 +67,13 @@ export class Learner {
     environment: Environment,
     membership: Membership,
     committedLog: CommittedLog,
+    needsSnapshot: boolean,
     nowMs: number,
   ) {
+    this.#needsSnapshot = needsSnapshot;
     this.leaderId = leaderId;
-    this.isObserver = membership.roleOf(options.serverId) === 'observer';
+    this.isObserver = membership.observes(options.serverId);
+    this.#changes = new LearnerChanges(options, environment.service, membership, leaderId);
     this.#options = options;
     this.#environment = environment;
     this.#membership = membership;
@@ -105,6 +111,11 @@ export class Learner {
   /** The leader will not have this server before the next epoch: trying at once again is of no use. */
   get isRefused(): boolean {
     return this.#isRefused;
+  }
+
+  /** This history cannot be made the leader's by cutting it. */
+  get needsSnapshot(): boolean {
+    return this.#needsSnapshot;
   }
 
   /** Memory holds what never got to disk. */
@@ -228,7 +239,11 @@ export class Learner {
   #acceptEpoch(currentEpoch: number): void {
     this.#phase = 'accepted';
     this.#heard();
-    writeAckEpoch(this.#link.output, this.#environment.database.lastZxid, currentEpoch);
+    // Counter 0 of an epoch to come is what no leader has, and none can cut at: it sends a snapshot. Only a leader that
+    // has counted this server already may be told that instead of its history.
+    const isHidden = this.#needsSnapshot && currentEpoch === -1;
+    const lastZxid = isHidden ? makeZxid(this.#epoch + 1, 0) : this.#environment.database.lastZxid;
+    writeAckEpoch(this.#link.output, lastZxid, currentEpoch);
   }
 
   epochPersisted(name: EpochName, nowMs: number): void {
@@ -282,9 +297,12 @@ export class Learner {
     return true;
   }
 
-  truncated(nowMs: number): void {
+  truncated(isDone: boolean, nowMs: number): void {
     this.#nowMs = nowMs;
-    if (this.#phase === 'truncating') {
+    if (!isDone) {
+      this.#needsSnapshot = true;
+      this.#end('the log here does not reach back to where it should be cut');
+    } else if (this.#phase === 'truncating') {
       this.#phase = 'syncing';
       this.#heard();
       this.#goOn();
@@ -295,7 +313,7 @@ export class Learner {
     const catchUp = this.#catchUp as CatchUp;
     const payload = data ?? new Uint8Array(0);
     if (type === PacketType.proposal) {
-      this.#considerConfiguration(payload);
+      this.#changes.consider(payload);
       catchUp.proposed({ zxid, payload });
     } else if (type === PacketType.commit) {
       catchUp.committed(zxid);
@@ -307,7 +325,7 @@ export class Learner {
       this.#activate(zxid, readDesignated(payload).leaderId);
     } else if (type === PacketType.informAndActivate) {
       const { leaderId, rest } = readDesignated(payload);
-      this.#considerConfiguration(rest);
+      this.#changes.consider(rest);
       catchUp.proposed({ zxid, payload: rest });
       catchUp.committed(zxid);
       this.#activate(zxid, leaderId);
@@ -371,7 +389,8 @@ export class Learner {
 
   /** UPTODATE: a quorum has this history, and the leader leads. */
   #follow(catchUp: CatchUp): void {
-    if (this.#newConfiguration !== null && this.#activateLearnt(this.#newConfiguration)) {
+    if (this.#changes.activateLearnt(this.#newConfiguration)) {
+      this.#end('the members have changed');
       return;
     }
     this.#phase = 'following';
@@ -390,9 +409,9 @@ export class Learner {
 
   #handleFollowing(packet: Packet): void {
     if (packet.type === PacketType.proposal && packet.data !== null) {
-      this.#considerConfiguration(packet.data);
+      this.#changes.consider(packet.data);
     } else if (packet.type === PacketType.informAndActivate && packet.data !== null) {
-      this.#considerConfiguration(readDesignated(packet.data).rest);
+      this.#changes.consider(readDesignated(packet.data).rest);
     }
     const change = this.#following?.handle(packet) ?? null;
     if (change?.kind === 'activate') {
@@ -403,48 +422,12 @@ export class Learner {
     }
   }
 
-  // Configurations
-
-  /** What a transaction proposes as the next configuration, if that is what it does. */
-  #considerConfiguration(payload: Uint8Array): void {
-    if (this.#options.reconfigEnabled) {
-      const configuration = this.#environment.service.configurationIn(payload);
-      if (configuration !== null) {
-        this.#membership.propose(configuration);
-      }
-    }
-  }
-
-  /** The transaction has committed the configuration that was proposed, and `successor` leads from now on. */
+  /** The members have changed by the transaction `zxid`: maybe this server has to leave. */
   #activate(zxid: number, successor: number): void {
-    const { proposed } = this.#membership;
-    if (proposed === null || proposed.version !== zxid) {
-      return;
-    }
-    this.#membership.activate(proposed);
-    if (successor !== this.leaderId || this.#hasOtherRole) {
+    if (this.#changes.activate(zxid, successor)) {
       this.#successor = successor;
       this.#end(`the members have changed: server ${successor} leads`);
     }
-  }
-
-  /** The configuration that NEWLEADER brought is in force. True when this server must leave because of it. */
-  #activateLearnt(configuration: Configuration): boolean {
-    const before = this.#membership.committed;
-    if (!this.#membership.activate(configuration)) {
-      return false;
-    }
-    const isLeaderThere =
-      configuration.isVoter(this.leaderId) && hasSameQuorumAddress(this.leaderId, before, configuration);
-    if (!isLeaderThere || this.#hasOtherRole) {
-      this.#end('the members have changed');
-      return true;
-    }
-    return false;
-  }
-
-  get #hasOtherRole(): boolean {
-    return (this.#membership.roleOf(this.#options.serverId) === 'observer') !== this.isObserver;
   }
 
   // Requests

@@ -47,6 +47,14 @@ export class Membership {
     return role === undefined ? 'stranger' : role === 'observer' ? 'observer' : 'voter';
   }
 
+  /**
+   * Whether a server joins as an observer. Not when it is to vote by the proposed configuration: without its
+   * acknowledgements that could never come into force, nor anything else.
+   */
+  observes(serverId: number): boolean {
+    return this.roleOf(serverId) === 'observer' && this.#proposed?.isVoter(serverId) !== true;
+  }
+
   /** A configuration may come into force; without effect unless it is newer than all before. */
   propose(configuration: Configuration): void {
     if (configuration.version <= this.lastSeen.version) {

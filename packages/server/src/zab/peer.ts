@@ -40,6 +40,8 @@ export class Peer {
   #notBeforeMs = 0;
   #refusals = 0;
   #isReloading = false;
+  /** The history here cannot be made the leader's by cutting it. */
+  #needsSnapshot = false;
   #isEpochTold = false;
   #knownCommitted: Configuration;
   #knownProposed: Configuration | null;
@@ -188,8 +190,9 @@ export class Peer {
     this.#follow();
   }
 
-  truncated(): void {
-    this.#learner?.truncated(this.#nowMs);
+  /** @param isDone false: the log does not reach back so far, and nothing has changed */
+  truncated(isDone = true): void {
+    this.#learner?.truncated(isDone, this.#nowMs);
     this.#follow();
   }
 
@@ -273,6 +276,7 @@ export class Peer {
         this.#environment,
         this.#membership,
         this.#committedLog,
+        this.#needsSnapshot,
         this.#nowMs,
       );
     }
@@ -286,7 +290,8 @@ export class Peer {
     this.#successor = role?.successor ?? null;
     this.#isReloading = this.#learner?.mustReload ?? false;
     this.#refusals = this.#learner?.isRefused === true ? this.#refusals + 1 : this.#refusals;
-    const { isObserver = false, isRefused = false } = this.#learner ?? {};
+    const { isObserver = false, isRefused = false, needsSnapshot = false } = this.#learner ?? {};
+    this.#needsSnapshot = needsSnapshot;
     role?.close();
     this.#leadership = null;
     this.#learner = null;

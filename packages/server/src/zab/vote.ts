@@ -98,3 +98,14 @@ function exactNumber(long: bigint): number {
   }
   return number;
 }
+
+/** Those whose vote is this one. */
+export function sendersOf(votes: ReadonlyMap<number, CountedVote>, wanted: CountedVote): Set<number> {
+  const senders = new Set<number>();
+  for (const [sender, vote] of votes) {
+    if (isSameVote(vote, wanted)) {
+      senders.add(sender);
+    }
+  }
+  return senders;
+}

@@ -131,6 +131,31 @@ describe('a follower that joins', () => {
     expect(diff.learner.mustReload).toBe(false);
   });
 
+  test('a history that cannot be cut, as it came in a snapshot, is replaced by a snapshot', () => {
+    const cluster = new Cluster(1, { voters: 3 });
+    cluster.start(1, 2, 3);
+    const leader = cluster.untilWhole();
+    leader.write('one');
+    cluster.until('all have it', () => cluster.up.every(({ database }) => database.history().length === 1));
+    cluster.crash(3);
+    cluster.untilWhole();
+    // What server 3 got from a leader that came to nothing, as a snapshot.
+    const disk = cluster.disks.get(3) as Disk;
+    const state = new Map([...disk.recover().state, [E1 + 2, bytes('never committed')]]);
+    Object.assign(disk, { log: [], snapshots: [{ zxid: E1 + 2, state }] });
+    cluster.wiretap.isTranscribing = true;
+    cluster.start(3);
+    cluster.untilWhole();
+    const told = cluster.trace.filter((line) => /(TRUNC|SNAP|ACKEPOCH)/.test(line)).map((line) => line.slice(9));
+    expect(told.map((line) => line.replace(/^→ \d /, ''))).toEqual([
+      'ACKEPOCH 0x100000002 current epoch 1',
+      'TRUNC 0x100000001',
+      'ACKEPOCH 0x300000000 current epoch -1',
+      'SNAP 0x100000001',
+    ]);
+    expect(cluster.server(3).database.history()).toEqual([E1 + 1]);
+  });
+
   test('what is no packet ends the link, and nothing else', () => {
     const lone = acceptingLearner();
     lone.receive(Buffer.from('0000000d00000000000000007fffffff', 'hex'));

@@ -282,8 +282,9 @@ export class Cluster {
     const { committed } = server.peer.membership;
     const deciders = this.#deciders.get(zxid);
     // Once the change is committed, the new members decide alone; the change itself needs both.
-    const isChanged = deciders?.at(-1)?.version === committed.version && committed.version < zxid;
-    this.#expectQuorum(server, holding, `9: ${zxidHex(zxid)} is delivered`, isChanged ? [committed] : deciders);
+    const newest = deciders?.at(-1);
+    const isChanged = newest !== undefined && newest.version <= committed.version && newest.version < zxid;
+    this.#expectQuorum(server, holding, `9: ${zxidHex(zxid)} is delivered`, isChanged ? [newest] : deciders);
   }
 
   #expectQuorum(server: Server, servers: ReadonlySet<number>, what: string, deciders?: readonly Configuration[]): void {

@@ -136,11 +136,11 @@ export class LoneLearner extends World {
   ) {
     super(serverId, configuration, disk, options);
     const { environment, membership, committedLog } = this;
-    this.learner = new Learner(leaderId, this.options, environment, membership, committedLog, this.events.nowMs);
+    this.learner = new Learner(leaderId, this.options, environment, membership, committedLog, false, this.events.nowMs);
     this.database.synced = (zxid) => this.learner.logSynced(zxid, this.events.nowMs);
     this.database.persisted = (name) => this.learner.epochPersisted(name, this.events.nowMs);
     this.database.snapshotWritten = () => this.learner.snapshotWritten(this.events.nowMs);
-    this.database.truncated = () => this.learner.truncated(this.events.nowMs);
+    this.database.truncated = (isDone) => this.learner.truncated(isDone, this.events.nowMs);
     this.learner.opened(0);
   }
 

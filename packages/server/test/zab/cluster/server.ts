@@ -41,7 +41,7 @@ export class Server implements Receiver, Service {
     this.database.synced = (zxid) => this.peer.logSynced(zxid);
     this.database.persisted = (name) => this.peer.epochPersisted(name);
     this.database.snapshotWritten = () => this.peer.snapshotWritten();
-    this.database.truncated = () => this.peer.truncated();
+    this.database.truncated = (isDone) => this.peer.truncated(isDone);
     const peers = network.peersOf(this, (isListening) => {
       this.isListening = isListening;
     });

@@ -1,0 +1,57 @@
+/** Changes of membership, as a learner takes part in them (quorum-protocol.md §9). */
+import type { Configuration } from './configuration.ts';
+import type { Service } from './environment.ts';
+import { hasSameQuorumAddress, type Membership } from './membership.ts';
+import type { ZabOptions } from './options.ts';
+
+export class LearnerChanges {
+  readonly #options: ZabOptions;
+  readonly #service: Service;
+  readonly #membership: Membership;
+  readonly #leaderId: number;
+  /** How this server has joined. */
+  readonly #isObserver: boolean;
+
+  constructor(options: ZabOptions, service: Service, membership: Membership, leaderId: number) {
+    this.#options = options;
+    this.#service = service;
+    this.#membership = membership;
+    this.#leaderId = leaderId;
+    this.#isObserver = membership.observes(options.serverId);
+  }
+
+  /** Takes note of the configuration that a transaction proposes, if that is what it does. */
+  consider(payload: Uint8Array): void {
+    const configuration = this.#options.reconfigEnabled ? this.#service.configurationIn(payload) : null;
+    if (configuration !== null) {
+      this.#membership.propose(configuration);
+    }
+  }
+
+  /**
+   * The transaction has committed the configuration that was proposed, and `successor` leads from now on. True when this
+   * server has to leave its leader because of that.
+   */
+  activate(zxid: number, successor: number): boolean {
+    const { proposed } = this.#membership;
+    if (proposed === null || proposed.version !== zxid) {
+      return false;
+    }
+    this.#membership.activate(proposed);
+    return successor !== this.#leaderId || this.#hasOtherRole;
+  }
+
+  /** What NEWLEADER brought is in force; null: nothing. True when this server has to leave its leader. */
+  activateLearnt(configuration: Configuration | null): boolean {
+    const before = this.#membership.committed;
+    if (configuration === null || !this.#membership.activate(configuration)) {
+      return this.#hasOtherRole; // what was to make it a voter may have come to nothing
+    }
+    const id = this.#leaderId;
+    return !configuration.isVoter(id) || !hasSameQuorumAddress(id, before, configuration) || this.#hasOtherRole;
+  }
+
+  get #hasOtherRole(): boolean {
+    return this.#membership.observes(this.#options.serverId) !== this.#isObserver;
+  }
+}
