@@ -14,6 +14,7 @@ import { fuzz } from './fuzz.ts';
 import { mixed } from './mixed.ts';
 import { installPrerequisites } from './prerequisites.ts';
 import { programs } from './programs.ts';
+import { recipes } from './recipes/suite.ts';
 import { sameFiles } from './same-files.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
 import { shell } from './shell.ts';
@@ -28,6 +29,7 @@ const suites: readonly Suite[] = [
   fuzz,
   diskFaults,
   client,
+  recipes,
   election,
   mixed,
   shell,
@@ -41,7 +43,7 @@ ${suites.map(({ name, summary }) => `  ${name.padEnd(16)}${summary}`).join('\n')
 options
   --seed N             seed of all random choices (default 1)
   --requests N         differential: requests to each server (default 100000)
-  --kills N            crash: rounds of kill -9 (default 25)
+  --kills N            crash: rounds of kill -9; recipes: of kills and pauses (default 25)
   --cases N            fuzz: cases (default 100000)
   --differences N      differential: stop after so many differences (default 10)
   --server FLAVOUR     treekeeper (default), or apache to test the tests
