@@ -9,6 +9,7 @@ import { writePage } from './differential/page.ts';
 import { differential } from './differential/suite.ts';
 import { diskFaults } from './disk-faults.ts';
 import { election } from './election.ts';
+import { ensemblePrograms } from './ensemble-programs.ts';
 import { examples } from './examples.ts';
 import { fuzz } from './fuzz.ts';
 import { mixed } from './mixed.ts';
@@ -32,6 +33,7 @@ const suites: readonly Suite[] = [
   recipes,
   election,
   mixed,
+  ensemblePrograms,
   shell,
 ];
 

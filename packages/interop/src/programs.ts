@@ -7,7 +7,7 @@ import { shellScript, shellText } from './programs/java-shell.ts';
 import { type Flavour, repositoryRoot, Server } from './servers.ts';
 import type { Checks, Options, Suite } from './suite.ts';
 
-const scripts = ['client_calls', 'watchers', 'recipes', 'reconnect'] as const;
+export const kazooScripts = ['client_calls', 'watchers', 'recipes', 'reconnect'] as const;
 const SCRIPT_MS_MAX = 180_000;
 
 export const programs: Suite = {
@@ -16,8 +16,16 @@ export const programs: Suite = {
   async run(options, checks) {
     await sameText('zkCli.sh', shellText, shellScript, options, checks);
     await sameText('cli_mt', cShellText, cScript, options, checks);
-    for (const script of scripts) {
-      await checks.part(`kazoo: ${script}`, () => kazoo(script, options, checks));
+    for (const script of kazooScripts) {
+      await checks.part(`kazoo: ${script}`, async () => {
+        const server = await fresh(options.server, options);
+        const restart = async (): Promise<void> => {
+          await server.kill();
+          await server.start();
+        };
+        await runKazoo(script, `127.0.0.1:${server.port}`, restart, checks);
+        await server.stop();
+      });
     }
   },
 };
@@ -57,11 +65,15 @@ async function fresh(flavour: Flavour, options: Options): Promise<Server> {
 }
 
 /** Runs one of the Python scripts; it may ask for the server to be killed and started again. */
-async function kazoo(script: string, options: Options, checks: Checks): Promise<void> {
-  const server = await fresh(options.server, options);
+export async function runKazoo(
+  script: string,
+  hosts: string,
+  restart: () => Promise<void>,
+  checks: Checks,
+): Promise<void> {
   const file = join(repositoryRoot, 'packages/interop/python', `${script}.py`);
   // The distribution's Python, for the distribution's kazoo.
-  const child = spawn('/usr/bin/python3', ['-B', file, `127.0.0.1:${server.port}`], {
+  const child = spawn('/usr/bin/python3', ['-B', file, hosts], {
     stdio: 'pipe',
     timeout: SCRIPT_MS_MAX,
   });
@@ -71,8 +83,7 @@ async function kazoo(script: string, options: Options, checks: Checks): Promise<
     text += chunk.toString();
     if (chunk.includes('RESTART')) {
       restarts = restarts.then(async () => {
-        await server.kill();
-        await server.start();
+        await restart();
         child.stdin.write('\n');
       });
     }
@@ -83,5 +94,4 @@ async function kazoo(script: string, options: Options, checks: Checks): Promise<
   const status = await new Promise<number | null>((done) => child.once('close', done));
   await restarts;
   checks.that(`kazoo: ${script} ends well`, status === 0, () => `status ${status}\n${text.slice(-2500)}`);
-  await server.stop();
 }
