@@ -19,6 +19,15 @@ export const recipeErrorTable = {
     meaning: 'others changed it at the same time, again and again',
     remedy: 'try later, or spread the load over several nodes',
   },
+  TASK_PARKED: {
+    meaning: 'the task was given up',
+    remedy: 'see its error, remove the cause, and call retry()',
+  },
+  TASK_CANCELLED: { meaning: 'the task was taken back', remedy: 'retry() submits it again' },
+  TASK_GONE: {
+    meaning: 'there is no such task, or its result is no longer kept',
+    remedy: 'see the id, and keepMs of the queue',
+  },
   INVALID_OPTION: {
     meaning: 'an option or argument has a value it cannot have',
     remedy: 'the message says which, and what it may be',

@@ -1,0 +1,180 @@
+/** A task in the hands of a worker: begun when there is room, run, and its outcome reported. */
+import { type Client, isTreekeeperError } from '@treekeeper/client';
+import { RecipeError } from '../errors.ts';
+import { type Attempt, CollectedEffects, type Handler, ProgressNode, TaskRejected } from './attempt.ts';
+import type { Outbox } from './outbox.ts';
+import type { Layout, TaskQueue } from './queue.ts';
+import { type AssignmentRecord, type Body, decodeBody, encodeBody, encodeRecord } from './records.ts';
+import type { Room } from './room.ts';
+
+/** What all tasks of a worker have in common. */
+export interface Duty<Payload, Result> {
+  readonly queue: TaskQueue<Payload, Result>;
+  readonly layout: Layout;
+  readonly handler: Handler<Payload, Result>;
+  readonly outbox: Outbox;
+  readonly room: Room;
+}
+
+/** What is known of one. */
+export interface Order {
+  readonly id: string;
+  readonly worker: string;
+  readonly attempt: number;
+  readonly token: bigint;
+  /** Of the assignment's node. */
+  readonly czxid: bigint;
+  readonly version: number;
+  readonly taskVersion: number;
+  readonly body: Body;
+}
+
+/** Of an error's text, in the tree. */
+const ERROR_CHARACTERS_MAX = 1000;
+
+export class Assigned<Payload, Result> {
+  readonly #client: Client;
+  readonly #duty: Duty<Payload, Result>;
+  readonly #order: Order;
+  readonly #path: string;
+  readonly #controller = new AbortController();
+  readonly #effects = new CollectedEffects();
+  readonly #progress: ProgressNode;
+  #version: number;
+  #stage: 'waiting' | 'running' | 'over' = 'waiting';
+  #running: Promise<void> | null = null;
+
+  constructor(client: Client, duty: Duty<Payload, Result>, order: Order) {
+    this.#client = client;
+    this.#duty = duty;
+    this.#order = order;
+    this.#path = duty.layout.assignment(order.worker, order.id);
+    this.#progress = new ProgressNode(client, duty.layout.progress(order.id));
+    this.#version = order.version;
+  }
+
+  get czxid(): bigint {
+    return this.#order.czxid;
+  }
+
+  /** Fulfils when it is over, one way or another; never rejects. */
+  run(): Promise<void> {
+    this.#running ??= this.#duty.room.enter(() => this.#execute());
+    return this.#running;
+  }
+
+  /** It is no longer this worker's. */
+  callOff(): void {
+    if (this.#stage !== 'over') {
+      this.#controller.abort(
+        new RecipeError('LOST', this.#path, 'the task is no longer this worker’s; stop working on it'),
+      );
+    }
+  }
+
+  /** Gives it back if it has not begun; fulfils when this worker has nothing more to do with it. */
+  async giveBack(): Promise<void> {
+    if (this.#stage === 'waiting') {
+      this.#stage = 'over';
+      await this.#report({ state: 'returned', attempt: this.#order.attempt });
+    } else {
+      await this.run();
+    }
+  }
+
+  async #execute(): Promise<void> {
+    if (this.#stage === 'over' || this.#controller.signal.aborted) {
+      return;
+    }
+    this.#stage = 'running';
+    try {
+      if (this.#duty.queue.delivery !== 'at-most-once' || (await this.#begin())) {
+        await this.#work();
+      }
+    } catch (error) {
+      await this.#fail(error);
+    } finally {
+      this.#stage = 'over';
+      await this.#progress.end();
+    }
+  }
+
+  /** Where a task must not run twice, the tree knows of it before it runs. */
+  async #begin(): Promise<boolean> {
+    return await this.#report({ state: 'started', attempt: this.#order.attempt });
+  }
+
+  async #work(): Promise<void> {
+    const { queue, handler, outbox, layout } = this.#duty;
+    const { id, worker, attempt, taskVersion } = this.#order;
+    const result = await handler(await this.#attempt());
+    this.#stage = 'over'; // what becomes of the assignment from here on is no news to the handler
+    const delivered = await outbox.deliver({
+      taskPath: layout.task(id),
+      taskVersion,
+      assignmentPath: this.#path,
+      assignmentVersion: this.#version,
+      worker,
+      attempt,
+      result: encodeBody(queue.result, result),
+      effects: this.#effects,
+      isWelcomeLate: queue.delivery === 'at-least-once',
+    });
+    if (typeof delivered === 'object') {
+      throw delivered.refused;
+    }
+  }
+
+  async #attempt(): Promise<Attempt<Payload>> {
+    const { queue } = this.#duty;
+    const { id, attempt, token, body } = this.#order;
+    const payload = await decodeBody(queue.payload, body).catch((cause: unknown) => {
+      throw new TaskRejected(`the payload cannot be read: ${textOf(cause)}`, { cause });
+    });
+    const effects = this.#effects;
+    return {
+      id,
+      payload,
+      attempt,
+      token,
+      signal: this.#controller.signal,
+      progress: (value) => this.#progress.report(value),
+      get transaction() {
+        if (queue.delivery !== 'effectively-once') {
+          const message = `this queue's delivery is ${queue.delivery}: only 'effectively-once' has a transaction`;
+          throw new RecipeError('INVALID_OPTION', queue.path, message);
+        }
+        return effects;
+      },
+    };
+  }
+
+  async #fail(error: unknown): Promise<void> {
+    const state = error instanceof TaskRejected ? 'rejected' : 'failed';
+    const text = textOf(error).slice(0, ERROR_CHARACTERS_MAX);
+    await this.#report({ state, attempt: this.#order.attempt, error: text });
+  }
+
+  /** Writes it into the assignment; false when that is no longer this worker's. Never rejects. */
+  async #report(record: AssignmentRecord): Promise<boolean> {
+    try {
+      const { version } = await this.#client.set(this.#path, encodeRecord(record), {
+        version: this.#version,
+        idempotent: true,
+        timeoutMs: Number.POSITIVE_INFINITY,
+        retry: { attemptsMax: Number.MAX_SAFE_INTEGER },
+      });
+      this.#version = version;
+      return true;
+    } catch (error) {
+      if (isTreekeeperError(error)) {
+        return false;
+      }
+      throw error;
+    }
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

@@ -1,0 +1,247 @@
+/** The master of a queue: stands by until it is the one that leads, then gives tasks to workers. */
+import { setMaxListeners } from 'node:events';
+import { type Client, isTreekeeperError, TreekeeperError } from '@treekeeper/client';
+import { type Clock, systemClock } from '../clock.ts';
+import { Election } from '../election.ts';
+import type { Hold } from '../hold.ts';
+import { isPassing } from './passing.ts';
+import { Planner, type QueueStatus } from './planner.ts';
+import { leastLoaded, type Policy } from './policy.ts';
+import { type AnyQueue, type Layout, openQueue } from './queue.ts';
+import { decodeTask, encodeTask } from './records.ts';
+import { type Batch, batchesOf, type ParkStep, type Step } from './steps.ts';
+import { TreeView } from './tree-view.ts';
+
+/** Options of `Master`. */
+export interface MasterOptions {
+  /** Shown to whoever looks who leads or stands by. @default '' */
+  readonly name?: string | undefined;
+  /** Who gets a task. All masters of a queue should have the same. @default leastLoaded */
+  readonly policy?: Policy | undefined;
+  /** Tells when pauses, delays and keeping times are over. @default the machine's own */
+  readonly clock?: Clock | undefined;
+}
+
+/** Options of `run`, of masters and workers. */
+export interface RunOptions {
+  /** Ends it in good order. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Operations of one transaction: many share one write, yet no reply waits long for it. */
+const OPERATIONS_MAX = 100;
+
+/** Refusals that mean: what was decided on has changed. */
+const outdated: ReadonlySet<string> = new Set(['NO_NODE', 'NODE_EXISTS', 'BAD_VERSION', 'NOT_EMPTY']);
+
+/**
+ * A master. Start as many as you like: one leads, the others stand by. What a master knows is in the tree: whoever
+ * leads next reads it there and goes on.
+ *
+ * On disconnect it stops leading at once and stands for it again, behind the others. On expiry, and when it crashes
+ * or is paused, another leads. One that was only paused can still send what it had decided, but nothing of it
+ * happens: each transaction carries the check that its sender leads.
+ *
+ * @example
+ * ```ts
+ * const queue = new TaskQueue<number, number>({ path: '/squares' });
+ * const stop = new AbortController();
+ * const master = new Master(client, queue).run({ signal: stop.signal });
+ * const worker = new Worker(client, queue, async ({ payload }) => payload ** 2).run({ signal: stop.signal });
+ * const task = await new Submitter(client, queue).submit(7);
+ * console.assert((await task.result()) === 49);
+ * stop.abort();
+ * await Promise.all([master, worker]);
+ * ```
+ */
+export class Master {
+  readonly #client: Client;
+  readonly #queue: AnyQueue;
+  readonly #name: string;
+  readonly #policy: Policy;
+  readonly #clock: Clock;
+  #planner: Planner | null = null;
+  #hold: Hold | null = null;
+
+  constructor(client: Client, queue: AnyQueue, options: MasterOptions = {}) {
+    this.#client = client;
+    this.#queue = queue;
+    this.#name = options.name ?? '';
+    this.#policy = options.policy ?? leastLoaded;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Whether it leads, as far as it knows. */
+  get isLeading(): boolean {
+    return this.#hold !== null && !this.#hold.signal.aborted;
+  }
+
+  /** How the queue stands; null unless this master leads. Counting takes time for each task. */
+  get status(): QueueStatus | null {
+    return this.isLeading ? (this.#planner?.status ?? null) : null;
+  }
+
+  /**
+   * Stands by and leads until the signal fires; then fulfils, and another leads at once. Outlives lost connections,
+   * and lost sessions where the client begins new ones (`onExpired: 'new-session'`). Rejects with SESSION_EXPIRED or
+   * CLOSED when the client is at its end, INVALID_OPTION or INVALID_DATA when the queue is another, NO_AUTH.
+   *
+   * @example
+   * ```ts
+   * const master = new Master(client, new TaskQueue({ path: '/jobs' }));
+   * await master.run({ signal: AbortSignal.timeout(20) });
+   * console.assert(!master.isLeading);
+   * ```
+   */
+  async run({ signal = new AbortController().signal }: RunOptions = {}): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const layout = await openQueue(this.#client, this.#queue);
+        const election = new Election(this.#client, layout.masters);
+        await using hold = await election.campaign({ signal, data: this.#name });
+        this.#hold = hold;
+        await this.#lead(layout, hold, signal);
+      } catch (error) {
+        if (!signal.aborted && !isPassing(this.#client, error)) {
+          throw error;
+        }
+      } finally {
+        this.#hold = null;
+        this.#planner = null;
+      }
+    }
+  }
+
+  async #lead(layout: Layout, hold: Hold, signal: AbortSignal): Promise<void> {
+    const ended = AbortSignal.any([hold.signal, signal]);
+    setMaxListeners(0, ended); // every call that is under way listens
+    await using view = await TreeView.open(this.#client, layout, ended);
+    const planner = new Planner(this.#queue, this.#policy);
+    this.#planner = planner;
+    const turn = new Turn(this.#client, layout, hold, ended, view, planner);
+    while (!ended.aborted) {
+      const news = view.next();
+      for (const fact of await view.read(() => planner.known())) {
+        planner.learn(fact);
+      }
+      const steps = planner.plan(this.#clock.now());
+      await turn.take(steps);
+      if (steps.length === 0 && !view.isNews && !ended.aborted) {
+        await this.#rest(news, planner.dueMs, view.wake);
+      }
+    }
+  }
+
+  async #rest(news: Promise<void>, dueMs: number | null, wake: () => void): Promise<void> {
+    const timer = dueMs === null ? null : this.#clock.after(dueMs - this.#clock.now(), wake);
+    await news;
+    timer?.cancel();
+  }
+}
+
+/** Carries out what was planned. */
+class Turn {
+  readonly #client: Client;
+  readonly #layout: Layout;
+  readonly #hold: Hold;
+  readonly #ended: AbortSignal;
+  readonly #view: TreeView;
+  readonly #planner: Planner;
+
+  constructor(client: Client, layout: Layout, hold: Hold, ended: AbortSignal, view: TreeView, planner: Planner) {
+    this.#client = client;
+    this.#layout = layout;
+    this.#hold = hold;
+    this.#ended = ended;
+    this.#view = view;
+    this.#planner = planner;
+  }
+
+  /** All steps, each done or refused and then marked to be looked at; rejects when it is not known which. */
+  async take(steps: readonly Step[]): Promise<void> {
+    const parking = steps.filter((step) => step.kind === 'park');
+    const others = steps.filter((step) => step.kind !== 'park');
+    const batches = batchesOf(others, this.#layout, OPERATIONS_MAX, new Map());
+    await Promise.all([...batches.map((batch) => this.#commit(batch)), ...parking.map((step) => this.#park(step))]);
+  }
+
+  /** A task that is parked keeps its payload, which is only read for that. */
+  async #park(step: ParkStep): Promise<void> {
+    const path = this.#layout.task(step.id);
+    try {
+      const { value, stat } = await this.#client.get(path);
+      if (stat.version === step.version) {
+        const parked = encodeTask({ header: step.header, body: decodeTask(path, value).body });
+        const [batch] = batchesOf([step], this.#layout, 1, new Map([[step, parked]]));
+        return await this.#commit(batch as Batch);
+      }
+    } catch (error) {
+      if (!isTreekeeperError(error, 'NO_NODE')) {
+        throw error;
+      }
+    }
+    this.#refuse(step);
+  }
+
+  /** Tries without those that are refused, until the rest goes through: they are named one by one, and are few. */
+  async #commit(first: Batch): Promise<void> {
+    let batch: Batch | undefined = first;
+    while (batch !== undefined) {
+      const culprits: readonly Step[] = await this.#transact(batch);
+      const rest: readonly Step[] = batch.steps.filter((step) => !culprits.includes(step));
+      for (const step of culprits) {
+        this.#refuse(step);
+      }
+      if (culprits.length === 0) {
+        for (const step of batch.steps) {
+          this.#planner.settle(step, true);
+        }
+        return;
+      }
+      [batch] = batchesOf(rest, this.#layout, Number.POSITIVE_INFINITY, new Map());
+    }
+  }
+
+  /** Fulfils with the steps that made the servers refuse it; none when it was done. */
+  async #transact({ operations, owners }: Batch): Promise<readonly Step[]> {
+    const transaction = this.#hold.guarded.transaction();
+    for (const operation of operations) {
+      if (operation.op === 'check') {
+        transaction.check(operation.path, operation.version);
+      } else if (operation.op === 'create') {
+        transaction.create(operation.path, operation.data);
+      } else if (operation.op === 'set') {
+        transaction.set(operation.path, operation.data, { version: operation.version });
+      } else {
+        transaction.delete(operation.path, { version: operation.version });
+      }
+    }
+    try {
+      await transaction.commit({ signal: this.#ended });
+      return [];
+    } catch (error) {
+      const failed = error instanceof TreekeeperError && outdated.has(error.code) ? error.failedIndex : undefined;
+      const culprits = failed === undefined ? undefined : owners[failed];
+      if (culprits === undefined) {
+        throw error;
+      }
+      return culprits;
+    }
+  }
+
+  #refuse(step: Step): void {
+    if (step.kind === 'sweep') {
+      this.#view.mark({ of: 'folder', worker: step.worker, id: '' });
+    } else {
+      this.#view.mark({ of: 'task', worker: '', id: step.id });
+    }
+    if (step.kind === 'assign') {
+      this.#view.mark({ of: 'assignment', worker: step.worker, id: step.id });
+      this.#view.mark({ of: 'worker', worker: step.worker, id: '' });
+    }
+    if ('replaces' in step && step.replaces !== null) {
+      this.#view.mark({ of: 'assignment', worker: step.replaces.worker, id: step.id });
+    }
+    this.#planner.settle(step, false);
+  }
+}

@@ -1,0 +1,200 @@
+/** A task that was submitted: its state, its result, and what can still be changed about it. */
+import { type Client, isTreekeeperError, type Stat } from '@treekeeper/client';
+import { Bell } from '../bell.ts';
+import { RecipeError } from '../errors.ts';
+import { abortable, remove, throwIfAborted } from '../seat.ts';
+import type { Layout, TaskQueue } from './queue.ts';
+import { decodeBody, decodeTask, encodeTask, type TaskHeader, type TaskRecord } from './records.ts';
+
+/** `queued`: waiting or being done. `gone`: there is no such task, or it is no longer kept. */
+export type TaskStatus =
+  | { readonly state: 'queued' | 'done' | 'cancelled' | 'gone' }
+  | { readonly state: 'parked'; readonly reason: 'failed' | 'rejected' | 'lost'; readonly error: string };
+
+/** Options of calls that wait. */
+export interface AwaitOptions {
+  /** Gives up waiting, with ABORTED; the task goes on. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Found {
+  readonly record: TaskRecord;
+  readonly stat: Stat;
+}
+
+/** One task. What it is asked for is read from the tree, so that any process can have a handle on any task. */
+export class TaskHandle<Payload, Result> {
+  readonly #client: Client;
+  readonly #queue: TaskQueue<Payload, Result>;
+  readonly #layout: Layout;
+  readonly #path: string;
+  readonly id: string;
+  /** Whether this submission has made the task, rather than found it. */
+  readonly isNew: boolean;
+
+  constructor(client: Client, queue: TaskQueue<Payload, Result>, layout: Layout, id: string, isNew: boolean) {
+    this.#client = client;
+    this.#queue = queue;
+    this.#layout = layout;
+    this.#path = layout.task(id);
+    this.id = id;
+    this.isNew = isNew;
+  }
+
+  /**
+   * Waits for the result. Outlives lost connections. Rejects with TASK_PARKED, TASK_CANCELLED, TASK_GONE, ABORTED;
+   * with SESSION_EXPIRED when the client is at its end.
+   */
+  async result({ signal }: AwaitOptions = {}): Promise<Result> {
+    const bell = new Bell();
+    for (;;) {
+      throwIfAborted(signal, this.#path);
+      const changed = bell.next();
+      const found = await abortable(this.#read(bell), signal, this.#path, () => undefined);
+      const { header, body } = found?.record ?? gone(this.#path);
+      if (header.state === 'done') {
+        return await decodeBody(this.#queue.result, body);
+      }
+      if (header.state !== 'queued') {
+        throw failure(this.#path, header);
+      }
+      await abortable(changed, signal, this.#path, () => undefined);
+    }
+  }
+
+  /** What has become of it so far. */
+  async status(): Promise<TaskStatus> {
+    const found = await this.#read();
+    if (found === null) {
+      return { state: 'gone' };
+    }
+    const { header } = found.record;
+    return header.state === 'parked'
+      ? { state: 'parked', reason: header.reason, error: header.error }
+      : { state: header.state };
+  }
+
+  /**
+   * Takes it back: it is not begun any more, whoever works on it is told to stop, and whatever comes of it does not
+   * count. Fulfils with false when it is over already.
+   */
+  async cancel(): Promise<boolean> {
+    return await this.#change(({ header, body }) => {
+      if (header.state !== 'queued' && header.state !== 'parked') {
+        return null;
+      }
+      const { priority, serial } = header;
+      return { header: { state: 'cancelled', priority, serial }, body };
+    });
+  }
+
+  /** Has it tried anew, as often as a new one. Fulfils with false unless it was parked or cancelled. */
+  async retry(): Promise<boolean> {
+    return await this.#change(({ header, body }) => {
+      if (header.state !== 'parked' && header.state !== 'cancelled') {
+        return null;
+      }
+      const { priority, serial } = header;
+      return { header: { state: 'queued', priority, serial, delayMs: 0 }, body };
+    });
+  }
+
+  /** Removes it with its result, which would be kept for `keepMs`. Fulfils with false when it is not over yet. */
+  async forget(): Promise<boolean> {
+    const found = await this.#read();
+    if (found === null || found.record.header.state === 'queued') {
+      return found === null;
+    }
+    await remove(this.#client, this.#path);
+    return true;
+  }
+
+  /**
+   * What its handler reports, each time it is another, until the task is over; of reports that come too fast, the
+   * latest.
+   *
+   * @example
+   * ```ts
+   * const queue = new TaskQueue<number, number>({ path: '/slow' });
+   * const task = await new Submitter(client, queue).submit(1);
+   * await task.cancel();
+   * for await (const progress of task.progress()) {
+   *   console.assert(progress !== null);
+   * }
+   * ```
+   */
+  async *progress({ signal }: AwaitOptions = {}): AsyncGenerator<unknown, void, undefined> {
+    const bell = new Bell();
+    let last: string | null = null;
+    for (;;) {
+      throwIfAborted(signal, this.#path);
+      const changed = bell.next();
+      const [found, report] = await Promise.all([this.#read(bell), this.#readProgress(bell)]);
+      if (found?.record.header.state !== 'queued') {
+        return;
+      }
+      if (report !== null && report.text !== last) {
+        last = report.text;
+        yield report.value;
+      }
+      await abortable(changed, signal, this.#path, () => undefined);
+    }
+  }
+
+  async #read(bell?: Bell): Promise<Found | null> {
+    try {
+      const options = { watch: bell?.ring, timeoutMs: Number.POSITIVE_INFINITY };
+      const { value, stat } = await this.#client.get(this.#path, options);
+      return { record: decodeTask(this.#path, value), stat };
+    } catch (error) {
+      if (isTreekeeperError(error, 'NO_NODE')) {
+        return null;
+      }
+      throw error;
+    }
+  }
+
+  async #readProgress(bell: Bell): Promise<{ readonly text: string; readonly value: unknown } | null> {
+    const path = this.#layout.progress(this.id);
+    const options = { watch: bell.ring, timeoutMs: Number.POSITIVE_INFINITY };
+    if ((await this.#client.exists(path, options)) === null) {
+      return null;
+    }
+    const data = await this.#client.get(path).catch(() => null);
+    if (data === null) {
+      return null; // removed meanwhile, and the bell has rung
+    }
+    const text = Buffer.from(data.value).toString();
+    return { text, value: JSON.parse(text) };
+  }
+
+  /** Replaces it by what `change` makes of it; null: nothing to do. As long as others change it, too, looks again. */
+  async #change(change: (record: TaskRecord) => TaskRecord | null): Promise<boolean> {
+    for (;;) {
+      const found = await this.#read();
+      const changed = change(found?.record ?? gone(this.#path));
+      if (found === null || changed === null) {
+        return false;
+      }
+      try {
+        const { version } = found.stat;
+        await this.#client.set(this.#path, encodeTask(changed), { version, idempotent: true });
+        return true;
+      } catch (error) {
+        if (!isTreekeeperError(error, 'BAD_VERSION')) {
+          throw error;
+        }
+      }
+    }
+  }
+}
+
+function gone(path: string): never {
+  throw new RecipeError('TASK_GONE', path);
+}
+
+function failure(path: string, header: TaskHeader): RecipeError {
+  return header.state === 'parked'
+    ? new RecipeError('TASK_PARKED', path, `${header.reason} after ${header.attempts} tries: ${header.error}`)
+    : new RecipeError('TASK_CANCELLED', path);
+}

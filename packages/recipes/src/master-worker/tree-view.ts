@@ -1,0 +1,227 @@
+/**
+ * What the tree tells a leading master. An event only says which node to look at; what is learned comes from looking.
+ * So it does not matter how often, how late or in which company events come: the last look at a node begins after the
+ * last event about it.
+ */
+import { type Client, isTreekeeperError, type NodeValue, type Watch, type WatchEvent } from '@treekeeper/client';
+import { Bell } from '../bell.ts';
+import { nameOf } from '../paths.ts';
+import type { Fact } from './planner.ts';
+import type { Layout } from './queue.ts';
+import { decodeAssignment, decodeTask, decodeWorker } from './records.ts';
+
+/** A node to look at. `worker` is '' for tasks, `id` for workers. */
+export interface Target {
+  readonly of: Fact['of'];
+  readonly worker: string;
+  readonly id: string;
+}
+
+/** Nodes in one request: with payloads of a megabyte, still less than a client takes as one reply. */
+const READS_MAX = 32;
+
+export class TreeView implements AsyncDisposable {
+  readonly #client: Client;
+  readonly #layout: Layout;
+  readonly #signal: AbortSignal;
+  readonly #bell = new Bell();
+  readonly #watches: Watch[] = [];
+  readonly #targets = new Map<string, Target>();
+  #hasGap = true;
+  #failure: unknown = null;
+
+  private constructor(client: Client, layout: Layout, signal: AbortSignal) {
+    this.#client = client;
+    this.#layout = layout;
+    this.#signal = signal;
+    signal.addEventListener('abort', this.#bell.ring, { once: true });
+  }
+
+  /** Begins to watch. What is there already is told as if there had been a gap. */
+  static async open(client: Client, layout: Layout, signal: AbortSignal): Promise<TreeView> {
+    const view = new TreeView(client, layout, signal);
+    try {
+      await Promise.all([layout.workers, layout.assigned, layout.tasks].map((path) => view.#watch(path)));
+      return view;
+    } catch (error) {
+      await view[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#signal.removeEventListener('abort', this.#bell.ring);
+    await Promise.all(this.#watches.map((watch) => watch.close()));
+  }
+
+  /** Fulfils at the next change; ask before looking whether there `isNews`. */
+  next(): Promise<void> {
+    return this.#bell.next();
+  }
+
+  readonly wake = (): void => this.#bell.ring();
+
+  get isNews(): boolean {
+    return this.#hasGap || this.#targets.size > 0 || this.#failure !== null;
+  }
+
+  /** Has a node looked at again. */
+  mark(target: Target): void {
+    const { of, worker, id } = target;
+    if (of === 'folder') {
+      this.#hasGap = true; // rare enough to look at everything
+    } else if (of === 'worker') {
+      this.#targets.set(this.#layout.worker(worker), target);
+    } else if (of === 'assignment') {
+      // Its end is the task's end, or not: who hears of one looks at both.
+      this.#targets.set(this.#layout.assignment(worker, id), target);
+      this.mark({ of: 'task', worker: '', id });
+    } else {
+      this.#targets.set(this.#layout.task(id), target);
+    }
+  }
+
+  /** Looks at all nodes that are marked. `known`: those to look at after a gap, even if they are no longer listed. */
+  async read(known: () => Iterable<Target>): Promise<Fact[]> {
+    if (this.#failure !== null) {
+      throw this.#failure;
+    }
+    const facts: Fact[] = [];
+    if (this.#hasGap) {
+      this.#hasGap = false;
+      for (const target of known()) {
+        this.mark(target);
+      }
+      facts.push(...(await this.#list()));
+    }
+    // Assignments before tasks: an assignment that is gone since the task is done shows a done task.
+    const targets = [...this.#targets].sort(([, a], [, b]) => rank(a) - rank(b));
+    this.#targets.clear();
+    const chunks: Promise<Fact[]>[] = [];
+    for (let i = 0; i < targets.length; i += READS_MAX) {
+      chunks.push(this.#readChunk(targets.slice(i, i + READS_MAX)));
+    }
+    for (const chunk of await Promise.all(chunks)) {
+      facts.push(...chunk);
+    }
+    return facts;
+  }
+
+  async #watch(path: string): Promise<void> {
+    const watch = this.#client.watch(path, { recursive: true });
+    this.#watches.push(watch);
+    void this.#follow(watch);
+    await watch.ready;
+  }
+
+  async #follow(watch: Watch): Promise<void> {
+    try {
+      for await (const event of watch) {
+        this.#onEvent(event);
+      }
+    } catch (error) {
+      this.#failure ??= error;
+      this.#bell.ring();
+    }
+  }
+
+  #onEvent({ type, path }: WatchEvent): void {
+    if (type === 'gap') {
+      this.#hasGap = true;
+      return this.#bell.ring();
+    }
+    const target = this.#targetOf(path);
+    // Assignments are made by this master only, and it knows those.
+    if (target !== null && !(target.of === 'assignment' && type === 'created')) {
+      this.mark(target);
+      this.#bell.ring();
+    }
+  }
+
+  /** Null for the nodes between: folders, shards. */
+  #targetOf(path: string): Target | null {
+    const parts = path.slice(this.#layout.root.length + 1).split('/');
+    const [kind, parent = '', id] = parts;
+    if (kind === 'workers' && parts.length === 2) {
+      return { of: 'worker', worker: parent, id: '' };
+    }
+    if (parts.length !== 3 || id === undefined) {
+      return null;
+    }
+    return kind === 'assigned' ? { of: 'assignment', worker: parent, id } : { of: 'task', worker: '', id };
+  }
+
+  /** Marks all there is. */
+  async #list(): Promise<Fact[]> {
+    const { workers, assigned, shards } = this.#layout;
+    const [present, folders] = await Promise.all([this.#children(workers), this.#children(assigned)]);
+    const listing = [
+      ...folders.map(async (worker) => {
+        for (const id of await this.#children(this.#layout.folder(worker))) {
+          this.mark({ of: 'assignment', worker, id });
+        }
+      }),
+      ...shards.map(async (shard) => {
+        for (const id of await this.#children(shard)) {
+          this.mark({ of: 'task', worker: '', id });
+        }
+      }),
+    ];
+    await Promise.all(listing);
+    const existing = new Set(folders);
+    const facts: Fact[] = [];
+    for (const worker of new Set([...present, ...folders, ...this.#markedWorkers()])) {
+      this.mark({ of: 'worker', worker, id: '' });
+      facts.push({ of: 'folder', worker, found: existing.has(worker) });
+    }
+    return facts;
+  }
+
+  #markedWorkers(): string[] {
+    return [...this.#targets.values()].filter(({ of }) => of === 'worker').map(({ worker }) => worker);
+  }
+
+  async #children(path: string): Promise<string[]> {
+    try {
+      return await this.#client.children(path, { signal: this.#signal });
+    } catch (error) {
+      if (isTreekeeperError(error, 'NO_NODE')) {
+        return []; // removed meanwhile
+      }
+      throw error;
+    }
+  }
+
+  async #readChunk(targets: readonly (readonly [string, Target])[]): Promise<Fact[]> {
+    const reads = targets.map(([path]) => ({ get: path }));
+    const results = await this.#client.multiRead(reads, { signal: this.#signal });
+    return targets.map(([path, target], i) => {
+      const result = results[i] as NonNullable<(typeof results)[number]>;
+      if (!('error' in result)) {
+        return factOf(path, target, result);
+      }
+      if (result.error.code !== 'NO_NODE') {
+        throw result.error;
+      }
+      return { ...target, found: null } as Fact;
+    });
+  }
+}
+
+function rank({ of }: Target): number {
+  return of === 'assignment' ? 0 : 1;
+}
+
+function factOf(path: string, { of, worker, id }: Target, { value, stat }: NodeValue<Uint8Array>): Fact {
+  const common = { version: stat.version, mtimeMs: Number(stat.mtime) };
+  switch (of) {
+    case 'assignment':
+      return { of, worker, id, found: { record: decodeAssignment(nameOf(path), value), ...common } };
+    case 'task':
+      return { of, id, found: { header: decodeTask(path, value).header, czxid: stat.czxid, ...common } };
+    case 'worker':
+      return { of, worker, found: decodeWorker(path, value) };
+    case 'folder':
+      return { of, worker, found: true };
+  }
+}
