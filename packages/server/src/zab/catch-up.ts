@@ -32,6 +32,11 @@ export class CatchUp {
     return this.#isInMemory;
   }
 
+  /** The last transaction of which this learner knows that it is committed. */
+  get committedThrough(): number {
+    return this.#pending[this.#committedCount - 1]?.zxid ?? this.#database.lastZxid;
+  }
+
   /** A transaction has been proposed. Throws ProtocolFault: a hole in the history must never be passed over. */
   proposed(entry: Entry): void {
     const previous = this.#lastProposed ?? (this.#isInMemory ? null : this.#database.lastZxid);

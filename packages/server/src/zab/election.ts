@@ -14,11 +14,15 @@ import {
   type HeardVote,
   isBetterVote,
   isSameVote,
-  LONG_MIN,
+  NO_VOTE,
+  type OwnHistory,
+  ownVote,
   readNotification,
   sendersOf,
   type Vote,
 } from './vote.ts';
+
+export type { OwnHistory };
 
 export interface ElectionOptions {
   readonly serverId: number;
@@ -37,13 +41,6 @@ export const NOTIFICATION_INTERVAL_MS_MAX_DEFAULT = 60_000;
 export interface ElectionOutbox {
   notify(serverId: number, notification: Uint8Array): void;
   dialAll(): void;
-}
-
-/** What this server can offer: its vote for itself. */
-export interface OwnHistory {
-  /** The end of its log, committed or not (§4.1). −1: there is no database, and none may be made. */
-  readonly lastZxid: number;
-  readonly currentEpoch: number;
 }
 
 export interface Decision {
@@ -421,7 +418,13 @@ export class Election {
   }
 
   #beats(one: Vote, other: Vote): boolean {
-    return this.#weightOf(one.leader) !== 0 && isBetterVote(one, other);
+    if (this.#weightOf(one.leader) === 0) {
+      return false;
+    }
+    const isVoter = this.#committed?.isVoter(one.leader) === true;
+    const isLevel = one.peerEpoch === other.peerEpoch && one.zxid === other.zxid;
+    // Who does not know of the proposed members can agree to one of those in force only.
+    return isLevel && isVoter !== this.#committed?.isVoter(other.leader) ? isVoter : isBetterVote(one, other);
   }
 
   #weightOf(voterId: number): number {
@@ -478,23 +481,4 @@ export class Election {
     const role = this.#committed?.member(this.#options.serverId)?.role;
     return role === 'observer' ? PeerState.observing : PeerState.following;
   }
-}
-
-const NO_VOTE: Vote = { leader: LONG_MIN, zxid: LONG_MIN, peerEpoch: LONG_MIN };
-
-/**
- * A vote for oneself: who may not be elected leaves the leader's place empty, observers all places (§4.1). Who is to
- * vote by the next configuration may be elected: maybe only its log has the transaction that changes the members.
- */
-function ownVote(
-  serverId: number,
-  { lastZxid, currentEpoch }: OwnHistory,
-  committed: Configuration,
-  lastSeen: Configuration | null,
-): Vote {
-  const isElector = committed.isVoter(serverId) || lastSeen?.isVoter(serverId) === true;
-  if (!isElector && committed.member(serverId)?.role === 'observer') {
-    return NO_VOTE;
-  }
-  return { leader: isElector ? serverId : LONG_MIN, zxid: lastZxid, peerEpoch: currentEpoch };
 }

@@ -90,7 +90,7 @@ export class Leadership {
     return this.#discovery.epoch;
   }
 
-  /** Why this role has ended; null: it goes on. */
+  /** Null: this role goes on. */
   get endReason(): string | null {
     return this.#endReason;
   }
@@ -129,8 +129,7 @@ export class Leadership {
   /** A learner has dialled. */
   accept(link: Link, nowMs: number): void {
     if (this.#succession?.isFarewell) {
-      link.close();
-      return;
+      return link.close();
     }
     const learner = new LearnerLink(link, this.#options.fieldBytesMax, nowMs + this.#initLimitMs);
     this.#byLink.set(link, learner);
@@ -162,7 +161,7 @@ export class Leadership {
 
   gone(link: Link): void {
     const learner = this.#byLink.get(link);
-    if (learner !== undefined) {
+    if (learner) {
       this.#drop(learner);
     }
   }
@@ -324,7 +323,10 @@ export class Leadership {
     if (!learner.isObserver) {
       this.#broadcast?.sendOutstanding(learner);
     }
-    writeNewLeader(learner.output, this.#epochZxid, this.#membership.lastSeen.text);
+    // Observers are not sent what is outstanding: they could not tell that the proposed configuration is not in force.
+    const { committed, lastSeen } = this.#membership;
+    const isInForce = learner.isObserver && this.#phase === 'leading';
+    writeNewLeader(learner.output, this.#epochZxid, (isInForce ? committed : lastSeen).text);
   }
 
   /** The first ACK is that of NEWLEADER. Releases 3.5.9 to 3.8.4 may send those of proposals before it. */
@@ -409,8 +411,6 @@ export class Leadership {
   canReach(configuration: Configuration): boolean {
     return this.#broadcast?.hasQuorum(configuration) ?? false;
   }
-
-  // Time
 
   tick(nowMs: number): void {
     this.#nowMs = nowMs;

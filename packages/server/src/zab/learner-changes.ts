@@ -1,4 +1,5 @@
 /** Changes of membership, as a learner takes part in them (quorum-protocol.md §9). */
+import { counterOf, epochOf } from '@treekeeper/protocol';
 import type { Configuration } from './configuration.ts';
 import type { Service } from './environment.ts';
 import { hasSameQuorumAddress, type Membership } from './membership.ts';
@@ -41,10 +42,17 @@ export class LearnerChanges {
     return successor !== this.#leaderId || this.#hasOtherRole;
   }
 
-  /** What NEWLEADER brought is in force; null: nothing. True when this server has to leave its leader. */
-  activateLearnt(configuration: Configuration | null): boolean {
+  /**
+   * UPTODATE: what NEWLEADER brought is in force; null: nothing. True when this server has to leave its leader.
+   *
+   * NEWLEADER carries what was proposed last. If that was in this epoch, and is not committed, it is not in force, and
+   * may never be. (Apache ZooKeeper takes it to be in force, and tells others so.)
+   */
+  activateLearnt(configuration: Configuration | null, epoch: number, committedThrough: number): boolean {
     const before = this.#membership.committed;
-    if (configuration === null || !this.#membership.activate(configuration)) {
+    const version = configuration?.version ?? 0;
+    const isOpen = counterOf(version) > 0 && epochOf(version) === epoch && version > committedThrough;
+    if (configuration === null || isOpen || !this.#membership.activate(configuration)) {
       return this.#hasOtherRole; // what was to make it a voter may have come to nothing
     }
     const id = this.#leaderId;

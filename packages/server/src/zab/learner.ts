@@ -389,7 +389,7 @@ export class Learner {
 
   /** UPTODATE: a quorum has this history, and the leader leads. */
   #follow(catchUp: CatchUp): void {
-    if (this.#changes.activateLearnt(this.#newConfiguration)) {
+    if (this.#changes.activateLearnt(this.#newConfiguration, this.#epoch, catchUp.committedThrough)) {
       this.#end('the members have changed');
       return;
     }

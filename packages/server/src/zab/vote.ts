@@ -8,6 +8,7 @@ import {
   Notification,
   PeerState,
 } from '@treekeeper/protocol';
+import type { Configuration } from './configuration.ts';
 
 /** What servers without a vote put in place of every number of one. Exact, although it is not a safe integer. */
 export const LONG_MIN = -(2 ** 63);
@@ -108,4 +109,31 @@ export function sendersOf(votes: ReadonlyMap<number, CountedVote>, wanted: Count
     }
   }
   return senders;
+}
+
+/** What this server can offer: its vote for itself. */
+export interface OwnHistory {
+  /** The end of its log, committed or not (§4.1). −1: there is no database, and none may be made. */
+  readonly lastZxid: number;
+  readonly currentEpoch: number;
+}
+
+/** Of whom has no vote: observers put it in all places. */
+export const NO_VOTE: Vote = { leader: LONG_MIN, zxid: LONG_MIN, peerEpoch: LONG_MIN };
+
+/**
+ * A vote for oneself: who may not be elected leaves the leader's place empty, observers all places (§4.1). Who is to
+ * vote by the next configuration may be elected: maybe only its log has the transaction that changes the members.
+ */
+export function ownVote(
+  serverId: number,
+  { lastZxid, currentEpoch }: OwnHistory,
+  committed: Configuration,
+  lastSeen: Configuration | null,
+): Vote {
+  const isElector = committed.isVoter(serverId) || lastSeen?.isVoter(serverId) === true;
+  if (!isElector && committed.member(serverId)?.role === 'observer') {
+    return NO_VOTE;
+  }
+  return { leader: isElector ? serverId : LONG_MIN, zxid: lastZxid, peerEpoch: currentEpoch };
 }

@@ -100,6 +100,27 @@ describe('a follower that joins', () => {
     expect(gap.learner.endReason).toBe('the leader proposed zxid 0x100000003 after 0x100000001');
   });
 
+  test('a configuration that is only proposed is not in force because NEWLEADER carries it', () => {
+    const next = configurationWith([1], [2, 3], E1 + 1).text;
+    const join = (commits: boolean): number => {
+      const lone = new LoneLearner(1, 3, THREE, new Disk(), { reconfigEnabled: true });
+      lone.run();
+      lone.receive(packetBytes(PacketType.leaderInfo, E1, Buffer.from('00010000', 'hex')));
+      lone.run();
+      lone.receive(Buffer.concat([packetBytes(PacketType.diff, 0), proposal(E1 + 1)]));
+      if (commits) {
+        lone.receive(commit(E1 + 1));
+      }
+      lone.receive(Buffer.concat([packetBytes(PacketType.newLeader, E1, bytes(next))]));
+      lone.run();
+      lone.receive(upToDate);
+      expect(lone.membership.lastSeen.version).toBe(E1 + 1);
+      return lone.membership.committed.version;
+    };
+    expect(join(false)).toBe(0);
+    expect(join(true)).toBe(E1 + 1);
+  });
+
   test('a gap in live traffic is not acknowledged either', () => {
     const lone = acceptingLearner();
     lone.receive(Buffer.concat([packetBytes(PacketType.diff, 0), newLeader]));
