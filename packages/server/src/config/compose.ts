@@ -137,7 +137,7 @@ export function composeConfig(values: Values, findings: Findings): ServerConfig 
       httpPort: prometheusEnabled && noMetricsPort ? PROMETHEUS_PORT : table.metrics.httpPort,
     },
     membership: { ...table.membership, serverId: findings.membership.serverId },
-    ensemble: composeEnsemble(table, findings),
+    ensemble: composeEnsemble(table, values, findings),
     source: { file: findings.file, text: findings.text, properties: findings.properties },
   };
 }
@@ -162,7 +162,11 @@ function fieldsOfTable(values: Values): Table {
 }
 
 /** Null for a standalone server, and where a fault stops the start. */
-function composeEnsemble({ ensemble, sessions }: Table, { membership, proposed }: Findings): EnsembleConfig | null {
+function composeEnsemble(
+  { ensemble, sessions }: Table,
+  values: Values,
+  { membership, proposed }: Findings,
+): EnsembleConfig | null {
   const { configuration, serverId } = membership;
   if (configuration === null || serverId === null) {
     return null;
@@ -173,6 +177,7 @@ function composeEnsemble({ ensemble, sessions }: Table, { membership, proposed }
     serverId,
     configuration,
     proposed,
+    votersMin: values.boolean('standaloneEnabled') ? 2 : 1,
     connectLimitTicks: ensemble.connectLimitTicks ?? 0,
     electionReadTimeoutMs: electionReadTimeoutMs < 0 ? syncLimitTicks * sessions.tickTimeMs : electionReadTimeoutMs,
     committedLogTxnsMax: Math.max(ensemble.committedLogTxnsMax, COMMITTED_LOG_TXNS_MIN),

@@ -185,6 +185,8 @@ export interface EnsembleConfig {
   readonly configuration: Configuration;
   /** Proposed then, and newer: perhaps it is in force by now (`.dynamic.next`). Null: none. */
   readonly proposed: Configuration | null;
+  /** No reconfiguration leaves fewer participants: 2, or 1 with standaloneEnabled=false. */
+  readonly votersMin: number;
 
   /** For a learner to connect, for discovery and for synchronisation, each. */
   readonly initLimitTicks: number;

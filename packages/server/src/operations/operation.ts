@@ -9,6 +9,7 @@ import type {
   JuteReader,
   JuteWriter,
   OpCodeName,
+  ReconfigRequest,
   RecordType,
   RequestAcl,
 } from '@treekeeper/protocol';
@@ -140,6 +141,12 @@ export interface PendingNode {
   contentCrc: number;
 }
 
+/** The members of the ensemble, as its leader may change them (quorum-protocol.md §9.1). */
+export interface Reconfiguration {
+  /** The text of the configuration that is asked for, with `zxid` as its version; or an error number. */
+  next(request: ReconfigRequest, zxid: number): string | number;
+}
+
 /** What `prepare` works against: the tree plus everything proposed and not yet applied. */
 export interface Preparation {
   readonly world: World;
@@ -150,6 +157,8 @@ export interface Preparation {
   readonly timeMs: number;
   /** A longer one could not be read back by every server (client-protocol.md §1.3). */
   readonly txnBytesMax: number;
+  /** Null: a standalone server, which has no members to change. */
+  readonly reconfiguration: Reconfiguration | null;
   /** The node at a path, null when it will be missing. */
   node(path: string): PendingNode | null;
   /** Says that a node is going to be changed; `put` must follow before any other change. */

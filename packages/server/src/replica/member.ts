@@ -7,9 +7,11 @@ import { assert } from '../assert.ts';
 import type { DiskCompletion } from '../io/disk.ts';
 import type { PeerInput, Peers } from '../io/peers.ts';
 import type { Random } from '../io/random.ts';
+import { CONFIG_PATH } from '../operations/reconfig.ts';
 import { closeSession } from '../operations/session.ts';
 import { Configuration, ConfigurationFault } from '../zab/configuration.ts';
 import type { EpochName, Forwarded, LearnerId, Service as PeerService } from '../zab/environment.ts';
+import type { Leadership } from '../zab/leadership.ts';
 import type { ZabOptions } from '../zab/options.ts';
 import { Peer } from '../zab/peer.ts';
 import type { Connections } from './connections.ts';
@@ -18,6 +20,7 @@ import { Leading } from './leading.ts';
 import { type DatabaseEvents, type DatabaseParts, MemberDatabase } from './member-database.ts';
 import { type MemberReport, reportOf } from './member-report.ts';
 import { PendingChanges } from './pending-changes.ts';
+import { MemberReconfiguration, RECONFIGURATION_DEFAULTS, type ReconfigurationRules } from './reconfiguration.ts';
 import { type ReplicaWorld, type Role, Service, type ServiceParts } from './service.ts';
 import { type Proposer, Writes } from './writes.ts';
 
@@ -38,6 +41,8 @@ export interface EnsembleSeams {
   readonly configuration: Configuration;
   /** Proposed before it was stopped, and maybe not committed; null: none. */
   readonly proposedConfiguration: Configuration | null;
+  /** Left out: at least two voters, one address each. */
+  readonly reconfiguration?: ReconfigurationRules;
   /** leaderServes: clients are taken while this server leads. */
   readonly leaderServes: boolean;
 }
@@ -50,8 +55,8 @@ export interface MemberParts {
   world(): ReplicaWorld;
 }
 
-const TXN_TYPE_OFFSET = 28;
-const CONFIG_PATH = '/zookeeper/config';
+/** Where the type ends in a transaction's header. */
+const TXN_TYPE_END = 32;
 
 export class Member implements PeerService, DatabaseEvents {
   readonly peer: Peer;
@@ -182,15 +187,18 @@ export class Member implements PeerService, DatabaseEvents {
     const { leader, leadership } = this.peer;
     assert(leader !== null && leadership !== null, 'who leads has a leader');
     const world = this.#parts.world();
+    this.#showConfiguration(this.peer.membership.committed);
     const { options, clock, instruments } = this.#parts.service;
     const { metrics } = instruments;
-    const pending = new PendingChanges(world, options.digestEnabled, options.storage.fieldBytesMax, {
-      queued: metrics.outstanding_changes_queued,
-      removed: metrics.outstanding_changes_removed,
-    });
-    const writes = new Writes(world, pending, this.#measured(leader), clock, options.digestEnabled, instruments);
+    const tallies = { queued: metrics.outstanding_changes_queued, removed: metrics.outstanding_changes_removed };
+    const { fieldBytesMax } = options.storage;
+    const rules = this.#seams.reconfiguration ?? RECONFIGURATION_DEFAULTS;
+    const reconfiguration = new MemberReconfiguration(rules, this.peer.membership, leadership);
+    const pending = new PendingChanges(world, options.digestEnabled, fieldBytesMax, tallies, reconfiguration);
+    const proposer = this.#proposer(leader, leadership);
+    const writes = new Writes(world, pending, proposer, clock, options.digestEnabled, instruments);
     const heart = { leader, sync: (from: LearnerId | null): void => leadership.sync(from) };
-    this.#leading = new Leading(world.sessions, writes, heart, options.storage.fieldBytesMax);
+    this.#leading = new Leading(world.sessions, writes, heart, fieldBytesMax);
     if (options.localSessionsEnabled) {
       world.sessions.mayBeElsewhere = (id) => Number(BigInt.asUintN(64, id) >> 56n) !== options.serverId;
     }
@@ -198,8 +206,8 @@ export class Member implements PeerService, DatabaseEvents {
     this.#closeOrphans(writes);
   }
 
-  /** Remembers how large proposals are. */
-  #measured(leader: Proposer): Proposer {
+  /** Remembers how large proposals are, and tells a change of membership from the others. */
+  #proposer(leader: Proposer, leadership: Leadership): Proposer {
     const sizes = this.#proposals;
     return {
       get lastProposed(): number {
@@ -214,7 +222,12 @@ export class Member implements PeerService, DatabaseEvents {
         sizes.lastBytes = length;
         sizes.minBytes = sizes.minBytes < 0 ? length : Math.min(sizes.minBytes, length);
         sizes.maxBytes = Math.max(sizes.maxBytes, length);
-        leader.propose(zxid, payload);
+        const configuration = this.configurationIn(payload);
+        if (configuration === null) {
+          leader.propose(zxid, payload);
+        } else {
+          leadership.proposeConfiguration(zxid, payload, configuration);
+        }
       },
     };
   }
@@ -337,7 +350,9 @@ export class Member implements PeerService, DatabaseEvents {
   // Configurations
 
   configured(configuration: Configuration): void {
-    this.#showConfiguration(configuration);
+    if (this.#service === null) {
+      this.#showConfiguration(configuration);
+    } // else its transaction does when it is applied, after which its watchers are told
     this.#seams.files.committed(configuration);
   }
 
@@ -346,12 +361,13 @@ export class Member implements PeerService, DatabaseEvents {
   }
 
   configurationIn(payload: Uint8Array): Configuration | null {
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-    if (payload.length < TXN_TYPE_OFFSET + 4 || view.getInt32(TXN_TYPE_OFFSET) !== OpCode.reconfig) {
-      return null;
+    if (payload[TXN_TYPE_END - 1] !== OpCode.reconfig) {
+      return null; // asked of every transaction
     }
     const reader = new JuteReader(payload);
-    TxnHeader.decode(reader);
+    if (TxnHeader.decode(reader).type !== OpCode.reconfig) {
+      return null;
+    }
     const { data } = SetDataTxn.decode(reader);
     try {
       return Configuration.parse(Buffer.from(data ?? []).toString());
@@ -359,7 +375,7 @@ export class Member implements PeerService, DatabaseEvents {
       if (!(error instanceof ConfigurationFault)) {
         throw error;
       }
-      this.#parts.service.log.error(`the leader proposed a configuration that is none: ${error.message}`);
+      this.#parts.service.log.error(`a proposed configuration is none: ${error.message}`);
       return null;
     }
   }

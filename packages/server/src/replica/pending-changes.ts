@@ -6,7 +6,7 @@
  * changed in place, and what they were is kept for a rollback in a journal whose entries are used again too.
  */
 import type { ACL, Id } from '@treekeeper/protocol';
-import type { PendingNode, Preparation, World } from '../operations/operation.ts';
+import type { PendingNode, Preparation, Reconfiguration, World } from '../operations/operation.ts';
 import { contentCrc, type DigestSum, nodeDigest } from '../tree/digest.ts';
 import { Fifo } from './fifo.ts';
 
@@ -75,6 +75,7 @@ export class PendingChanges implements Preparation {
   zxid = 0;
   timeMs = 0;
   readonly txnBytesMax: number;
+  readonly reconfiguration: Reconfiguration | null;
   /** Digest of the tree as it will be; kept only when digests are on. */
   readonly digest: DigestSum;
   /** Of the transaction in the making: `applied` wants to know it. */
@@ -93,8 +94,15 @@ export class PendingChanges implements Preparation {
   /** Handed out during the preparation under way; those that did not get into the overlay go back to the pool. */
   readonly #lent: Overlaid[] = [];
 
-  constructor(world: World, digestEnabled: boolean, txnBytesMax: number, tallies: PendingTallies) {
+  constructor(
+    world: World,
+    digestEnabled: boolean,
+    txnBytesMax: number,
+    tallies: PendingTallies,
+    reconfiguration: Reconfiguration | null,
+  ) {
     this.txnBytesMax = txnBytesMax;
+    this.reconfiguration = reconfiguration;
     this.#tallies = tallies;
     this.world = world;
     this.#digestEnabled = digestEnabled;

@@ -149,10 +149,9 @@ export class Replica {
     const leader = new Leader(options.serverId, new MajorityQuorum([options.serverId]), world.tree.lastZxid, {
       append: (zxid, payload) => this.#txnLog.append(zxid, payload),
     });
-    const pending = new PendingChanges(world, options.digestEnabled, options.storage.fieldBytesMax, {
-      queued: metrics.outstanding_changes_queued,
-      removed: metrics.outstanding_changes_removed,
-    });
+    const tallies = { queued: metrics.outstanding_changes_queued, removed: metrics.outstanding_changes_removed };
+    const { fieldBytesMax } = options.storage;
+    const pending = new PendingChanges(world, options.digestEnabled, fieldBytesMax, tallies, null);
     const writes = new Writes(world, pending, leader, clock, options.digestEnabled, this.#instruments);
     const service = new Service(this.#parts, world, { kind: 'standalone', order: writes });
     this.#connections.serve(service);

@@ -56,6 +56,7 @@ export function ensembleSeams(
     files: configurationFiles(config, ensemble, log),
     configuration: ensemble.configuration,
     proposedConfiguration: ensemble.proposed,
+    reconfiguration: { votersMin: ensemble.votersMin, multiAddressEnabled: ensemble.multiAddressEnabled },
     leaderServes: ensemble.leaderServes,
   };
 }

@@ -17,13 +17,17 @@ import type { Input } from '../../src/io/input.ts';
 import type { Link, Peers } from '../../src/io/peers.ts';
 import { createMetrics } from '../../src/metrics/registry.ts';
 import type { ReplicaOptions } from '../../src/replica/options.ts';
+import type { ReconfigurationRules } from '../../src/replica/reconfiguration.ts';
 import { Replica } from '../../src/replica/replica.ts';
 import { Configuration } from '../../src/zab/configuration.ts';
-import { ZAB_DEFAULTS } from '../../src/zab/options.ts';
+import { ZAB_DEFAULTS, type ZabOptions } from '../../src/zab/options.ts';
+import { auth } from './requests.ts';
 import { type ClientHome, TestClient } from './support.ts';
 
 const STEP_MS = 10;
 const FIRST_PORT = 40_000;
+/** super:test */
+const SUPER_DIGEST = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
 
 /** One end of a link between two servers. */
 class End implements Link {
@@ -63,19 +67,23 @@ export class TestMember implements ClientHome {
   disk = new SimulatedDisk();
   readonly messages: string[] = [];
   replica: Replica | null = null;
+  /** As its files have it, from one life to the next. */
+  configuration: Configuration;
+  proposed: Configuration | null = null;
   isListening = false;
   links: End[] = [];
   #clients: TestClient<TestMember>[] = [];
   #inbox: Input[] = [];
 
-  constructor(ensemble: TestEnsemble, id: number) {
+  constructor(ensemble: TestEnsemble, id: number, configuration: Configuration) {
     this.ensemble = ensemble;
     this.id = id;
+    this.configuration = configuration;
   }
 
   start(): void {
-    const { clock, options } = this.ensemble;
-    const auth = new AuthRegistry(AUTH_DEFAULTS);
+    const { clock, options, zab, reconfiguration } = this.ensemble;
+    const auth = new AuthRegistry({ ...AUTH_DEFAULTS, superDigest: SUPER_DIGEST });
     const tell = (message: string): void => void this.messages.push(message);
     this.replica = new Replica(
       { ...options, serverId: this.id },
@@ -94,11 +102,19 @@ export class TestMember implements ClientHome {
       },
     );
     this.replica.join({
-      zab: { ...ZAB_DEFAULTS, serverId: this.id, tickTimeMs: options.tickTimeMs },
+      zab: { ...ZAB_DEFAULTS, ...zab, serverId: this.id, tickTimeMs: options.tickTimeMs },
       peers: this.ensemble.peersOf(this),
-      files: { committed: () => {}, proposed: () => {} },
-      configuration: this.ensemble.configuration,
-      proposedConfiguration: null,
+      files: {
+        committed: (configuration) => {
+          this.configuration = configuration;
+        },
+        proposed: (configuration) => {
+          this.proposed = configuration;
+        },
+      },
+      configuration: this.configuration,
+      proposedConfiguration: this.proposed,
+      reconfiguration,
       leaderServes: true,
     });
   }
@@ -193,6 +209,13 @@ export class TestMember implements ClientHome {
     return client;
   }
 
+  /** A client that may do everything. */
+  superuser(): TestClient<TestMember> {
+    const client = this.client();
+    client.get(auth('digest', 'super:test'));
+    return client;
+  }
+
   /** A client of another server comes here with its session. */
   resume(client: TestClient<TestMember>): TestClient<TestMember> {
     const again = this.connect();
@@ -201,26 +224,41 @@ export class TestMember implements ClientHome {
   }
 }
 
+export interface TestEnsembleOptions {
+  readonly observers?: number;
+  readonly replica?: Partial<ReplicaOptions>;
+  readonly reconfigEnabled?: boolean;
+  /** No fewer participants. */
+  readonly votersMin?: number;
+}
+
+/** What a reconfiguration calls a server of these ensembles. */
+export function serverLine(id: number, role: 'participant' | 'observer' = 'participant'): string {
+  return `server.${id}=s${id}:2888:3888:${role};s${id}:2181`;
+}
+
 export class TestEnsemble {
   readonly clock = new SimulatedClock();
   readonly options: ReplicaOptions;
-  readonly configuration: Configuration;
-  readonly members: readonly TestMember[];
+  readonly zab: Partial<ZabOptions>;
+  readonly reconfiguration: ReconfigurationRules;
+  readonly members: TestMember[];
   readonly #cut = new Set<number>();
   #port = FIRST_PORT;
 
   /** Participants 1 to `size`, and observers after them. All of them are started. */
   constructor(
     size: number,
-    { observers = 0, replica = {} }: { observers?: number; replica?: Partial<ReplicaOptions> } = {},
+    { observers = 0, replica = {}, reconfigEnabled = false, votersMin = 2 }: TestEnsembleOptions = {},
   ) {
-    this.options = { ...simulatedOptions, ...replica };
+    const { rules } = simulatedOptions;
+    this.options = { ...simulatedOptions, rules: { ...rules, reconfigEnabled }, ...replica };
+    this.zab = { reconfigEnabled };
+    this.reconfiguration = { votersMin, multiAddressEnabled: false };
     const ids = Array.from({ length: size + observers }, (_, i) => i + 1);
-    const lines = ids.map(
-      (id) => `server.${id}=s${id}:2888:3888:${id > size ? 'observer' : 'participant'};s${id}:2181`,
-    );
-    this.configuration = Configuration.parse(`${lines.join('\n')}\nversion=0`);
-    this.members = ids.map((id) => new TestMember(this, id));
+    const lines = ids.map((id) => serverLine(id, id > size ? 'observer' : 'participant'));
+    const configuration = Configuration.parse(`${lines.join('\n')}\nversion=0`);
+    this.members = ids.map((id) => new TestMember(this, id, configuration));
     for (const member of this.members) {
       member.start();
     }
@@ -233,6 +271,17 @@ export class TestEnsemble {
 
   member(id: number): TestMember {
     return this.members[id - 1];
+  }
+
+  /** Another server, which knows those there are; it is no member until a reconfiguration makes it one. */
+  add(): TestMember {
+    const id = this.members.length + 1;
+    const lines = [...this.leader.configuration.membershipLines(), serverLine(id, 'observer')];
+    const member = new TestMember(this, id, Configuration.parse(lines.join('\n')));
+    this.members.push(member);
+    member.start();
+    this.untilServing();
+    return member;
   }
 
   get leader(): TestMember {

@@ -207,9 +207,22 @@ export function setWatches2(relativeZxid: number, lists: Lists): Request<object>
   return request(OpCode.setWatches2, SetWatches2, value, NOTHING);
 }
 
-export function reconfig(): Request<object> {
-  const value = { joiningServers: null, leavingServers: null, newMembers: null, curConfigId: -1n };
-  return request(OpCode.reconfig, ReconfigRequest, value, NOTHING);
+/** Left out: null, as clients that change nothing send it; `from` any version. */
+export interface Reconfig {
+  readonly joining?: string;
+  readonly leaving?: string;
+  readonly members?: string;
+  readonly from?: bigint;
+}
+
+export function reconfig({ joining, leaving, members, from = -1n }: Reconfig = {}): Request<GetDataResponse> {
+  const value = {
+    joiningServers: joining ?? null,
+    leavingServers: leaving ?? null,
+    newMembers: members ?? null,
+    curConfigId: from,
+  };
+  return request(OpCode.reconfig, ReconfigRequest, value, GetDataResponse);
 }
 
 /** One result of a multi or multiRead. */
