@@ -6,7 +6,7 @@ import { JuteWriter, LearnerInfo, makeZxid, PacketType } from '@treekeeper/proto
 import { describe, expect, test } from 'vitest';
 import { HAND_OVER_PACKET_TYPE } from '../../src/zab/packets.ts';
 import { Cluster, configurationWith } from './cluster/cluster.ts';
-import { LoneLeader, LoneLearner, packetBytes, type TestLink } from './cluster/one-side.ts';
+import { LoneLeader, LoneLearner, packetBytes, packetsIn, type TestLink } from './cluster/one-side.ts';
 import { Disk } from './cluster/storage.ts';
 
 const THREE = configurationWith([1, 2, 3], []);
@@ -227,6 +227,29 @@ describe('a leader', () => {
     expect(at('BenWasHere')).toBeGreaterThan(0);
     expect(at('version=0')).toBeGreaterThan(at('BenWasHere'));
     expect(at('meanwhile')).toBeGreaterThan(at('version=0'));
+  });
+
+  test('what is committed and not applied is not in a snapshot, and goes behind it', () => {
+    const lone = new LoneLeader(3, THREE, new Disk(), { committedLogEntriesMax: 1 });
+    const other = join(lone, 2);
+    const zxids = [1, 2, 3].map((i) => lone.propose(bytes(`txn ${i}`)));
+    for (const zxid of zxids) {
+      lone.receive(other, packetBytes(PacketType.ack, zxid));
+    }
+    lone.database.apply(zxids[0], bytes('txn 1'));
+    const link = introduce(lone, 1);
+    lone.receive(link, packetBytes(PacketType.ackEpoch, makeZxid(0, 7), int(0)));
+    const stream = link.take();
+    lone.run();
+    const all = Buffer.concat([stream, link.take()]);
+    const behind = packetsIn(all.subarray(all.indexOf(bytes('BenWasHere')) + 10)).slice(0, 5);
+    expect(behind.map(({ type, zxid }) => [type, zxid])).toEqual([
+      [PacketType.proposal, zxids[1]],
+      [PacketType.commit, zxids[1]],
+      [PacketType.proposal, zxids[2]],
+      [PacketType.commit, zxids[2]],
+      [PacketType.newLeader, E1],
+    ]);
   });
 
   test('2959: observers count for nothing', () => {
