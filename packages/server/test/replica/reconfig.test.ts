@@ -1,4 +1,4 @@
-/** Members that change while clients are served (quorum-protocol.md §9): who may ask, for what, and what comes of it. */
+/** Members that change while clients are served (quorum-protocol.md §9): who may ask, for what, what comes of it. */
 import { ErrorNumber, EventType } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import { expectSameTrees, serverLine, TestEnsemble, type TestMember } from './ensemble.ts';
