@@ -50,14 +50,29 @@ export class Forwarding implements OrderSource {
   readonly #inFlight = new Fifo<InFlight>();
   readonly #syncs = new Syncs();
   #committed: number;
+  #isAhead: boolean;
+  /** The last of the transactions whose effects may be there already. */
+  #evenAfter = 0;
 
-  constructor(world: World, uplink: Uplink, clock: Clock, digestEnabled: boolean, instruments: Instruments) {
+  /**
+   * @param isAhead the world may show effects of transactions that are still to come, having come from a leader while
+   *   others wrote: `settled` follows when those have been told
+   */
+  constructor(
+    world: World,
+    uplink: Uplink,
+    clock: Clock,
+    digestEnabled: boolean,
+    instruments: Instruments,
+    isAhead: boolean,
+  ) {
     this.#world = world;
     this.#uplink = uplink;
     this.#clock = clock;
     this.#digestEnabled = digestEnabled;
     this.#instruments = instruments;
     this.#committed = world.tree.lastZxid;
+    this.#isAhead = isAhead;
   }
 
   /** The leader prepares. */
@@ -154,6 +169,7 @@ export class Forwarding implements OrderSource {
    */
   proposed(zxid: number, payload: Uint8Array): void {
     const { header, digest } = this.#payload.split(zxid, payload);
+    const isTold = digest !== null && header.type !== OpCode.error && !this.#isAhead;
     const { clientId: sessionId, cxid, timeMs, type } = header;
     const kind = txnKindOf(type);
     if (kind === undefined) {
@@ -168,7 +184,7 @@ export class Forwarding implements OrderSource {
       timeMs,
       sessionId,
       txn,
-      digest: type === OpCode.error || digest === null ? null : DigestSum.of(digest),
+      digest: isTold ? DigestSum.of(digest) : null,
       changeCount: 0,
       client: awaited === null ? null : awaited.client,
       xid: cxid,
@@ -177,7 +193,20 @@ export class Forwarding implements OrderSource {
       identities: awaited === null ? [] : awaited.identities,
       receivedMs: awaited === null ? this.#clock.nowMs : awaited.receivedMs,
     });
+    if (this.#isAhead) {
+      this.#evenAfter = zxid;
+    }
     this.#instruments.logged();
+  }
+
+  /** Everything that the world may be ahead with has been proposed. */
+  settled(): void {
+    this.#isAhead = false;
+  }
+
+  /** Whether the world is what its last zxid says, and no more. */
+  get isEven(): boolean {
+    return !this.#isAhead && this.#world.tree.lastZxid >= this.#evenAfter;
   }
 
   /** The leader keeps the order of our requests, so that it can only be the oldest. */

@@ -158,6 +158,17 @@ export class Member implements PeerService, DatabaseEvents {
     this.#database.step();
     this.#settle();
     this.#leading?.goOn();
+    this.#becomeEven();
+  }
+
+  /** What a snapshot from the leader was ahead with came before UPTODATE: it is told in the turn that begins to follow. */
+  #becomeEven(): void {
+    if (this.#forwarding !== null && this.#database.isAhead) {
+      this.#forwarding.settled();
+      if (this.#forwarding.isEven) {
+        this.#database.becomeEven();
+      }
+    }
   }
 
   /** Last in a turn. True when there is more to do although nothing happens. */
@@ -248,7 +259,14 @@ export class Member implements PeerService, DatabaseEvents {
     const { options, clock, instruments } = this.#parts.service;
     const world = this.#parts.world();
     this.#showConfiguration(this.peer.membership.committed);
-    this.#forwarding = new Forwarding(world, learner, clock, options.digestEnabled, instruments);
+    this.#forwarding = new Forwarding(
+      world,
+      learner,
+      clock,
+      options.digestEnabled,
+      instruments,
+      this.#database.isAhead,
+    );
     const revalidate = (sessionId: bigint, timeoutMs: number): void => learner.revalidate(sessionId, timeoutMs);
     this.#serve({ kind: 'learner', order: this.#forwarding, revalidate }, true);
   }
@@ -269,6 +287,7 @@ export class Member implements PeerService, DatabaseEvents {
   cease(reload: boolean): void {
     const { connections } = this.#parts;
     connections.serve(null);
+    this.#service?.applyCommitted(); // what ends a role may be the answer to a client: a change of members
     connections.closeAll();
     if (this.#service !== null) {
       for (const client of connections.byConnection.values()) {

@@ -351,14 +351,29 @@ export class Requests {
     }
   }
 
-  /** Answers what is at the head of the queue up to the next write that is still on its way. */
-  #drain(client: ClientConnection): void {
-    const { lastZxid } = this.#ports.world.tree;
+  /**
+   * A transaction of this connection is about to be applied: syncs that were asked for before it are answered now, with
+   * what waited behind them, whether or not the leader has confirmed them. That it is committed says as much: a quorum
+   * followed this leader after it had been asked.
+   */
+  applying(client: ClientConnection): void {
+    if (client.peek()?.kind === 'read') {
+      this.#syncing.delete(client);
+      this.#drain(client, Number.POSITIVE_INFINITY);
+    }
+  }
+
+  /**
+   * Answers what is at the head of the queue up to the next write that is still on its way.
+   *
+   * @param reachedZxid syncs that wait for this, or less, have waited enough
+   */
+  #drain(client: ClientConnection, reachedZxid = this.#ports.world.tree.lastZxid): void {
     for (let entry = client.peek(); entry !== undefined; entry = client.peek()) {
       if (entry.kind === 'write') {
         break;
       }
-      if (entry.kind === 'read' && entry.barrier.zxid > lastZxid) {
+      if (entry.kind === 'read' && entry.barrier.zxid > reachedZxid) {
         this.#syncing.add(client);
         break;
       }

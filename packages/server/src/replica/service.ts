@@ -228,6 +228,9 @@ export class Service implements ConnectionService {
     for (let entry = order.nextCommitted(); entry !== null; entry = order.nextCommitted()) {
       this.requests.answerSyncs(); // in the state that they asked for, and before anything later
       applied = true;
+      if (entry.client !== null) {
+        this.requests.applying(entry.client);
+      }
       const session = world.sessions.get(entry.sessionId);
       if (!order.apply(entry)) {
         digests.mismatch(entry.zxid, this.role.kind === 'learner' ? NOT_THE_LEADERS : NOT_THE_PREDICTED);

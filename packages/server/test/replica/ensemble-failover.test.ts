@@ -2,7 +2,7 @@
 import { ErrorNumber, EventType } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import { expectSameTrees, TestEnsemble, type TestMember } from './ensemble.ts';
-import { create, exists, getData, setData, sync } from './requests.ts';
+import { create, exists, getData, remove, setData, sync } from './requests.ts';
 import type { TestClient } from './support.ts';
 
 const EPHEMERAL = 1;
@@ -178,6 +178,30 @@ describe('a member that was away', () => {
       expect(again.get(create(`/later of ${member.id}`)).path).toBe(`/later of ${member.id}`);
       expectSameTrees(ensemble);
     }
+  });
+
+  test('and has lost its disk gets everything while others write', () => {
+    const ensemble = new TestEnsemble(3);
+    const [member] = ensemble.learners;
+    const writer = ensemble.leader.client(40_000);
+    const paths = Array.from({ length: 700 }, (_, i) => `/large-${i}`);
+    writer.pipeline(...paths.map((path) => create(path, { data: 'x'.repeat(4096) })));
+    member.wipe();
+    member.start();
+    // The snapshot takes many turns, and shows some of what is written meanwhile.
+    for (let i = 0; !member.running.serving; i++) {
+      writer.send(setData(paths[(i * 7) % 700], `${i}`));
+      writer.send(remove(paths[699 - (i % 600)]));
+      writer.send(create(`/new-${i}`));
+      ensemble.round();
+      expect(i).toBeLessThan(10_000);
+    }
+    expect(member.messages.join('\n')).toMatch(/wrote snapshot\.1/);
+    expectSameTrees(ensemble);
+    member.kill();
+    member.start();
+    ensemble.untilServing();
+    expectSameTrees(ensemble);
   });
 
   test('is no loss while a quorum is there, and is one when it is not', () => {

@@ -67,6 +67,7 @@ export class TestMember implements ClientHome {
   disk = new SimulatedDisk();
   readonly messages: string[] = [];
   replica: Replica | null = null;
+  metrics = createMetrics();
   /** As its files have it, from one life to the next. */
   configuration: Configuration;
   proposed: Configuration | null = null;
@@ -84,6 +85,7 @@ export class TestMember implements ClientHome {
   start(): void {
     const { clock, options, zab, reconfiguration } = this.ensemble;
     const auth = new AuthRegistry({ ...AUTH_DEFAULTS, superDigest: SUPER_DIGEST });
+    this.metrics = createMetrics();
     const tell = (message: string): void => void this.messages.push(message);
     this.replica = new Replica(
       { ...options, serverId: this.id },
@@ -94,7 +96,7 @@ export class TestMember implements ClientHome {
         log: { info: tell, warn: tell, error: tell },
         access: new AccessControl(auth),
         credentials: new Credentials(auth, null),
-        metrics: createMetrics(),
+        metrics: this.metrics,
         audit: null,
         elapsedMs: () => clock.nowMs,
         probe: () => null,
@@ -298,6 +300,14 @@ export class TestEnsemble {
     return this.members.filter((member) => member !== leader && member.replica !== null);
   }
 
+  /** One turn of each, and a little time. */
+  round(): void {
+    this.clock.advance(1);
+    for (const member of this.members) {
+      member.turn();
+    }
+  }
+
   /** Turns until nothing more happens without time passing. */
   settle(): void {
     let more = true;
@@ -386,6 +396,9 @@ export class TestEnsemble {
 /** All members that run have applied the same history, and it has made the same tree of each. */
 export function expectSameTrees(ensemble: TestEnsemble): void {
   ensemble.advance(1000);
+  for (const { id, replica, metrics } of ensemble.members) {
+    expect(replica === null ? 0 : metrics.digest_mismatches_count.value, `wrong digests at server ${id}`).toBe(0);
+  }
   const [first, ...others] = ensemble.members.filter(({ replica }) => replica !== null).map(({ digest }) => digest);
   for (const other of others) {
     expect(other).toBe(first);
