@@ -1,7 +1,10 @@
-/** What the documentation shows runs: the Python of README and getting started, and the programs in examples/. */
+/**
+ * What the documentation shows runs: the Python of README and getting started, and the programs in examples/, from
+ * which the JavaScript of the guides is taken.
+ */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { repositoryRoot, Server } from './servers.ts';
 import type { Checks, Options, Suite } from './suite.ts';
 
@@ -14,15 +17,17 @@ const pages = ['README.md', 'docs/getting-started.md'];
 
 export const examples: Suite = {
   name: 'examples',
-  summary: 'the programs in examples/ and the Python in README and getting started run',
+  summary: 'the programs in examples/ and the Python in README and getting started run; guides show parts of them',
   async run(options, checks) {
     const server = await Server.start({ flavour: options.server, directory: join(options.directory, 'examples') });
-    const folder = join(repositoryRoot, 'examples/kazoo');
-    const programs = readdirSync(folder).filter((name) => name.endsWith('.py'));
-    checks.that('there are examples', programs.length > 0, () => `none in ${folder}`);
-    for (const name of programs) {
-      run(name, [join(folder, name), `127.0.0.1:${server.port}`], checks);
+    for (const file of programsIn('examples/kazoo', '.py', checks)) {
+      run(PYTHON, basename(file), [file, `127.0.0.1:${server.port}`], checks);
     }
+    const ours = programsIn('examples/recipes', '.mjs', checks);
+    for (const file of ours) {
+      run(process.execPath, basename(file), [file, `127.0.0.1:${server.port}`], checks);
+    }
+    guidesShow(ours, checks);
     for (const page of pages) {
       runPage(page, server.port, options, checks);
     }
@@ -30,8 +35,27 @@ export const examples: Suite = {
   },
 };
 
-function run(name: string, args: readonly string[], checks: Checks): void {
-  const { status, stdout, stderr, error } = spawnSync(PYTHON, args, { encoding: 'utf8', timeout: PROGRAM_MS_MAX });
+function programsIn(folder: string, extension: string, checks: Checks): string[] {
+  const names = readdirSync(join(repositoryRoot, folder)).filter((name) => name.endsWith(extension));
+  checks.that('there are examples', names.length > 0, () => `none in ${folder}`);
+  return names.map((name) => join(repositoryRoot, folder, name));
+}
+
+/** Each block of JavaScript in a guide is, word for word, a part of a program that has run. */
+function guidesShow(programs: readonly string[], checks: Checks): void {
+  const texts = programs.map((file) => readFileSync(file, 'utf8'));
+  const guides = join(repositoryRoot, 'docs/guides');
+  for (const guide of readdirSync(guides)) {
+    const text = readFileSync(join(guides, guide), 'utf8');
+    for (const [, block = ''] of text.matchAll(/^```js\n([\s\S]*?)^```$/gm)) {
+      const isShown = texts.some((program) => program.includes(block));
+      checks.that(`docs/guides/${guide}`, isShown, () => `in no program of examples/recipes:\n${block}`);
+    }
+  }
+}
+
+function run(program: string, name: string, args: readonly string[], checks: Checks): void {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8', timeout: PROGRAM_MS_MAX });
   checks.that(name, status === 0 && stdout !== '', () => `${error ?? `ended with ${status}`}\n${stdout}${stderr}`);
 }
 
@@ -42,6 +66,6 @@ function runPage(page: string, port: number, { directory }: Options, checks: Che
   for (const [i, block] of blocks.entries()) {
     const file = join(directory, `page-${pages.indexOf(page)}-${i}.py`);
     writeFileSync(file, block.replaceAll(`:${PAGE_PORT}`, `:${port}`));
-    run(`${page}, Python block ${i + 1}`, [file], checks);
+    run(PYTHON, `${page}, Python block ${i + 1}`, [file], checks);
   }
 }

@@ -7,6 +7,7 @@ import { RecipeError } from './errors.ts';
 import { type Fence, type GuardedClient, guard } from './guard.ts';
 import { remove } from './seat.ts';
 
+/** Of everything that hands out a Hold. */
 export interface HoldOptions {
   /**
    * What a lost connection means. 'lose': the hold is over at once (the node is removed when the connection is back).
@@ -75,11 +76,13 @@ export class Hold implements AsyncDisposable {
   }
 
   get state(): HoldState {
+    this.#catchUp();
     return this.#state;
   }
 
   /** Fires, with a RecipeError LOST, when this is not certain to be held any more; RELEASED after `release`. */
   get signal(): AbortSignal {
+    this.#catchUp();
     return this.#controller.signal;
   }
 
@@ -101,6 +104,13 @@ export class Hold implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.release();
+  }
+
+  /** Who has just seen a call fail is not to find the lock held: the states are told some moments later. */
+  #catchUp(): void {
+    if (!this.#isOver) {
+      this.#onState(this.#client.state);
+    }
   }
 
   async #followStates(): Promise<void> {

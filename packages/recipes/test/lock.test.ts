@@ -132,3 +132,15 @@ test('a signal that has fired already ends a wait', async () => {
   const never = abortable(new Promise<never>(() => undefined), AbortSignal.abort(), '/never', () => undefined);
   await expect(never).rejects.toSatisfy((error) => isTreekeeperError(error, 'ABORTED'));
 });
+
+test('who sees a call fail finds the hold lost', async () => {
+  const hold = await new Lock(a, '/locks/nine').acquire();
+  const reading = a.get('/locks', { retry: false });
+  server.cutConnections(a.sessionId);
+  const outcome = await reading.catch((error: unknown) => error);
+  expect(isTreekeeperError(outcome, 'CONNECTION_LOSS') ? hold.state : 'lost').toBe('lost');
+  if (!hold.signal.aborted) {
+    await new Promise((resolve) => hold.signal.addEventListener('abort', resolve, { once: true }));
+  }
+  await hold.release();
+});
