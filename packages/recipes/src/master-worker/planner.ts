@@ -197,9 +197,10 @@ export class Planner {
   }
 
   #learnWorker(id: string, found: WorkerRecord | null): void {
+    const isNew = !this.#workers.has(id);
     const worker = this.#worker(id);
     worker.fact = found;
-    worker.hasFolder ||= found !== null;
+    worker.hasFolder ||= isNew || found !== null; // one that came and went unseen has left its folder, too
     this.#touchedWorkers.add(worker);
     if (found === null) {
       for (const task of worker.tasks) {

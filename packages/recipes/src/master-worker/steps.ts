@@ -56,16 +56,13 @@ export type Operation =
   | { readonly op: 'set'; readonly path: string; readonly data: Uint8Array; readonly version: number }
   | { readonly op: 'delete'; readonly path: string; readonly version: number };
 
-/** The operations of a step; `parked`: the encoded task, for a step that parks. All are refused together or done together. */
-export function operationsOf(step: Step, layout: Layout, parked: Uint8Array | null = null): Operation[] {
+/** The operations of a step: all are refused together or done together. `parked`: the task to be, for a step that parks. */
+export function operationsOf(step: Step, layout: Layout, parked?: Uint8Array): Operation[] {
   switch (step.kind) {
     case 'assign':
       return assignment(step, layout);
     case 'park':
-      return [
-        removal(step, layout),
-        { op: 'set', path: layout.task(step.id), data: parked ?? new Uint8Array(0), version: step.version },
-      ];
+      return [removal(step, layout), parking(step, layout, parked)];
     case 'drop':
       return [removal(step, layout)];
     case 'expire':
@@ -73,6 +70,13 @@ export function operationsOf(step: Step, layout: Layout, parked: Uint8Array | nu
     case 'sweep':
       return [{ op: 'delete', path: layout.folder(step.worker), version: -1 }];
   }
+}
+
+function parking({ id, version }: ParkStep, layout: Layout, data: Uint8Array | undefined): Operation {
+  if (data === undefined) {
+    throw new Error(`task ${id} cannot be parked without what its node is to hold`);
+  }
+  return { op: 'set', path: layout.task(id), data, version };
 }
 
 function assignment({ id, worker, attempt, replaces }: AssignStep, layout: Layout): Operation[] {
@@ -119,7 +123,7 @@ export function batchesOf(
     }
   };
   for (const step of steps) {
-    for (const operation of operationsOf(step, layout, parked.get(step) ?? null)) {
+    for (const operation of operationsOf(step, layout, parked.get(step))) {
       const sharing = operation.op === 'check' ? checks.get(operation.path) : undefined;
       if (sharing !== undefined) {
         sharing.push(step);

@@ -69,7 +69,7 @@ export class TreeView implements AsyncDisposable {
   mark(target: Target): void {
     const { of, worker, id } = target;
     if (of === 'folder') {
-      this.#hasGap = true; // rare enough to look at everything
+      this.#targets.set(this.#layout.folder(worker), target);
     } else if (of === 'worker') {
       this.#targets.set(this.#layout.worker(worker), target);
     } else if (of === 'assignment') {
@@ -86,14 +86,14 @@ export class TreeView implements AsyncDisposable {
     if (this.#failure !== null) {
       throw this.#failure;
     }
-    const facts: Fact[] = [];
     if (this.#hasGap) {
       this.#hasGap = false;
       for (const target of known()) {
         this.mark(target);
       }
-      facts.push(...(await this.#list()));
+      await this.#list();
     }
+    const facts = await this.#listFolders();
     // Assignments before tasks: an assignment that is gone since the task is done shows a done task.
     const targets = [...this.#targets].sort(([, a], [, b]) => rank(a) - rank(b));
     this.#targets.clear();
@@ -152,41 +152,48 @@ export class TreeView implements AsyncDisposable {
   }
 
   /** Marks all there is. */
-  async #list(): Promise<Fact[]> {
+  async #list(): Promise<void> {
     const { workers, assigned, shards } = this.#layout;
     const [present, folders] = await Promise.all([this.#children(workers), this.#children(assigned)]);
-    const listing = [
-      ...folders.map(async (worker) => {
-        for (const id of await this.#children(this.#layout.folder(worker))) {
-          this.mark({ of: 'assignment', worker, id });
-        }
-      }),
-      ...shards.map(async (shard) => {
-        for (const id of await this.#children(shard)) {
+    for (const worker of new Set([...(present ?? []), ...(folders ?? []), ...this.#markedWorkers()])) {
+      this.mark({ of: 'worker', worker, id: '' });
+      this.mark({ of: 'folder', worker, id: '' });
+    }
+    await Promise.all(
+      shards.map(async (shard) => {
+        for (const id of (await this.#children(shard)) ?? []) {
           this.mark({ of: 'task', worker: '', id });
         }
       }),
-    ];
-    await Promise.all(listing);
-    const existing = new Set(folders);
-    const facts: Fact[] = [];
-    for (const worker of new Set([...present, ...folders, ...this.#markedWorkers()])) {
-      this.mark({ of: 'worker', worker, id: '' });
-      facts.push({ of: 'folder', worker, found: existing.has(worker) });
-    }
-    return facts;
+    );
+  }
+
+  /** Marks what is in the folders that are marked. */
+  async #listFolders(): Promise<Fact[]> {
+    const folders = [...this.#targets].filter(([, { of }]) => of === 'folder');
+    return await Promise.all(
+      folders.map(async ([path, { worker }]) => {
+        this.#targets.delete(path);
+        const children = await this.#children(path);
+        for (const id of children ?? []) {
+          this.mark({ of: 'assignment', worker, id });
+        }
+        return { of: 'folder', worker, found: children !== null } as const;
+      }),
+    );
   }
 
   #markedWorkers(): string[] {
     return [...this.#targets.values()].filter(({ of }) => of === 'worker').map(({ worker }) => worker);
   }
 
-  async #children(path: string): Promise<string[]> {
+  /** Null: there is no such node any more. */
+  async #children(path: string): Promise<string[] | null> {
     try {
       return await this.#client.children(path, { signal: this.#signal });
     } catch (error) {
       if (isTreekeeperError(error, 'NO_NODE')) {
-        return []; // removed meanwhile
+        return null;
       }
       throw error;
     }
@@ -222,6 +229,6 @@ function factOf(path: string, { of, worker, id }: Target, { value, stat }: NodeV
     case 'worker':
       return { of, worker, found: decodeWorker(path, value) };
     case 'folder':
-      return { of, worker, found: true };
+      throw new Error(`${path}: folders are listed, not read`);
   }
 }

@@ -1,0 +1,238 @@
+/**
+ * The master's mind under faults from seeds, without a server: masters that are deposed between a decision and its deed,
+ * workers that expire at any step and go on as if they had not, events that come late or not at all.
+ */
+import { describe, expect, test } from 'vitest';
+import { Layout, TaskQueue } from '../../src/master-worker/queue.ts';
+import { decodeAssignment, decodeTask, encodeTask, type TaskHeader } from '../../src/master-worker/records.ts';
+import { ModelMaster, ModelWorker, type World } from './model-parts.ts';
+import { ModelTree } from './model-tree.ts';
+
+/** `SEEDS=10000 npx vitest run …` for a long look. */
+const SEEDS = Number(process.env['SEEDS'] ?? 150);
+const TIMEOUT_MS = 600_000;
+const STEPS = 600;
+const TASKS = 12;
+
+/** xorshift, 32 bits. */
+function dice(seed: number): (below: number) => number {
+  let state = (seed * 2654435761 + 1) >>> 0 || 1;
+  return (below) => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) % below;
+  };
+}
+
+class Life {
+  readonly random: (below: number) => number;
+  readonly tree = new ModelTree();
+  readonly queue: TaskQueue<never, never>;
+  readonly layout: Layout;
+  readonly world: World;
+  readonly runs = new Map<string, number>();
+  readonly tries = new Map<string, number>();
+  readonly dones = new Map<string, number>();
+  masters: ModelMaster[] = [];
+  workers: ModelWorker[] = [];
+  submitted = 0;
+  made = 0;
+
+  constructor(seed: number, delivery: TaskQueue['delivery']) {
+    this.random = dice(seed);
+    const retryDelayMs = this.random(2) * 50;
+    this.queue = new TaskQueue({ path: '/q', delivery, shards: 2, triesMax: 1 + this.random(4), retryDelayMs });
+    this.layout = new Layout(this.queue);
+    const onRun = (id: string): void => void this.runs.set(id, (this.runs.get(id) ?? 0) + 1);
+    this.world = { tree: this.tree, queue: this.queue, layout: this.layout, random: this.random, onRun };
+    for (const path of ['', '/q', '/effects', ...this.layout.skeleton]) {
+      this.tree.nodes.set(path, { data: null, version: 0, czxid: 0n, mtimeMs: 0, owner: 0 });
+    }
+    this.tree.listeners.add(({ type, path }) => this.#judge(type, path));
+  }
+
+  header(id: string): TaskHeader | null {
+    const node = this.tree.nodes.get(this.layout.task(id));
+    return node === undefined ? null : decodeTask('', node.data!).header;
+  }
+
+  get ids(): string[] {
+    return Array.from({ length: this.submitted }, (_, i) => `task-${i}`);
+  }
+
+  /** What must be so at every moment. */
+  #judge(type: string, path: string): void {
+    const [, , kind, , id] = path.split('/');
+    if (kind === 'assigned' && type === 'created' && id !== undefined) {
+      const holders = this.tree
+        .children(this.layout.assigned)
+        .filter((worker) => this.tree.nodes.has(this.layout.assignment(worker, id)));
+      expect(holders, `tries of ${id}`).toHaveLength(1);
+    }
+    if (kind === 'assigned' && type !== 'deleted' && id !== undefined) {
+      const { state } = decodeAssignment('', this.tree.nodes.get(path)!.data!);
+      const tries = (this.tries.get(id) ?? 0) + (state === 'assigned' ? 1 : state === 'returned' ? -1 : 0);
+      this.tries.set(id, tries);
+      expect(tries, `tries of ${id}`).toBeLessThanOrEqual(this.queue.triesMax);
+    }
+    if (kind === 'tasks' && type === 'data-changed' && id !== undefined && this.header(id)?.state === 'done') {
+      this.dones.set(id, (this.dones.get(id) ?? 0) + 1);
+    }
+  }
+
+  submit(): void {
+    const header = { state: 'queued', priority: this.random(3), serial: this.submitted, delayMs: 0 } as const;
+    const path = this.layout.task(`task-${this.submitted}`);
+    const session = this.tree.openSession();
+    this.tree.commit(session, [{ op: 'create', path, data: encodeTask({ header, body: undefined }) }]);
+    this.tree.sessions.delete(session);
+    this.submitted += 1;
+  }
+
+  cancel(): void {
+    const id = `task-${this.random(this.submitted || 1)}`;
+    const node = this.tree.nodes.get(this.layout.task(id));
+    const header = this.header(id);
+    if (node !== undefined && header?.state === 'queued') {
+      const { priority, serial } = header;
+      const data = encodeTask({ header: { state: 'cancelled', priority, serial }, body: undefined });
+      const session = this.tree.openSession();
+      this.tree.commit(session, [{ op: 'set', path: this.layout.task(id), data, version: node.version }]);
+      this.tree.sessions.delete(session);
+    }
+  }
+
+  addMaster(): void {
+    this.made += 1;
+    this.masters.push(new ModelMaster(this.world, this.made));
+  }
+
+  addWorker(): void {
+    this.made += 1;
+    this.workers.push(new ModelWorker(this.world, this.made, 1 + this.random(3)));
+  }
+
+  work(fails: boolean): void {
+    const all = [...this.masters, ...this.workers];
+    const actor = all[this.random(all.length)];
+    if (actor instanceof ModelMaster) {
+      actor.step();
+    } else {
+      actor?.step(fails);
+    }
+    this.masters = this.masters.filter(({ isOver }) => !isOver);
+    this.workers = this.workers.filter(({ isOver }) => !isOver);
+  }
+
+  fault(): void {
+    const master = this.masters[this.random(this.masters.length || 1)];
+    const worker = this.workers[this.random(this.workers.length || 1)];
+    switch (this.random(9)) {
+      case 7: // it has given its place up, and does not know whether what it sent before was done
+        return master?.leaveSeat();
+      case 0: // paused until its session has expired: it goes on all the same, until it is told
+        return master === undefined ? undefined : this.tree.expire(master.session);
+      case 1: // crashed
+        this.masters = this.masters.filter((other) => other !== master);
+        return master === undefined ? undefined : this.tree.expire(master.session);
+      case 2:
+        return worker === undefined ? undefined : this.tree.expire(worker.session);
+      case 3:
+        this.workers = this.workers.filter((other) => other !== worker);
+        return worker === undefined ? undefined : this.tree.expire(worker.session);
+      case 4:
+        return master?.loseEvents();
+      case 5:
+        return this.cancel();
+      case 6:
+        return worker?.leave();
+      default:
+        this.tree.timeMs += this.random(100);
+    }
+  }
+}
+
+function live(seed: number, delivery: TaskQueue['delivery']): Life {
+  const life = new Life(seed, delivery);
+  for (let i = 0; i < STEPS; i++) {
+    if (life.submitted < TASKS && life.random(10) === 0) {
+      life.submit();
+    } else if (life.masters.length < 2) {
+      life.addMaster();
+    } else if (life.workers.length < 3 && life.random(3) === 0) {
+      life.addWorker();
+    } else if (life.random(15) === 0) {
+      life.fault();
+    } else {
+      life.work(life.random(4) === 0);
+    }
+  }
+  settle(life);
+  return life;
+}
+
+/** Nothing breaks any more: everything must come to its end, with a new master or with those that there are. */
+function settle(life: Life): void {
+  const { tree, layout } = life;
+  if (life.random(2) === 0) {
+    for (const { session } of [...life.masters, ...life.workers]) {
+      tree.expire(session);
+    }
+  }
+  life.addMaster();
+  life.addWorker();
+  const isOver = (): boolean => life.ids.every((id) => life.header(id)?.state !== 'queued');
+  const isTidy = (): boolean =>
+    tree
+      .children(layout.assigned)
+      .every((worker) => tree.nodes.has(layout.worker(worker)) && tree.children(layout.folder(worker)).length === 0);
+  for (let i = 0; !(isOver() && isTidy()); i++) {
+    expect(i, 'steps until everything is over').toBeLessThan(20_000);
+    life.work(false);
+    const leader = life.masters.find(({ leads }) => leads);
+    tree.timeMs += leader?.isIdle === true ? 10 : 0;
+  }
+}
+
+describe.each(['at-least-once', 'at-most-once', 'effectively-once'] as const)('%s', (delivery) => {
+  test(
+    `${SEEDS} lives: nothing lost, nothing done twice, no task with two workers`,
+    () => {
+      const ends = { done: 0, parked: 0, cancelled: 0, queued: 0 };
+      for (let seed = 1; seed <= SEEDS; seed++) {
+        try {
+          const life = live(seed, delivery);
+          for (const id of life.ids) {
+            const header = life.header(id)!;
+            ends[header.state] += 1;
+            expect(life.dones.get(id) ?? 0, `${id} done`).toBe(header.state === 'done' ? 1 : 0);
+            const effects = life.tree.children('/effects').filter((name) => name.startsWith(`${id}-`));
+            expect(effects, `effects of ${id}`).toHaveLength(
+              header.state === 'done' && delivery === 'effectively-once' ? 1 : 0,
+            );
+            if (delivery === 'at-most-once') {
+              expect(life.runs.get(id) ?? 0, `runs of ${id}`).toBeLessThanOrEqual(1);
+            }
+            if (header.state === 'parked' && header.reason === 'failed' && delivery !== 'at-most-once') {
+              expect(header.attempts, `tries of ${id}`).toBe(life.queue.triesMax);
+            }
+          }
+        } catch (error) {
+          throw new Error(`seed ${seed}, ${delivery}: ${(error as Error).message}`, { cause: error });
+        }
+      }
+      expect(ends.queued).toBe(0);
+      expect(Math.min(ends.done, ends.parked, ends.cancelled)).toBeGreaterThan(SEEDS / 4);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+test('one seed is one life', () => {
+  const trace = (): unknown => {
+    const { tree, runs } = live(7, 'effectively-once');
+    return [[...tree.nodes].map(([path, { version }]) => `${path} ${version}`), [...runs]];
+  };
+  expect(trace()).toEqual(trace());
+});
