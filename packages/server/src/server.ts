@@ -37,6 +37,7 @@ import type { HttpPorts } from './wiring/http-ports.ts';
 import { replicaOptions } from './wiring/replica-options.ts';
 import { saslConversations } from './wiring/sasl.ts';
 import { StagedSnapshot } from './wiring/staged-snapshot.ts';
+import type { Configuration } from './zab/configuration.ts';
 
 /** Told what the server cannot go on after: a StorageError, or a bug of ours. */
 export type OnFailure = (error: unknown) => void;
@@ -237,9 +238,20 @@ export class Server {
       push: (input) => this.#loop.push(input),
       onFailure: this.#onFailure,
     });
-    this.#replica.join(ensembleSeams(this.#config, ensemble, this.#peers, this.#log));
+    const onConfigured = (configuration: Configuration): void => this.#moveClients(configuration, ensemble.serverId);
+    this.#replica.join(ensembleSeams(this.#config, ensemble, this.#peers, this.#log, onConfigured));
     await this.#peers.opened();
     this.#loop.wake();
+  }
+
+  /** The configuration says where clients find this server; where it does not, zoo.cfg did, and that has not changed. */
+  #moveClients(configuration: Configuration, serverId: number): void {
+    const { client = null, secureClient = null } = configuration.member(serverId) ?? {};
+    const moves = [
+      client === null ? null : this.#ports.move('plain', client),
+      secureClient === null ? null : this.#ports.move('secure', secureClient),
+    ];
+    Promise.all(moves).catch(this.#onFailure); // neither there nor where it was
   }
 
   /** The first snapshot of a new database is on disk. */

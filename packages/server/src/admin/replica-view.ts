@@ -85,7 +85,11 @@ export class ReplicaView implements ServerView {
   get ensemble(): EnsembleView | null {
     const report = this.#replica.member?.report;
     const limits = this.config.ensembleLimits;
-    return report === undefined || limits === null ? null : { ...report, ...limits };
+    if (report === undefined || limits === null) {
+      return null;
+    }
+    const { initLimitTicks, syncLimitTicks } = limits;
+    return { ...report, initLimitTicks, syncLimitTicks };
   }
 
   get uptimeMs(): number {

@@ -43,27 +43,48 @@ export interface ClientPortsOptions {
   onHandshakeFailed(): void;
 }
 
+/** Where clients find a port. Null as host: all addresses. */
+export interface PortPlace {
+  readonly host: string | null;
+  readonly port: number;
+}
+
+type PortKind = 'plain' | 'secure';
+
+interface OpenPort {
+  readonly server: Server;
+  readonly admission: Admission;
+  /** As it was asked for. */
+  readonly place: PortPlace;
+}
+
+const ALL_ADDRESSES: ReadonlySet<string> = new Set(['0.0.0.0', '::']);
+
 export class ClientPorts {
   readonly #options: ClientPortsOptions;
-  readonly #servers: Server[] = [];
-  readonly #admissions: Admission[] = [];
+  readonly #open = new Map<PortKind, OpenPort>();
+  #moves: Promise<void> = Promise.resolve();
+  #isClosed = false;
   /** Null: no TLS anywhere. */
   #acceptor: TlsAcceptor | null = null;
   #detectTls: ((bytes: Uint8Array) => 'tls' | 'plain' | 'undecided') | null = null;
   #reloader: TlsReloader | null = null;
-  #plainPort: number | null = null;
-  #securePort: number | null = null;
 
   constructor(options: ClientPortsOptions) {
     this.#options = options;
   }
 
   get plainPort(): number | null {
-    return this.#plainPort;
+    return this.#portOf('plain');
   }
 
   get securePort(): number | null {
-    return this.#securePort;
+    return this.#portOf('secure');
+  }
+
+  #portOf(kind: PortKind): number | null {
+    const open = this.#open.get(kind);
+    return open === undefined ? null : (open.server.address() as AddressInfo).port;
   }
 
   get tlsHandshakes(): number {
@@ -78,14 +99,40 @@ export class ClientPorts {
     if (listeners.secureClientPort !== null || listeners.portUnification) {
       await this.#prepareTls();
     }
-    const { clientPort, clientAddress, secureClientPort, secureClientAddress, portUnification } =
-      this.#options.listeners;
+    const { clientPort, clientAddress, secureClientPort, secureClientAddress } = listeners;
     if (clientPort !== null) {
-      const onSocket = portUnification ? this.#acceptEither : this.#acceptPlain;
-      this.#plainPort = await this.#listen(clientPort, clientAddress, onSocket);
+      await this.#listen('plain', { host: clientAddress, port: clientPort });
     }
     if (secureClientPort !== null) {
-      this.#securePort = await this.#listen(secureClientPort, secureClientAddress, this.#acceptSecure);
+      await this.#listen('secure', { host: secureClientAddress, port: secureClientPort });
+    }
+  }
+
+  /**
+   * Has clients find a port elsewhere from now on; connections stay. Without effect where there is no such port, and
+   * where it is there already. When it cannot be opened, it stays where it was, and the log says so.
+   */
+  move(kind: PortKind, place: PortPlace): Promise<void> {
+    this.#moves = this.#moves.then(() => this.#move(kind, place));
+    return this.#moves;
+  }
+
+  async #move(kind: PortKind, place: PortPlace): Promise<void> {
+    const before = this.#open.get(kind);
+    if (before === undefined || isSamePlace(before.place, place) || this.#isClosed) {
+      return;
+    }
+    const { log } = this.#options;
+    before.server.close(); // first: the same port on other addresses can be had only then
+    try {
+      await this.#listen(kind, place, before.admission);
+      log.info(`clients find this server at ${placeText(place)} from now on`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      log.error(
+        `clients cannot find this server at ${placeText(place)}, as the ensemble's configuration says: ${reason}`,
+      );
+      await this.#listen(kind, before.place, before.admission);
     }
   }
 
@@ -118,18 +165,24 @@ export class ClientPorts {
   }
 
   /** Each port counts the connections of an address for itself (client-protocol.md §10). */
-  async #listen(port: number, address: string | null, onSocket: (socket: Socket) => void): Promise<number> {
-    const { listeners, onReject } = this.#options;
-    const { connectionsPerAddressMax, connectionsMax, tcpKeepAlive, backlog } = listeners;
-    const admission = new Admission({ connectionsPerAddressMax, connectionsMax, tcpKeepAlive }, onReject);
+  async #listen(kind: PortKind, place: PortPlace, admission: Admission = this.#newAdmission()): Promise<void> {
+    const { backlog, portUnification } = this.#options.listeners;
+    const acceptPlain = portUnification ? this.#acceptEither : this.#acceptPlain;
     const server = await listen(
-      { port, address: address ?? undefined, backlog: backlog > 0 ? backlog : undefined },
+      { port: place.port, address: place.host ?? undefined, backlog: backlog > 0 ? backlog : undefined },
       admission,
-      onSocket,
+      kind === 'plain' ? acceptPlain : this.#acceptSecure,
     );
-    this.#servers.push(server);
-    this.#admissions.push(admission);
-    return (server.address() as AddressInfo).port;
+    this.#open.set(kind, { server, admission, place });
+    if (this.#isClosed) {
+      server.close();
+    }
+  }
+
+  #newAdmission(): Admission {
+    const { listeners, onReject } = this.#options;
+    const { connectionsPerAddressMax, connectionsMax, tcpKeepAlive } = listeners;
+    return new Admission({ connectionsPerAddressMax, connectionsMax, tcpKeepAlive }, onReject);
   }
 
   readonly #acceptPlain = (socket: Socket): void => {
@@ -174,16 +227,30 @@ export class ClientPorts {
 
   /** Stops listening; open connections are the replica's to close. */
   close(): void {
+    this.#isClosed = true;
     this.#reloader?.close();
-    for (const server of this.#servers) {
+    for (const { server } of this.#open.values()) {
       server.close();
     }
   }
 
   /** Cuts every connection, also those that are no clients yet. */
   cutAll(): void {
-    for (const admission of this.#admissions) {
+    for (const { admission } of this.#open.values()) {
       admission.cutAll();
     }
   }
+}
+
+function isSamePlace(one: PortPlace, other: PortPlace): boolean {
+  return one.port === other.port && hostOf(one) === hostOf(other);
+}
+
+/** Null: all addresses. */
+function hostOf({ host }: PortPlace): string | null {
+  return host === null || ALL_ADDRESSES.has(host) ? null : host;
+}
+
+function placeText(place: PortPlace): string {
+  return `${hostOf(place) ?? '*'}:${place.port}`;
 }

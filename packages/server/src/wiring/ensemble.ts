@@ -10,10 +10,14 @@ import type { PeerSecurity } from '../host/peer-sockets.ts';
 import type { Log } from '../io/log.ts';
 import type { PeerInput } from '../io/peers.ts';
 import type { ConfigurationFiles as ConfigurationSink, EnsembleSeams } from '../replica/member.ts';
+import type { Configuration } from '../zab/configuration.ts';
 import { ZAB_DEFAULTS, type ZabOptions } from '../zab/options.ts';
 import { ConfigurationFileError, ConfigurationFiles } from './configuration-files.ts';
 import { ElectionPortError } from './election-port-error.ts';
 import { readJaasText } from './sasl.ts';
+
+/** What the server has to do when another configuration is in force. */
+export type OnConfigured = (configuration: Configuration) => void;
 
 /** What the sockets between servers tell the rest of the server. */
 export interface PeerEvents {
@@ -49,11 +53,19 @@ export function ensembleSeams(
   ensemble: EnsembleConfig,
   peers: NodePeers,
   log: Log,
+  onConfigured: OnConfigured,
 ): EnsembleSeams {
+  const files = configurationFiles(config, ensemble, log);
   return {
     zab: zabOptions(config, ensemble),
     peers,
-    files: configurationFiles(config, ensemble, log),
+    files: {
+      proposed: (configuration) => files.proposed(configuration),
+      committed: (configuration) => {
+        files.committed(configuration);
+        onConfigured(configuration);
+      },
+    },
     configuration: ensemble.configuration,
     proposedConfiguration: ensemble.proposed,
     reconfiguration: { votersMin: ensemble.votersMin, multiAddressEnabled: ensemble.multiAddressEnabled },

@@ -150,6 +150,7 @@ export async function exchange(port: number, segments: readonly string[]): Promi
     socket.once('close', () => resolve());
     socket.once('error', reject);
   });
+  closed.catch(() => {}); // awaited below, when it may have failed already
   for (const segment of segments) {
     await new Promise<void>((resolve) => {
       socket.write(segment, () => setImmediate(resolve));

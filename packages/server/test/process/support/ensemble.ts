@@ -41,24 +41,24 @@ export async function until<T>(what: string, find: () => Promise<T | null>): Pro
 export class MemberProcess {
   readonly id: number;
   readonly port: number;
-  readonly #directory: string;
+  readonly directory: string = newDirectory();
   readonly #settings: Settings;
   #process: ServerProcess | null = null;
 
   constructor(id: number, port: number, settings: Settings) {
     this.id = id;
     this.port = port;
-    this.#directory = newDirectory();
     this.#settings = settings;
-    mkdirSync(join(this.#directory, 'data'));
-    writeFileSync(join(this.#directory, 'data', 'myid'), `${id}\n`);
+    mkdirSync(join(this.directory, 'data'));
+    writeFileSync(join(this.directory, 'data', 'myid'), `${id}\n`);
   }
 
   /** Starts it and waits until its ports are open; it may have no leader then. */
   async start(): Promise<void> {
     this.#process = await ServerProcess.start(this.#settings, {
-      directory: this.#directory,
+      directory: this.directory,
       isReady: / open, and looking for a leader: /,
+      keepsConfig: true,
     });
   }
 
@@ -87,36 +87,61 @@ export class MemberProcess {
     return new RegExp(`^zk_${key}\t(.*)$`, 'm').exec(text)?.[1];
   }
 
+  /** Null: no clients are served at this port. */
+  async isAt(port: number): Promise<true | null> {
+    const text = await exchange(port, ['srvr']).catch(() => '');
+    return text.includes('Mode: ') ? true : null;
+  }
+
   /** Opens a session, or goes on with one, as soon as the server serves. */
   async client(resume: SessionToResume | null = null): Promise<Client> {
     return await until(`server ${this.id} opens a session`, () => Client.open(this.port, resume).catch(() => null));
   }
 }
 
-export class EnsembleProcesses {
-  readonly members: readonly MemberProcess[];
+const SETTINGS: Settings = { tickTime: 1000, initLimit: 20, syncLimit: 10, 'admin.enableServer': 'false' };
 
-  private constructor(members: readonly MemberProcess[]) {
-    this.members = members;
+/** A line for a server on free ports. */
+export async function newLine(): Promise<{ readonly line: string; readonly port: number }> {
+  const [port, quorum, election] = await freePorts(3);
+  return { line: `127.0.0.1:${quorum}:${election}:participant;127.0.0.1:${port}`, port };
+}
+
+export class EnsembleProcesses {
+  readonly members: MemberProcess[] = [];
+  /** Behind `server.N=`. */
+  readonly lines: string[] = [];
+  readonly #settings: Settings;
+
+  private constructor(settings: Settings) {
+    this.#settings = settings;
   }
 
   /** Starts `size` servers and waits until all serve. */
-  static async start(size: number): Promise<EnsembleProcesses> {
-    const ports = await freePorts(3 * size);
-    const lines: Record<string, string> = {};
-    for (let id = 1; id <= size; id++) {
-      const [client, quorum, election] = ports.slice(3 * (id - 1));
-      lines[`server.${id}`] = `127.0.0.1:${quorum}:${election}:participant;127.0.0.1:${client}`;
-    }
-    const members = Array.from({ length: size }, (_, i) => {
-      const clientPort = ports[3 * i];
-      const settings = { tickTime: 1000, initLimit: 20, syncLimit: 10, clientPort, 'admin.enableServer': 'false' };
-      return new MemberProcess(i + 1, clientPort, { ...settings, ...lines });
-    });
-    const ensemble = new EnsembleProcesses(members);
-    await Promise.all(members.map((member) => member.start()));
+  static async start(size: number, settings: Settings = {}): Promise<EnsembleProcesses> {
+    const ensemble = new EnsembleProcesses({ ...SETTINGS, ...settings });
+    const places = await Promise.all(Array.from({ length: size }, newLine));
+    ensemble.lines.push(...places.map(({ line }) => line));
+    ensemble.members.push(...places.map(({ port }, i) => ensemble.#newMember(i + 1, port)));
+    await Promise.all(ensemble.members.map((member) => member.start()));
     await ensemble.untilServing();
     return ensemble;
+  }
+
+  #newMember(id: number, port: number): MemberProcess {
+    const lines = Object.fromEntries(this.lines.map((line, i) => [`server.${i + 1}`, line]));
+    return new MemberProcess(id, port, { clientPort: port, ...this.#settings, ...lines });
+  }
+
+  /** Starts another server, which knows the others; no member until a reconfiguration makes it one. */
+  async add(): Promise<MemberProcess> {
+    const { line, port } = await newLine();
+    this.lines.push(line);
+    const member = this.#newMember(this.lines.length, port);
+    this.members.push(member);
+    await member.start();
+    await this.untilServing();
+    return member;
   }
 
   /** Every server that runs serves, and one of them leads. */

@@ -1,6 +1,6 @@
 /** A server as operators run it: a process of its own, on a zoo.cfg, in a directory of its own. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -43,6 +43,8 @@ export interface StartOptions {
   readonly isReady?: RegExp;
   /** Files and sockets that it may have open. */
   readonly filesMax?: number;
+  /** zoo.cfg stays as it is if there is one: the server may have written to it. */
+  readonly keepsConfig?: boolean;
 }
 
 function writeConfig(settings: Settings, directory: string): string {
@@ -112,8 +114,10 @@ export class ServerProcess {
 
   /** Starts a server and waits until it is ready. */
   static async start(settings: Settings = {}, options: StartOptions = {}): Promise<ServerProcess> {
-    const { directory = newDirectory(), args = [] } = options;
-    const command = ['server', writeConfig(settings, directory), ...args];
+    const { directory = newDirectory(), args = [], keepsConfig = false } = options;
+    const kept = join(directory, 'zoo.cfg');
+    const file = keepsConfig && existsSync(kept) ? kept : writeConfig(settings, directory);
+    const command = ['server', file, ...args];
     return await ServerProcess.startCommand(command, { ...options, directory });
   }
 
