@@ -161,7 +161,7 @@ export class Member implements PeerService, DatabaseEvents {
     this.#becomeEven();
   }
 
-  /** What a snapshot from the leader was ahead with came before UPTODATE: it is told in the turn that begins to follow. */
+  /** What the leader's snapshot was ahead with came before UPTODATE: it is told in the turn that begins to follow. */
   #becomeEven(): void {
     if (this.#forwarding !== null && this.#database.isAhead) {
       this.#forwarding.settled();

@@ -5,7 +5,7 @@ import type { StorageOptions } from '../storage/options.ts';
 import type { ConnectionThrottleOptions } from './connection-throttle.ts';
 import type { PathStatisticsOptions } from './path-statistics.ts';
 import type { ReaperOptions } from './reaper.ts';
-import type { RequestLimits } from './requests.ts';
+import type { RequestLimits } from './request-ports.ts';
 
 export interface ReplicaOptions {
   /** The top byte of the session ids made here. */
