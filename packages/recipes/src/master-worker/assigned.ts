@@ -38,7 +38,7 @@ export class Assigned<Payload, Result> {
   readonly #order: Order;
   readonly #path: string;
   readonly #controller = new AbortController();
-  readonly #effects = new CollectedEffects();
+  readonly #effects: CollectedEffects;
   readonly #progress: ProgressNode;
   #version: number;
   #stage: 'waiting' | 'running' | 'over' = 'waiting';
@@ -51,6 +51,7 @@ export class Assigned<Payload, Result> {
     this.#path = duty.layout.assignment(order.worker, order.id);
     this.#progress = new ProgressNode(client, duty.layout.progress(order.id));
     this.#version = order.version;
+    this.#effects = new CollectedEffects(duty.queue);
   }
 
   get czxid(): bigint {
@@ -131,7 +132,6 @@ export class Assigned<Payload, Result> {
     const payload = await decodeBody(queue.payload, body).catch((cause: unknown) => {
       throw new TaskRejected(`the payload cannot be read: ${textOf(cause)}`, { cause });
     });
-    const effects = this.#effects;
     return {
       id,
       payload,
@@ -139,13 +139,7 @@ export class Assigned<Payload, Result> {
       token,
       signal: this.#controller.signal,
       progress: (value) => this.#progress.report(value),
-      get transaction() {
-        if (queue.delivery !== 'effectively-once') {
-          const message = `this queue's delivery is ${queue.delivery}: only 'effectively-once' has a transaction`;
-          throw new RecipeError('INVALID_OPTION', queue.path, message);
-        }
-        return effects;
-      },
+      transaction: this.#effects,
     };
   }
 

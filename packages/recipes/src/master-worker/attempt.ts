@@ -2,6 +2,7 @@
 import type { Client, NewNodeOptions, Transaction } from '@treekeeper/client';
 import { RecipeError } from '../errors.ts';
 import { remove } from '../seat.ts';
+import type { AnyQueue } from './queue.ts';
 
 type Bytes = Uint8Array | string | null;
 
@@ -59,7 +60,12 @@ export type Handler<Payload, Result> = (attempt: Attempt<Payload>) => Promise<Re
 
 /** Effects, collected. */
 export class CollectedEffects implements Effects {
+  readonly #queue: Pick<AnyQueue, 'path' | 'delivery'>;
   readonly #calls: ((transaction: Transaction) => unknown)[] = [];
+
+  constructor(queue: Pick<AnyQueue, 'path' | 'delivery'>) {
+    this.#queue = queue;
+  }
 
   create(path: string, value: Bytes = '', options: NewNodeOptions = {}): this {
     return this.#add((transaction) => transaction.create(path, value, options));
@@ -89,6 +95,11 @@ export class CollectedEffects implements Effects {
   }
 
   #add(call: (transaction: Transaction) => unknown): this {
+    const { path, delivery } = this.#queue;
+    if (delivery !== 'effectively-once') {
+      const message = `this queue's delivery is ${delivery}: only 'effectively-once' has a transaction`;
+      throw new RecipeError('INVALID_OPTION', path, message);
+    }
     this.#calls.push(call);
     return this;
   }

@@ -14,22 +14,20 @@ import {
 
 /** Something that runs until it is stopped; rejects with what it failed with. */
 export interface Running {
+  /** Settles when it has ended by itself, or after `stop`. */
+  readonly ended: Promise<void>;
   stop(): Promise<void>;
 }
 
 function running(run: (signal: AbortSignal) => Promise<void>): Running {
   const controller = new AbortController();
-  const result = run(controller.signal).then(
-    () => null,
-    (error: unknown) => ({ error }),
-  );
+  const ended = run(controller.signal);
+  ended.catch(() => undefined); // whoever stops it, or asks, hears of it
   return {
+    ended,
     async stop() {
       controller.abort();
-      const failed = await result;
-      if (failed !== null) {
-        throw failed.error;
-      }
+      await ended;
     },
   };
 }

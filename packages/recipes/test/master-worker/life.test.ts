@@ -203,7 +203,7 @@ test('effects happen with the result; one that is refused fails the try', async 
 
 test('only what is committed once has a transaction', async () => {
   const queue = new TaskQueue<null, void>({ path: '/no-effects', delivery: 'at-least-once', triesMax: 1 });
-  const worker = startWorker(c, queue, async ({ transaction }) => void transaction);
+  const worker = startWorker(c, queue, async ({ transaction }) => void transaction.create('/no-effect'));
   const master = startMaster(b, queue);
   const task = await new Submitter(a, queue).submit(null);
   await expect(task.result()).rejects.toThrow("only 'effectively-once' has a transaction");

@@ -1,4 +1,4 @@
-/** The least that is needed of a ZooKeeper tree: versions, transactions, ephemeral owners, and who hears of a change. */
+/** The least that is needed of a ZooKeeper tree: versions, transactions, ephemeral owners, who hears of a change. */
 import type { Operation } from '../../src/master-worker/steps.ts';
 
 export interface ModelNode {

@@ -1,6 +1,6 @@
 /**
- * The master's mind under faults from seeds, without a server: masters that are deposed between a decision and its deed,
- * workers that expire at any step and go on as if they had not, events that come late or not at all.
+ * The master's mind under faults from seeds, without a server: masters that are deposed between a decision and its
+ * deed, workers that expire at any step and go on as if they had not, events that come late or not at all.
  */
 import { describe, expect, test } from 'vitest';
 import { Layout, TaskQueue } from '../../src/master-worker/queue.ts';
