@@ -8,6 +8,8 @@ import { ConnectionLost, Session } from './session.ts';
 
 const WAIT_MS_MAX = 60_000;
 
+type Settings = Readonly<Record<string, string | number>>;
+
 export interface MemberOptions {
   readonly flavour: Flavour;
   readonly role?: 'participant' | 'observer';
@@ -60,50 +62,91 @@ export class EnsembleMember {
   }
 }
 
+const TIMING: Settings = { tickTime: 500, initLimit: 20, syncLimit: 10 };
+
 /** Servers 1, 2, 3, … in this order. Of equal histories the highest id is elected. */
 export class Ensemble {
-  readonly members: readonly EnsembleMember[];
+  readonly members: EnsembleMember[] = [];
+  /** Behind `server.N=`, by rising N. */
+  readonly lines: string[] = [];
+  readonly #directory: string;
+  readonly #settings: Settings;
 
-  private constructor(members: readonly EnsembleMember[]) {
-    this.members = members;
+  private constructor(directory: string, settings: Settings) {
+    this.#directory = directory;
+    this.#settings = settings;
   }
 
   /** Writes the configurations; nothing is started. */
-  static async create(
-    directory: string,
-    wanted: readonly MemberOptions[],
-    settings: Readonly<Record<string, string | number>> = {},
-  ): Promise<Ensemble> {
-    const lines: Record<string, string> = {};
+  static async create(directory: string, wanted: readonly MemberOptions[], settings: Settings = {}): Promise<Ensemble> {
+    const ensemble = new Ensemble(directory, { ...TIMING, ...settings });
     const clientPorts: number[] = [];
-    for (const [i, { role = 'participant' }] of wanted.entries()) {
-      const clientPort = await freePort();
-      clientPorts.push(clientPort);
-      lines[`server.${i + 1}`] = `127.0.0.1:${await freePort()}:${await freePort()}:${role};127.0.0.1:${clientPort}`;
+    for (const { role } of wanted) {
+      clientPorts.push(await ensemble.#newLine(role));
     }
-    const members: EnsembleMember[] = [];
-    for (const [i, { flavour, role }] of wanted.entries()) {
-      const own = role === 'observer' ? { peerType: 'observer' } : {};
-      const server = await Server.create({
-        flavour,
-        directory: join(directory, `${i + 1}-${flavour}`),
-        port: clientPorts[i],
-        settings: { tickTime: 500, initLimit: 20, syncLimit: 10, ...settings, ...lines, ...own },
-        heapMb: 256,
-      });
-      writeFileSync(join(server.dataDirectory, 'myid'), `${i + 1}\n`);
-      members.push(new EnsembleMember(i + 1, server));
+    for (const [i, options] of wanted.entries()) {
+      ensemble.members.push(await ensemble.#newMember(i + 1, clientPorts[i], options));
     }
-    return new Ensemble(members);
+    return ensemble;
   }
 
-  /** Starts all, and waits until all serve. */
+  /** A line for a server on ports that are free. Answers its client port. */
+  async #newLine(role: MemberOptions['role'] = 'participant'): Promise<number> {
+    const clientPort = await freePort();
+    this.lines.push(`127.0.0.1:${await freePort()}:${await freePort()}:${role};127.0.0.1:${clientPort}`);
+    return clientPort;
+  }
+
+  async #newMember(
+    id: number,
+    port: number,
+    { flavour, role }: MemberOptions,
+    dataDirectory?: string,
+  ): Promise<EnsembleMember> {
+    const lines = Object.fromEntries(this.lines.map((line, i) => [`server.${i + 1}`, line]));
+    const own = role === 'observer' ? { peerType: 'observer' } : {};
+    const server = await Server.create({
+      flavour,
+      directory: join(this.#directory, `${id}-${flavour}`),
+      ...(dataDirectory !== undefined && { dataDirectory }),
+      port,
+      settings: { ...this.#settings, ...lines, ...own },
+      heapMb: 256,
+    });
+    writeFileSync(join(server.dataDirectory, 'myid'), `${id}\n`);
+    return new EnsembleMember(id, server);
+  }
+
+  /** Starts another server, which knows the others; no member until a reconfiguration makes it one. */
+  async add(options: MemberOptions): Promise<EnsembleMember> {
+    const port = await this.#newLine(options.role);
+    const member = await this.#newMember(this.lines.length, port, options);
+    this.members.push(member);
+    member.server.launch();
+    await this.untilServing();
+    return member;
+  }
+
+  /** A server that has been stopped gets a successor of another kind, at the same place, with the same data or none. */
+  async replace(id: number, flavour: Flavour, keepsData: boolean): Promise<EnsembleMember> {
+    const { server } = this.member(id);
+    const dataDirectory = keepsData ? server.dataDirectory : undefined;
+    const member = await this.#newMember(id, server.port, { flavour }, dataDirectory);
+    this.members[id - 1] = member;
+    return member;
+  }
+
+  /** Starts all, and waits until all serve. The last of the voters leads, however long the others take to start. */
   static async start(...given: Parameters<typeof Ensemble.create>): Promise<Ensemble> {
     const ensemble = await Ensemble.create(...given);
-    for (const { server } of ensemble.members) {
-      server.launch();
+    const voters = ensemble.members.filter((_, i) => given[1][i].role !== 'observer');
+    const first = voters.slice(-Math.floor(voters.length / 2) - 1);
+    for (const wave of [first, ensemble.members.filter((member) => !first.includes(member))]) {
+      for (const { server } of wave) {
+        server.launch();
+      }
+      await ensemble.untilServing();
     }
-    await ensemble.untilServing();
     return ensemble;
   }
 

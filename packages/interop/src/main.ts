@@ -16,6 +16,7 @@ import { mixed } from './mixed.ts';
 import { installPrerequisites } from './prerequisites.ts';
 import { programs } from './programs.ts';
 import { recipes } from './recipes/suite.ts';
+import { reconfigure } from './reconfigure.ts';
 import { sameFiles } from './same-files.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
 import { shell } from './shell.ts';
@@ -33,6 +34,7 @@ const suites: readonly Suite[] = [
   recipes,
   election,
   mixed,
+  reconfigure,
   ensemblePrograms,
   shell,
 ];
