@@ -1,6 +1,6 @@
 /**
- * Members that change in ensembles of Treekeeper and Apache ZooKeeper, under leaders of both: servers of both kinds join,
- * change roles, lead on when the leader leaves, and find each other again from the files that were written.
+ * Members that change in ensembles of Treekeeper and Apache ZooKeeper, under leaders of both: servers of both kinds
+ * join, change roles, lead on when the leader leaves, and find each other again from the files that were written.
  */
 import { join } from 'node:path';
 import { GetDataResponse, JuteReader, OpCode } from '@treekeeper/protocol';

@@ -11,7 +11,7 @@ import { probeAnswerer } from './admin/probe.ts';
 import { ProcessHost } from './admin/process-host.ts';
 import { ReplicaControl } from './admin/replica-control.ts';
 import { ReplicaView } from './admin/replica-view.ts';
-import type { ConfigView } from './admin/view.ts';
+import type { ConfigView, ServerMode } from './admin/view.ts';
 import { AccessControl } from './auth/acl.ts';
 import { Credentials } from './auth/credentials.ts';
 import { AuthRegistry } from './auth/registry.ts';
@@ -143,6 +143,16 @@ export class Server {
     return { lastZxid: tree.lastZxid, nodeCount: tree.nodeCount, sessionCount: sessions.size };
   }
 
+  /** As `srvr` has it; null: this server does not serve now. */
+  get mode(): ServerMode | null {
+    return this.#view.serving ? this.#view.mode : null;
+  }
+
+  /** Whether a session has its connection here. */
+  hasConnection(sessionId: bigint): boolean {
+    return [...this.#replica.connections.values()].some(({ session }) => session?.id === sessionId);
+  }
+
   #openDisk(): NodeDisk {
     const { dataDir, dataLogDir, dataDirAutocreate } = this.#config.storage;
     const onCompletion = (input: Input): void => this.#loop.push(input);
@@ -244,7 +254,7 @@ export class Server {
     this.#loop.wake();
   }
 
-  /** The configuration says where clients find this server; where it does not, zoo.cfg did, and that has not changed. */
+  /** The configuration says where clients find this server; where it does not, zoo.cfg did, and still does. */
   #moveClients(configuration: Configuration, serverId: number): void {
     const { client = null, secureClient = null } = configuration.member(serverId) ?? {};
     const moves = [

@@ -1,4 +1,4 @@
-/** Members that change while processes run: by the shell, through files, ports that move, and servers that start again. */
+/** Members that change while processes run: by the shell, with files, ports that move, and servers started again. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
