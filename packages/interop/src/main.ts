@@ -21,6 +21,7 @@ import { sameFiles } from './same-files.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
 import { shell } from './shell.ts';
 import { Checks, type Options, type Suite } from './suite.ts';
+import { tortured } from './torture/suite.ts';
 
 const suites: readonly Suite[] = [
   programs,
@@ -37,6 +38,7 @@ const suites: readonly Suite[] = [
   reconfigure,
   ensemblePrograms,
   shell,
+  tortured,
 ];
 
 const usage = `npm run interop -- [suite ...] [options]

@@ -7,6 +7,7 @@ const packages: readonly (readonly [name: string, file: string])[] = [
   ['zookeeper', '/usr/share/zookeeper/bin/zkCli.sh'],
   ['zookeeper-bin', '/usr/lib/zookeeper/bin/cli_mt'],
   ['tmux', '/usr/bin/tmux'],
+  ['faketime', '/usr/bin/faketime'],
   ['python3-kazoo', '/usr/lib/python3/dist-packages/kazoo/client.py'],
 ];
 

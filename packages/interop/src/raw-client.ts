@@ -274,8 +274,13 @@ export function frame(fill: (writer: JuteWriter) => void): Buffer {
 }
 
 /** Sends a four-letter word (or any bytes) on a connection of its own and answers everything up to the end. */
-export async function fourLetterWord(port: number, word: string | Uint8Array, timeoutMs = 5000): Promise<string> {
-  const socket = connect(port, '127.0.0.1');
+export async function fourLetterWord(
+  port: number,
+  word: string | Uint8Array,
+  timeoutMs = 5000,
+  host = '127.0.0.1',
+): Promise<string> {
+  const socket = connect(port, host);
   const chunks: Buffer[] = [];
   return new Promise((done, failed) => {
     socket.setTimeout(timeoutMs, () =>

@@ -17,6 +17,12 @@ export interface ServerOptions {
   /** zoo.cfg keys added to the common ones. */
   readonly settings?: Readonly<Record<string, string | number>>;
   readonly port?: number;
+  /** Where the client port is; default 127.0.0.1. */
+  readonly host?: string;
+  /** Stands before the command, as `nsenter` does; it must become the server, not start it. */
+  readonly prefix?: readonly string[];
+  /** Joins the environment of the process. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly heapMb?: number;
   /** Further options of Apache's Java. */
   readonly javaOptions?: readonly string[];
@@ -77,17 +83,23 @@ export async function freePort(): Promise<number> {
 export class Server {
   readonly flavour: Flavour;
   readonly port: number;
+  readonly host: string;
   readonly dataDirectory: string;
   readonly directory: string;
   readonly #configFile: string;
   readonly #javaOptions: string[];
   readonly #nodeOptions: readonly string[];
+  readonly #prefix: readonly string[];
+  readonly #environment: Readonly<Record<string, string>>;
   #process: ChildProcess | null = null;
   #exit: Promise<number | null> = Promise.resolve(0);
 
   private constructor(options: ServerOptions, port: number) {
     this.flavour = options.flavour;
     this.port = port;
+    this.host = options.host ?? '127.0.0.1';
+    this.#prefix = options.prefix ?? [];
+    this.#environment = options.environment ?? {};
     this.directory = options.directory;
     this.dataDirectory = options.dataDirectory ?? join(options.directory, 'data');
     this.#configFile = join(options.directory, 'zoo.cfg');
@@ -95,7 +107,7 @@ export class Server {
       tickTime: 2000,
       dataDir: this.dataDirectory,
       clientPort: port,
-      clientPortAddress: '127.0.0.1',
+      clientPortAddress: this.host,
       'admin.enableServer': 'false',
       '4lw.commands.whitelist': '*',
       maxClientCnxns: 0,
@@ -150,18 +162,9 @@ export class Server {
   /** Starts the process without waiting until it serves. */
   launch(): void {
     const log = openSync(join(this.directory, 'server.log'), 'a');
-    const [command, ...args] =
-      this.flavour === 'apache'
-        ? [
-            'java',
-            ...this.#javaOptions,
-            '-cp',
-            javaClassPath,
-            'org.apache.zookeeper.server.quorum.QuorumPeerMain',
-            this.#configFile,
-          ]
-        : [process.execPath, ...this.#nodeOptions, treekeeperCommand, 'server', this.#configFile];
-    const child = spawn(command, args, { cwd: this.directory, stdio: ['ignore', log, log] });
+    const [command, ...args] = [...this.#prefix, ...this.#command()];
+    const env = { ...process.env, ...this.#environment };
+    const child = spawn(command, args, { cwd: this.directory, stdio: ['ignore', log, log], env });
     closeSync(log);
     running.add(child);
     this.#process = child;
@@ -174,6 +177,18 @@ export class Server {
     });
   }
 
+  #command(): readonly string[] {
+    const main = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
+    return this.flavour === 'apache'
+      ? ['java', ...this.#javaOptions, '-cp', javaClassPath, main, this.#configFile]
+      : [process.execPath, ...this.#nodeOptions, treekeeperCommand, 'server', this.#configFile];
+  }
+
+  /** The answer to a four-letter word. */
+  word(word: string, timeoutMs?: number): Promise<string> {
+    return fourLetterWord(this.port, word, timeoutMs, this.host);
+  }
+
   /** Starts the process and waits until it serves clients. */
   async start(): Promise<void> {
     this.launch();
@@ -182,7 +197,7 @@ export class Server {
 
   async waitUntilServing(): Promise<void> {
     const deadline = Date.now() + START_MS_MAX;
-    while (!(await fourLetterWord(this.port, 'srvr').catch(() => '')).includes('Mode: ')) {
+    while (!(await this.word('srvr').catch(() => '')).includes('Mode: ')) {
       if (!this.alive) {
         throw new Error(`the ${this.flavour} server ended while starting:\n${this.log.slice(-2000)}`);
       }

@@ -78,8 +78,8 @@ export class Session {
   }
 
   /** Opens a session, or resumes one whose id and password are given; throws ConnectionLost when refused. */
-  static async open(port: number, options: HandshakeOptions = {}): Promise<Session> {
-    const connection = await RawConnection.open(port);
+  static async open(port: number, options: HandshakeOptions = {}, host?: string): Promise<Session> {
+    const connection = await RawConnection.open(port, host);
     const answer = await connection.handshake({ readOnly: false, ...options });
     if (answer === null || answer.timeoutMs === 0) {
       connection.destroy();

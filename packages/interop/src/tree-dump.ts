@@ -6,8 +6,8 @@ import { Session } from './session.ts';
 export type TreeDump = ReadonlyMap<string, string>;
 
 /** Reads the whole tree as super; nothing may be written meanwhile. The session that reads is closed again. */
-export async function dumpTree(port: number): Promise<TreeDump> {
-  const session = await Session.open(port);
+export async function dumpTree(port: number, host?: string): Promise<TreeDump> {
+  const session = await Session.open(port, {}, host);
   await session.auth(superUser);
   const dump = new Map<string, string>();
   let level = ['/'];

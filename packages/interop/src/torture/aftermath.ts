@@ -1,0 +1,76 @@
+/** When all clients have gone: the same tree and the same history everywhere, and nothing old has changed. */
+import { connect } from '@treekeeper/client';
+import type { Checks } from '../suite.ts';
+import { compareDumps, dumpTree, type TreeDump } from '../tree-dump.ts';
+import { type Cluster, within } from './cluster.ts';
+
+const SETTLE_MS_MAX = 60_000;
+
+export class Aftermath {
+  readonly #cluster: Cluster;
+  readonly #checks: Checks;
+  /** Trees of earlier episodes, by their roots. */
+  readonly #past = new Map<string, TreeDump>();
+
+  constructor(cluster: Cluster, checks: Checks) {
+    this.#cluster = cluster;
+    this.#checks = checks;
+  }
+
+  /** All have applied the same transactions. */
+  async settle(): Promise<boolean> {
+    let zxids: (string | null)[] = [];
+    const isSame = await within(SETTLE_MS_MAX, async () => {
+      zxids = await Promise.all(this.#cluster.members.map((member) => member.zxid()));
+      return zxids[0] !== null && new Set(zxids).size === 1;
+    });
+    const modes = isSame ? '' : await this.#cluster.modes();
+    return this.#checks.that('all have the same last zxid', isSame, () => `${zxids.join(', ')}; ${modes}`);
+  }
+
+  /** Everybody has the same tree, and those of earlier episodes are as they were. */
+  async compare(root: string): Promise<void> {
+    const { members } = this.#cluster;
+    const [first, ...others] = members;
+    const tree = await dumpTree(first.server.port, first.server.host);
+    for (const other of others) {
+      const difference = compareDumps(tree, await dumpTree(other.server.port, other.server.host));
+      this.#checks.that(`server ${other.id} has the tree of server 1`, difference === '', () => difference);
+    }
+    for (const [path, before] of this.#past) {
+      const difference = compareDumps(before, below(tree, path));
+      this.#checks.that(`${path} is as it was`, difference === '', () => difference);
+    }
+    this.#past.set(root, below(tree, root));
+    await this.#compareDigests();
+  }
+
+  /** Digests of the same transactions are the same, as far back as servers remember. */
+  async #compareDigests(): Promise<void> {
+    const known = new Map<string, string>();
+    for (const member of this.#cluster.members) {
+      for (const line of (await member.server.word('hash')).split('\n').filter((text) => text.includes(': '))) {
+        const [zxid, digest] = line.split(': ');
+        const other = known.get(zxid) ?? digest;
+        known.set(zxid, digest);
+        this.#checks.that(
+          `digest of ${zxid}`,
+          digest === other,
+          () => `server ${member.id} has ${digest}, not ${other}`,
+        );
+      }
+      const mismatches = (await member.monitor('digest_mismatches_count')) ?? '0';
+      this.#checks.that(`server ${member.id} finds no wrong digest`, mismatches === '0', () => mismatches);
+    }
+  }
+
+  async remove(root: string): Promise<void> {
+    this.#past.delete(root);
+    await using client = await connect(this.#cluster.servers, { requestTimeoutMs: 60_000 });
+    await client.deleteRecursive(root);
+  }
+}
+
+function below(tree: TreeDump, root: string): TreeDump {
+  return new Map([...tree].filter(([path]) => path === root || path.startsWith(`${root}/`)));
+}
