@@ -4,6 +4,7 @@
  * read of that very node, or by the news of its deletion; there is one read of a node at a time, and none counts that
  * is older than what has been told. So the order in which events and answers come to be looked at does not matter.
  */
+import { setMaxListeners } from 'node:events';
 import type { Client } from '../client.ts';
 import { bytes, type Codec, invalidValue, nullableBytes } from '../codec.ts';
 import { isTreekeeperError, TreekeeperError } from '../errors.ts';
@@ -65,6 +66,7 @@ export class Mirror<T> {
     this.#scope = scope;
     this.#codec = options.codec ?? (bytes as unknown as Codec<T, never>);
     this.#signal = options.signal;
+    setMaxListeners(0, this.#stop.signal); // one for each read on its way
     this.#terms = patient(client, this.#stop.signal);
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (this.#signal?.aborted === true) {

@@ -1,6 +1,7 @@
 /** The recipes' contract, case by case: the same against every server. */
 import type { BehaviourCase } from '../client/case.ts';
+import { dataCases } from './data-cases.ts';
 import { groupCases } from './group-cases.ts';
 import { lockCases } from './lock-cases.ts';
 
-export const recipeCases: readonly BehaviourCase[] = [...lockCases, ...groupCases];
+export const recipeCases: readonly BehaviourCase[] = [...lockCases, ...groupCases, ...dataCases];

@@ -1,0 +1,125 @@
+/** Topics where connections, servers and sessions end: nothing is lost, nothing comes twice, the order stays. */
+import { json } from '@treekeeper/client';
+import { startServer, type TestServer } from '@treekeeper/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { isRecipeError, type Subscription, Topic } from '../src/index.ts';
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await startServer();
+});
+
+afterAll(() => server[Symbol.asyncDispose]());
+
+/** The next so many values. */
+async function take<T>(subscription: Subscription<T>, count: number): Promise<T[]> {
+  const values: T[] = [];
+  while (values.length < count) {
+    const { value, done } = await subscription.next();
+    if (done === true) {
+      throw new Error(`it ended behind ${values.join()}`);
+    }
+    expect(value.missed).toBe(false);
+    values.push(value.value);
+  }
+  return values;
+}
+
+test.each(['cut', 'restart', 'expire'] as const)('a subscription goes on after: %s', async (fault) => {
+  const publisher = await server.client({ sessionTimeoutMs: 60_000 });
+  const client = await server.client({ onExpired: 'new-session', sessionTimeoutMs: 60_000 });
+  const topic = new Topic(publisher, `/${fault}`, { codec: json<number>() });
+  await using subscription = await new Topic(client, `/${fault}`, { codec: json<number>() }).subscribe();
+  const published: number[] = [];
+  const publish = async (): Promise<void> => {
+    published.push(published.length);
+    await topic.publish(published.length - 1);
+  };
+  const seen: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    await publish();
+    await publish();
+    seen.push(...(await take(subscription, 1)));
+    if (fault === 'cut') {
+      server.cutConnections(client.sessionId);
+    } else if (fault === 'restart') {
+      await server.kill();
+      await server.restart();
+    } else {
+      await server.expireSession(client.sessionId);
+    }
+    await publish();
+    await publish();
+    seen.push(...(await take(subscription, 3)));
+  }
+  expect(seen).toEqual(published);
+});
+
+test('a publication whose answer is lost happens once', async () => {
+  const publisher = await server.client();
+  const topic = new Topic(publisher, '/once', { codec: json<number>() });
+  await using subscription = await new Topic(await server.client(), '/once', { codec: json<number>() }).subscribe();
+  for (let n = 0; n < 20; n++) {
+    const publishing = topic.publish(n);
+    await new Promise((resolve) => setImmediate(resolve));
+    server.cutConnections(publisher.sessionId);
+    await publishing;
+  }
+  expect(await take(subscription, 20)).toEqual([...Array(20).keys()]);
+  expect((await publisher.children('/once')).length).toBe(20);
+});
+
+test('a topic that was removed and made again begins anew, and what was lost with it is told', async () => {
+  const client = await server.client();
+  const topic = new Topic(client, '/again');
+  await using subscription = await topic.subscribe();
+  await topic.publish('old');
+  expect(await take(subscription, 1)).toEqual(['old']);
+  await client.deleteRecursive('/again');
+  await topic.publish('new');
+  expect((await subscription.next()).value).toMatchObject({ value: 'new', missed: true });
+});
+
+test('a slow reader is told of what was thrown away meanwhile', async () => {
+  const client = await server.client();
+  const topic = new Topic(client, '/slow', { codec: json<number>(), messagesMax: 5 });
+  await using subscription = await topic.subscribe();
+  for (let n = 0; n < 20; n++) {
+    await topic.publish(n);
+  }
+  const first = await subscription.next();
+  expect(first.value?.missed).toBe(true);
+  expect((await subscription.next()).value).toMatchObject({ value: (first.value?.value ?? 0) + 1, missed: false });
+});
+
+test('close, the signal and the client’s end end it; an expired session is a failure', async () => {
+  const client = await server.client();
+  const closed = await new Topic(client, '/ends').subscribe();
+  const waiting = closed.next();
+  await closed.close();
+  expect((await waiting).done).toBe(true);
+  const controller = new AbortController();
+  const signalled = await new Topic(client, '/ends').subscribe({ signal: controller.signal });
+  const alsoWaiting = signalled.next();
+  controller.abort();
+  expect((await alsoWaiting).done).toBe(true);
+  await expect(new Topic(client, '/ends').subscribe({ signal: controller.signal })).rejects.toThrow('ABORTED');
+  const doomed = await server.client();
+  const failing = (await new Topic(doomed, '/ends').subscribe()).next().catch((error: unknown) => error);
+  await server.expireSession(doomed.sessionId);
+  expect(String(await failing)).toContain('SESSION_EXPIRED');
+  const ending = (await new Topic(client, '/ends').subscribe()).next();
+  await client.close();
+  expect((await ending).done).toBe(true);
+});
+
+test('nonsense is refused', async () => {
+  const client = await server.client();
+  expect(() => new Topic(client, '/x', { messagesMax: 0 })).toThrow('INVALID_OPTION');
+  try {
+    new Topic(client, '/x', { messagesMax: 1.5 });
+  } catch (error) {
+    expect(isRecipeError(error, 'INVALID_OPTION')).toBe(true);
+  }
+});
