@@ -1,5 +1,5 @@
 /** Who holds something and who waits for it, as anybody can see. */
-import { type Client, isTreekeeperError } from '@treekeeper/client';
+import { type CallOptions, type Client, isTreekeeperError } from '@treekeeper/client';
 import { REVOKE_MESSAGE } from './hold.ts';
 import { join } from './paths.ts';
 
@@ -38,8 +38,8 @@ async function contenderAt(client: Client, node: string): Promise<Contender | nu
 }
 
 /** Names of the children; none where there is no such node. */
-export async function namesIn(client: Client, directory: string): Promise<string[]> {
-  return (await orNull(client.children(directory))) ?? [];
+export async function namesIn(client: Client, directory: string, options?: CallOptions): Promise<string[]> {
+  return (await orNull(client.children(directory, options))) ?? [];
 }
 
 /** Null instead of NO_NODE. */

@@ -3,6 +3,7 @@ import { type Client, type Codec, isTreekeeperError, utf8 } from '@treekeeper/cl
 import { Bell } from './bell.ts';
 import { type Contender, contendersOf, namesIn, orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
+import { forever } from './forever.ts';
 import { type Held, Hold, type HoldOptions } from './hold.ts';
 import { type Live, LiveValue } from './live.ts';
 import type { NodeNames } from './lock.ts';
@@ -38,7 +39,6 @@ export interface Leader<T = string> {
 }
 
 const NAMES: Readonly<Record<NodeNames, string>> = { curator: 'latch-', kazoo: '__lock__' };
-const forever = { timeoutMs: Number.POSITIVE_INFINITY } as const;
 
 function isCandidate(name: string): boolean {
   return /(?:latch-|lock-|__lock__)-?\d{9,10}$/.test(name);

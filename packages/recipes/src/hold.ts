@@ -4,6 +4,7 @@
  */
 import { type Client, type SessionState, type Stat, utf8 } from '@treekeeper/client';
 import { RecipeError } from './errors.ts';
+import { forever } from './forever.ts';
 import { type Fence, type GuardedClient, guard } from './guard.ts';
 import { remove } from './seat.ts';
 
@@ -146,7 +147,7 @@ export class Hold implements AsyncDisposable {
         return;
       }
       this.#client
-        .exists(this.#held.node, { watch: look, timeoutMs: Number.POSITIVE_INFINITY })
+        .exists(this.#held.node, { watch: look, ...forever })
         .then((stat) => this.#onNode(stat))
         .catch(() => undefined); // the state tells why
     };
@@ -159,7 +160,7 @@ export class Hold implements AsyncDisposable {
     } else if (stat.ephemeralOwner !== this.#sessionId) {
       this.#lose('its node was replaced by another holder’s');
     } else if (stat.version > 0 && !this.#revocation.signal.aborted) {
-      const { value } = await this.#client.get(this.#held.node, { codec: utf8 });
+      const { value } = await this.#client.get(this.#held.node, { codec: utf8, ...forever });
       if (value === REVOKE_MESSAGE) {
         this.#revocation.abort(new RecipeError('REVOKED', this.#held.path));
       }

@@ -1,6 +1,7 @@
 import { type Client, type Codec, isTreekeeperError, type SessionState, type Stat } from '@treekeeper/client';
 import { Bell } from './bell.ts';
 import { RecipeError } from './errors.ts';
+import { forever } from './forever.ts';
 import { isFinal, throughSessions } from './renewal.ts';
 import { abortable, throwIfAborted } from './seat.ts';
 
@@ -14,8 +15,6 @@ export interface JoinOptions {
 
 /** `away`: the session has expired, and the client has no new one yet. */
 export type JoinedState = 'joined' | 'away' | 'left' | 'lost';
-
-const forever = { timeoutMs: Number.POSITIVE_INFINITY } as const;
 
 /**
  * One's own membership. What the network does, does not end it: the node lives through lost connections, and is made

@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Client } from '@treekeeper/client';
 import { type Contender, contendersOf, namesIn, orNull } from './contenders.ts';
+import { forever } from './forever.ts';
 import { Hold, type HoldOptions, REVOKE_MESSAGE } from './hold.ts';
 import { join } from './paths.ts';
 import { Seat } from './seat.ts';
@@ -156,7 +157,7 @@ export class Lock {
   }
 
   async #revokeAt(name: string): Promise<boolean> {
-    const options = { idempotent: true, timeoutMs: Number.POSITIVE_INFINITY } as const;
+    const options = { idempotent: true, ...forever } as const;
     return (await orNull(this.#client.set(join(this.#path, name), REVOKE_MESSAGE, options))) !== null;
   }
 }

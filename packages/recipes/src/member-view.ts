@@ -1,7 +1,8 @@
-import { type Client, type Codec, isTreekeeperError, type Watch } from '@treekeeper/client';
+import { type CallOptions, type Client, type Codec, isTreekeeperError, type Watch } from '@treekeeper/client';
 import { Bell } from './bell.ts';
 import { namesIn, orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
+import { forever } from './forever.ts';
 import { type Live, LiveValue } from './live.ts';
 import { join, nameOf } from './paths.ts';
 import { renewed } from './renewal.ts';
@@ -33,9 +34,9 @@ export class MemberView<T> {
     this.#onInvalid = onInvalid;
   }
 
-  async readAll(): Promise<ReadonlyMap<string, Member<T>>> {
-    const names = await namesIn(this.#client, this.#path);
-    const members = await Promise.all(names.map((name) => this.#read(name)));
+  async readAll(options: CallOptions = forever): Promise<ReadonlyMap<string, Member<T>>> {
+    const names = await namesIn(this.#client, this.#path, options);
+    const members = await Promise.all(names.map((name) => this.#read(name, options)));
     return new Map(members.filter((member) => member !== null).map((member) => [member.name, member]));
   }
 
@@ -63,7 +64,7 @@ export class MemberView<T> {
   }
 
   async #watch(): Promise<Watch> {
-    const watch = this.#client.watch(this.#path, { recursive: true, timeoutMs: Number.POSITIVE_INFINITY });
+    const watch = this.#client.watch(this.#path, { recursive: true, ...forever });
     await watch.ready;
     return watch;
   }
@@ -120,10 +121,10 @@ export class MemberView<T> {
     return next;
   }
 
-  async #read(name: string): Promise<Member<T> | null> {
+  async #read(name: string, callOptions: CallOptions = forever): Promise<Member<T> | null> {
     const node = join(this.#path, name);
     try {
-      const options = { codec: this.#codec as Codec<T, never>, timeoutMs: Number.POSITIVE_INFINITY };
+      const options = { codec: this.#codec as Codec<T, never>, ...callOptions };
       const found = await orNull(this.#client.get(node, options));
       if (found === null) {
         return null;

@@ -69,7 +69,7 @@ export class Membership<T = string> {
    * ```
    */
   async list(): Promise<ReadonlyMap<string, Member<T>>> {
-    return await this.#view().readAll();
+    return await this.#view().readAll({});
   }
 
   /**

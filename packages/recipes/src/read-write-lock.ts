@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type Client, isTreekeeperError } from '@treekeeper/client';
 import { type Contender, contendersOf, namesIn } from './contenders.ts';
 import { RecipeError } from './errors.ts';
+import { forever } from './forever.ts';
 import { type Held, Hold, type HoldOptions } from './hold.ts';
 import type { AcquireOptions, NodeNames } from './lock.ts';
 import { join } from './paths.ts';
@@ -185,7 +186,7 @@ export class WriteHold extends Hold {
         .transaction()
         .create(this.#readNode, this.#options.data, { mode: 'ephemeral' })
         .delete(this.node)
-        .commit({ timeoutMs: Number.POSITIVE_INFINITY });
+        .commit(forever);
     await untilAnswered(attempt, (error) => isTreekeeperError(error, 'NODE_EXISTS'));
   }
 }

@@ -3,6 +3,7 @@
  * of the seated may go; each waiter watches only the one it waits for, so that one departure wakes one waiter.
  */
 import { type Client, isTreekeeperError, TreekeeperError } from '@treekeeper/client';
+import { forever } from './forever.ts';
 import { join, nameOf } from './paths.ts';
 import { inSequence } from './sequence.ts';
 
@@ -50,7 +51,7 @@ export class Seat {
       mode: 'ephemeral-sequential',
       protect: true,
       createParents: 'container',
-      timeoutMs: Number.POSITIVE_INFINITY,
+      ...forever,
     });
     const { path, stat } = await abortable(created, signal, directory, (node) => remove(client, node.path));
     return new Seat(client, directory, options, path, stat.czxid);
@@ -58,7 +59,7 @@ export class Seat {
 
   /** The names of all who are seated, in order. */
   async order(signal?: AbortSignal): Promise<string[]> {
-    return inSequence(await this.#client.children(this.#directory, { signal }), this.#isContender);
+    return inSequence(await this.#client.children(this.#directory, { ...forever, signal }), this.#isContender);
   }
 
   /**
@@ -94,7 +95,7 @@ export class Seat {
 /** Removes a node for sure, or its session has ended and removed it. */
 export async function remove(client: Client, path: string): Promise<void> {
   try {
-    await client.delete(path, { idempotent: true, timeoutMs: Number.POSITIVE_INFINITY });
+    await client.delete(path, { idempotent: true, ...forever });
   } catch {
     // Gone already, or its session is: both is what was asked for.
   }
@@ -116,7 +117,7 @@ export function untilGone(client: Client, path: string, signal?: AbortSignal): P
     };
     client
       .get(path, {
-        timeoutMs: Number.POSITIVE_INFINITY,
+        ...forever,
         watch: ({ type }) =>
           done(type === 'lost' ? () => reject(new TreekeeperError('SESSION_EXPIRED', { path })) : resolve),
       })

@@ -4,6 +4,7 @@ import { type Client, isTreekeeperError } from '@treekeeper/client';
 import { Bell } from './bell.ts';
 import { type Contender, contendersOf, namesIn, orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
+import { forever } from './forever.ts';
 import { type GuardedClient, guard } from './guard.ts';
 import { Hold, type HoldOptions } from './hold.ts';
 import { isLockName, LOCK_NAMES, type NodeNames } from './lock.ts';
@@ -26,8 +27,6 @@ export interface LeaseOptions extends HoldOptions {
   /** Shown to whoever looks who holds a lease (`Semaphore.holders`). */
   readonly data?: string | Uint8Array | undefined;
 }
-
-const forever = { timeoutMs: Number.POSITIVE_INFINITY } as const;
 
 /**
  * Lets so many in at a time, in the order in which they asked. Each lease is held, lost and guarded as a `Lock`; its

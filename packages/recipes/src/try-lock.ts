@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { type Client, isTreekeeperError, type Stat } from '@treekeeper/client';
 import { type Contender, contendersOf } from './contenders.ts';
+import { forever } from './forever.ts';
 import type { Fence } from './guard.ts';
 import { Hold, type HoldOptions } from './hold.ts';
 import { join } from './paths.ts';
@@ -17,7 +18,6 @@ export interface TryAcquireOptions extends HoldOptions {
 }
 
 const HOLDER = 'holder';
-const forever = { timeoutMs: Number.POSITIVE_INFINITY } as const;
 
 /**
  * A lock that is either got at once or not. The lock's own node is permanent and is set, with each acquisition and in
