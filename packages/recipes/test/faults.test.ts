@@ -1,4 +1,4 @@
-/** Everything that can be held, while connections break all the time: nobody writes out of turn, nothing is left over. */
+/** Everything that can be held, while connections break all the time: nobody writes out of turn, nothing is left. */
 import type { Client } from '@treekeeper/client';
 import { isTreekeeperError, utf8 } from '@treekeeper/client';
 import { startServer, type TestServer } from '@treekeeper/testing';
