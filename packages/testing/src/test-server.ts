@@ -2,21 +2,29 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Client, type ConnectOptions, connect } from '@treekeeper/client';
-import { type Log, Server } from '@treekeeper/server';
+import { type Log, Server, type ServerMode } from '@treekeeper/server';
 import { formatNotice, loadConfig } from '@treekeeper/server/config';
 import { HeldClock } from './held-clock.ts';
 
-/** How a server for tests is started. */
+/**
+ * How a server for tests is started.
+ *
+ * @example
+ * ```ts
+ * const options: StartServerOptions = { settings: { maxClientCnxns: 10 } };
+ * await using server = await startServer(options);
+ * ```
+ */
 export interface StartServerOptions {
   /**
    * Settings by their `zoo.cfg` keys, over the defaults for tests: `{ tickTime: 50, enforceQuota: true }`. A wrong one
    * is a ConfigError.
    */
-  readonly settings?: Readonly<Record<string, string | number | boolean>>;
+  readonly settings?: Readonly<Record<string, string | number | boolean>> | undefined;
   /** Where the data are kept. Without one: a temporary directory, which is removed at the end. */
-  readonly dataDirectory?: string;
+  readonly dataDirectory?: string | undefined;
   /** Told what the server logs. Without one it is silent. */
-  readonly log?: Log;
+  readonly log?: Log | undefined;
 }
 
 /**
@@ -24,7 +32,7 @@ export interface StartServerOptions {
  * to an hour. The disk is not waited for: nothing here can take the power away, and what a killed process has written
  * stays written.
  */
-const SETTINGS: NonNullable<StartServerOptions['settings']> = {
+export const SETTINGS: NonNullable<StartServerOptions['settings']> = {
   tickTime: 100,
   minSessionTimeout: 100,
   maxSessionTimeout: 3_600_000,
@@ -43,15 +51,45 @@ const SETTINGS: NonNullable<StartServerOptions['settings']> = {
  */
 const PORT_MIN = 10_000;
 const PORT_MAX = 32_767;
-const PORT_ATTEMPTS_MAX = 200;
+export const PORT_ATTEMPTS_MAX = 200;
+
+export function randomPort(): number {
+  return PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN + 1));
+}
+
+/** What a member of an ensemble is started with: its zoo.cfg is there, and its data directory with `myid`. */
+export interface MemberPlace {
+  readonly id: number;
+  readonly port: number;
+  readonly dataDirectory: string;
+  readonly configFile: string;
+  readonly log: Log | undefined;
+}
 
 const SILENCE: Log = { info: () => {}, warn: () => {}, error: () => {} };
 
-/** A server inside the test's process, on a port and with data of its own. Made by `startServer`. */
+/**
+ * A server inside the test's process, on a port and with data of its own. Made by `startServer`, or one of the
+ * `members` of an ensemble.
+ *
+ * @example
+ * ```ts
+ * await using server: TestServer = await startServer();
+ * const client = await server.client();
+ * await server.kill();
+ * const write = client.create('/late', null, { idempotent: true }); // waits for a server
+ * await server.restart();
+ * console.assert((await write).path === '/late');
+ * ```
+ */
 export class TestServer implements AsyncDisposable {
   readonly dataDirectory: string;
+  /** In an ensemble: as in `server.<id>`; 0 for a server by itself. */
+  readonly id: number;
   readonly #isTemporary: boolean;
   readonly #settings: NonNullable<StartServerOptions['settings']>;
+  /** Of a member. */
+  readonly #configFile: string | null;
   readonly #log: Log;
   readonly #clock = new HeldClock();
   readonly #clients: Client[] = [];
@@ -61,9 +99,11 @@ export class TestServer implements AsyncDisposable {
   #paused = false;
   #failure: unknown = null;
 
-  private constructor(dataDirectory: string, options: StartServerOptions) {
+  private constructor(dataDirectory: string, options: StartServerOptions, member: MemberPlace | null) {
     this.dataDirectory = dataDirectory;
-    this.#isTemporary = options.dataDirectory === undefined;
+    this.id = member?.id ?? 0;
+    this.#configFile = member?.configFile ?? null;
+    this.#isTemporary = member === null && options.dataDirectory === undefined;
     this.#settings = { ...SETTINGS, ...options.settings };
     this.#log = options.log ?? SILENCE;
   }
@@ -71,7 +111,7 @@ export class TestServer implements AsyncDisposable {
   /** See `startServer`. */
   static async start(options: StartServerOptions = {}): Promise<TestServer> {
     const dataDirectory = options.dataDirectory ?? (await mkdtemp(join(tmpdir(), 'treekeeper-test-')));
-    const server = new TestServer(dataDirectory, options);
+    const server = new TestServer(dataDirectory, options, null);
     try {
       await server.#startOnFreePort();
       return server;
@@ -79,6 +119,13 @@ export class TestServer implements AsyncDisposable {
       await server.#removeData();
       throw error;
     }
+  }
+
+  /** Starts a member of an ensemble. It may have no leader yet, and does not serve then. */
+  static async startMember(place: MemberPlace): Promise<TestServer> {
+    const server = new TestServer(place.dataDirectory, { log: place.log }, place);
+    await server.#startOn(place.port);
+    return server;
   }
 
   /** The client port on 127.0.0.1; the same after a restart. */
@@ -106,6 +153,16 @@ export class TestServer implements AsyncDisposable {
   /** False between `kill` or `stop` and `restart`. */
   get running(): boolean {
     return this.#server !== null;
+  }
+
+  /** As `srvr` says it: `standalone`, `leader`, `follower`, ...; null while it does not serve. */
+  get mode(): ServerMode | null {
+    return this.#server?.mode ?? null;
+  }
+
+  /** Whether this client has its connection here. */
+  serves({ sessionId }: Pick<Client, 'sessionId'>): boolean {
+    return this.#server?.hasConnection(sessionId) ?? false;
   }
 
   /** The nodes that there are, `/` and `/zookeeper` with its children among them; sessions; the last zxid applied. */
@@ -218,9 +275,8 @@ export class TestServer implements AsyncDisposable {
 
   async #startOnFreePort(): Promise<void> {
     for (let attempt = 1; ; attempt++) {
-      const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN + 1));
       try {
-        return await this.#startOn(port);
+        return await this.#startOn(randomPort());
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || attempt === PORT_ATTEMPTS_MAX) {
           throw error;
@@ -230,18 +286,12 @@ export class TestServer implements AsyncDisposable {
   }
 
   async #startOn(port: number): Promise<void> {
-    const settings = {
-      ...this.#settings,
-      clientPort: port,
-      clientPortAddress: '127.0.0.1',
-      dataDir: this.dataDirectory,
-      ...(this.#securePort !== null && { secureClientPort: this.#securePort }),
-    };
-    const defines = Object.entries(settings).map(([key, value]) => `${key}=${value}`);
     const onFailure = (error: unknown): void => {
       this.#failure ??= error;
     };
-    const { config, warnings } = loadConfig({ defines });
+    const { config, warnings } = loadConfig(
+      this.#configFile === null ? { defines: this.#defines(port) } : { file: this.#configFile },
+    );
     for (const warning of warnings) {
       this.#log.warn(formatNotice(warning));
     }
@@ -255,6 +305,17 @@ export class TestServer implements AsyncDisposable {
     this.#server = server;
     this.#port = port;
     this.#securePort = server.secureClientPort;
+  }
+
+  #defines(port: number): string[] {
+    const settings = {
+      ...this.#settings,
+      clientPort: port,
+      clientPortAddress: '127.0.0.1',
+      dataDir: this.dataDirectory,
+      ...(this.#securePort !== null && { secureClientPort: this.#securePort }),
+    };
+    return Object.entries(settings).map(([key, value]) => `${key}=${value}`);
   }
 
   #takeDown(): Server | null {

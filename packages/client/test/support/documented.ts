@@ -31,6 +31,8 @@ export interface DocumentedOptions {
   readonly imports?: string;
   /** Whether the README's blocks are among the examples. @default true */
   readonly readme?: boolean;
+  /** Which of the exported have an example each: those that can be called, or all. @default 'callable' */
+  readonly withExample?: 'callable' | 'all';
 }
 
 export class Documented {
@@ -50,7 +52,7 @@ export class Documented {
     this.examples = readme ? [...documented, ...this.#readme()] : documented;
   }
 
-  /** Of the exported: those without a doc comment, and those that can be called and have no example. */
+  /** Of the exported: those without a doc comment, and those that have no example and are to have one. */
   missing(isForeign: (name: string) => boolean): { readonly comments: string[]; readonly examples: string[] } {
     const all = this.#sources.map((file) => this.#textOf(file)).join('\n');
     const own = this.exported.filter(({ name }) => !isForeign(name));
@@ -58,11 +60,15 @@ export class Documented {
       new RegExp(
         `\\*/\\nexport (?:declare )?(?:abstract )?(?:const|(?:async )?function|class|interface|type) ${name}\\b`,
       );
-    const shown = this.examples.map(({ name }) => name.replace(/^.*?: /, ''));
-    const isShown = (name: string): boolean => shown.some((line) => new RegExp(`\\b${name}\\b`).test(line));
+    const { withExample = 'callable' } = this.#options;
+    const isShown = ({ name, isType }: Exported): boolean => {
+      // Of its own, or (of what can be called) on a member that names it.
+      const line = new RegExp(withExample === 'all' ? `^export [^<({=]*\\b${name}\\b` : `\\b${name}\\b`);
+      return (isType && withExample === 'callable') || shown.some((shownLine) => line.test(shownLine));
+    };
     return {
       comments: own.filter(({ name }) => !declared(name).test(all)).map(({ name }) => name),
-      examples: own.filter(({ name, isType }) => !isType && !isShown(name)).map(({ name }) => name),
+      examples: own.filter((each) => !isShown(each)).map(({ name }) => name),
     };
   }
 
