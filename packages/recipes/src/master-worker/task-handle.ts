@@ -22,7 +22,16 @@ interface Found {
   readonly stat: Stat;
 }
 
-/** One task. What it is asked for is read from the tree, so that any process can have a handle on any task. */
+/**
+ * One task. What it is asked for is read from the tree, so that any process can have a handle on any task.
+ *
+ * @example
+ * ```ts
+ * const task = await new Submitter(client, new TaskQueue({ path: '/jobs' })).submit('report');
+ * console.assert(task instanceof TaskHandle && (await task.cancel()));
+ * console.assert((await task.status()).state === 'cancelled');
+ * ```
+ */
 export class TaskHandle<Payload, Result> {
   readonly #client: Client;
   readonly #queue: TaskQueue<Payload, Result>;

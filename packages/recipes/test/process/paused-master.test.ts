@@ -1,4 +1,4 @@
-/** Real processes: a leading master is stopped (SIGSTOP) until another leads, and then goes on as if nothing had been. */
+/** Real processes: a leading master is stopped (SIGSTOP) until another leads, then goes on as if nothing had been. */
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { json, utf8 } from '@treekeeper/client';
