@@ -61,6 +61,7 @@ export class Documented {
         `\\*/\\nexport (?:declare )?(?:abstract )?(?:const|(?:async )?function|class|interface|type) ${name}\\b`,
       );
     const { withExample = 'callable' } = this.#options;
+    const shown = this.examples.map(({ name }) => name.replace(/^.*?: /, ''));
     const isShown = ({ name, isType }: Exported): boolean => {
       // Of its own, or (of what can be called) on a member that names it.
       const line = new RegExp(withExample === 'all' ? `^export [^<({=]*\\b${name}\\b` : `\\b${name}\\b`);
