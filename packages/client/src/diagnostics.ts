@@ -34,7 +34,20 @@ export interface OperationMessage {
   readonly server: string | null;
 }
 
-/** Published on channel `treekeeper:client:state` when the session's state has changed. */
+/**
+ * Published on channel `treekeeper:client:state` when the session's state has changed.
+ *
+ * @example
+ * ```ts
+ * const seen: StateMessage[] = [];
+ * const listener = (message: unknown): void => void seen.push(message as StateMessage);
+ * subscribe('treekeeper:client:state', listener);
+ * const other = await connect(connectString);
+ * await other.close();
+ * unsubscribe('treekeeper:client:state', listener);
+ * console.assert(seen.some(({ state, sessionId }) => state === 'closed' && sessionId === other.sessionId));
+ * ```
+ */
 export interface StateMessage {
   readonly state: SessionState;
   /** Why, where there is something to say. */
@@ -43,7 +56,20 @@ export interface StateMessage {
   readonly server: string | null;
 }
 
-/** Published on channel `treekeeper:client:event` for every watch event that is delivered. */
+/**
+ * Published on channel `treekeeper:client:event` for every watch event that is delivered.
+ *
+ * @example
+ * ```ts
+ * const seen: EventMessage[] = [];
+ * const listener = (message: unknown): void => void seen.push(message as EventMessage);
+ * subscribe('treekeeper:client:event', listener);
+ * await client.exists('/soon', { watch: () => undefined });
+ * await client.create('/soon');
+ * unsubscribe('treekeeper:client:event', listener);
+ * console.assert(seen[0]?.type === 'created' && seen[0].path === `${client.root}/soon`);
+ * ```
+ */
 export interface EventMessage {
   readonly type: WatchEventType;
   /** From the real root. */

@@ -173,7 +173,15 @@ export const errorTable = {
  */
 export type TreekeeperErrorCode = keyof typeof errorTable;
 
-/** What is known of a failure, for the constructor of TreekeeperError. */
+/**
+ * What is known of a failure, for the constructor of TreekeeperError.
+ *
+ * @example
+ * ```ts
+ * const details: ErrorDetails = { operation: 'get', path: '/a', message: 'gone fishing' };
+ * console.assert(new TreekeeperError('NO_NODE', details).message === 'get /a: NO_NODE: gone fishing');
+ * ```
+ */
 export interface ErrorDetails {
   readonly path?: string | undefined;
   readonly operation?: string | undefined;

@@ -2,7 +2,16 @@ import type { TlsSettings } from './tls.ts';
 import type { Resolver, Transport } from './transport.ts';
 import type { RetryPolicy } from './types.ts';
 
-/** Who this client is, for schemes that take credentials as they are. */
+/**
+ * Who this client is, for schemes that take credentials as they are.
+ *
+ * @example
+ * ```ts
+ * const ann: AuthEntry = { scheme: 'digest', credentials: 'ann:secret' };
+ * await using other = await connect(connectString, { auth: [ann] });
+ * await other.create('/of-ann', null, { acl: CREATOR_ALL_ACL });
+ * ```
+ */
 export interface AuthEntry {
   /** `digest`, or a scheme of the server's own. */
   readonly scheme: string;
@@ -10,14 +19,32 @@ export interface AuthEntry {
   readonly credentials: Uint8Array | string;
 }
 
-/** SASL with a user and password that the server has in its JAAS file. */
+/**
+ * SASL with a user and password that the server has in its JAAS file.
+ *
+ * @example
+ * ```ts
+ * const sasl: DigestMd5Options = { mechanism: 'DIGEST-MD5', username: 'ann', password: 'secret' };
+ * const login = (): Promise<Client> => connect('zk1.example:2181', { sasl });
+ * console.assert(typeof login === 'function');
+ * ```
+ */
 export interface DigestMd5Options {
   readonly mechanism: 'DIGEST-MD5';
   readonly username: string;
   readonly password: string;
 }
 
-/** SASL with Kerberos; needs the package `kerberos`, and a ticket (kinit or a keytab). */
+/**
+ * SASL with Kerberos; needs the package `kerberos`, and a ticket (kinit or a keytab).
+ *
+ * @example
+ * ```ts
+ * const sasl: GssapiOptions = { mechanism: 'GSSAPI', hostname: 'zk1.example' }; // zookeeper/zk1.example
+ * const login = (): Promise<Client> => connect('zk1.example:2181', { sasl });
+ * console.assert(typeof login === 'function');
+ * ```
+ */
 export interface GssapiOptions {
   readonly mechanism: 'GSSAPI';
   /** First part of the server's principal. @default 'zookeeper' */
@@ -26,7 +53,19 @@ export interface GssapiOptions {
   readonly hostname?: string | undefined;
 }
 
-/** A session to go on with. */
+/**
+ * A session to go on with.
+ *
+ * @example
+ * ```ts
+ * const first = await connect(connectString);
+ * await first.create('/mine', null, { mode: 'ephemeral' });
+ * const session: SessionCredentials = { id: first.sessionId, password: first.sessionPassword };
+ * await first.close({ keepSession: true });
+ * await using second = await connect(connectString, { session });
+ * console.assert((await second.ephemerals())[0] === '/mine');
+ * ```
+ */
 export interface SessionCredentials {
   readonly id: bigint;
   readonly password: Uint8Array;

@@ -24,12 +24,32 @@ export interface StandardSchema<Input = unknown, Output = Input> {
   };
 }
 
-/** A value that passed, or what is wrong with one that did not. */
+/**
+ * A value that passed, or what is wrong with one that did not.
+ *
+ * @example
+ * ```ts
+ * const even = (value: unknown): SchemaResult<number> =>
+ *   typeof value === 'number' && value % 2 === 0 ? { value } : { issues: [{ message: 'not even' }] };
+ * console.assert(even(3).issues?.[0]?.message === 'not even');
+ * ```
+ */
 export type SchemaResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly SchemaIssue[] };
 
-/** One fault, and where it is. */
+/**
+ * One fault, and where it is.
+ *
+ * @example
+ * ```ts
+ * const issue: SchemaIssue = { message: 'missing', path: ['host', { key: 'port' }] };
+ * const codec = json({ '~standard': { version: 1, vendor: 'example', validate: () => ({ issues: [issue] }) } });
+ * await client.create('/host', '{}');
+ * const error = await client.get('/host', { codec }).catch((reason: unknown) => reason);
+ * console.assert(isTreekeeperError(error, 'INVALID_VALUE') && error.message.includes('host.port: missing'));
+ * ```
+ */
 export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;

@@ -1,26 +1,73 @@
 import type { Codec } from './codec.ts';
 import type { CallOptions, NewNodeOptions, Stat } from './types.ts';
 
-/** Result of a `create` in a transaction; servers before 3.10 do not send a Stat with it. */
+/**
+ * Result of a `create` in a transaction; servers before 3.10 do not send a Stat with it.
+ *
+ * @example
+ * ```ts
+ * const [made] = await client.transaction().create('/a').commit();
+ * const result: TransactionCreated = made;
+ * console.assert(result.path === '/a');
+ * ```
+ */
 export interface TransactionCreated {
   readonly kind: 'create';
   readonly path: string;
   readonly stat: Stat | null;
 }
-/** Result of a `set` in a transaction. */
+/**
+ * Result of a `set` in a transaction.
+ *
+ * @example
+ * ```ts
+ * await client.create('/a');
+ * const [changed] = await client.transaction().set('/a', 'new', { version: 0 }).commit();
+ * const result: TransactionSet = changed;
+ * console.assert(result.stat.version === 1);
+ * ```
+ */
 export interface TransactionSet {
   readonly kind: 'set';
   readonly stat: Stat;
 }
-/** Result of a `delete` in a transaction. */
+/**
+ * Result of a `delete` in a transaction.
+ *
+ * @example
+ * ```ts
+ * await client.create('/a');
+ * const [gone] = await client.transaction().delete('/a').commit();
+ * const result: TransactionDeleted = gone;
+ * console.assert(result.kind === 'delete');
+ * ```
+ */
 export interface TransactionDeleted {
   readonly kind: 'delete';
 }
-/** Result of a `check` in a transaction. */
+/**
+ * Result of a `check` in a transaction.
+ *
+ * @example
+ * ```ts
+ * await client.create('/a');
+ * const [checked] = await client.transaction().check('/a', 0).create('/b').commit();
+ * const result: TransactionChecked = checked;
+ * console.assert(result.kind === 'check');
+ * ```
+ */
 export interface TransactionChecked {
   readonly kind: 'check';
 }
-/** What operations of a transaction result in. */
+/**
+ * What operations of a transaction result in.
+ *
+ * @example
+ * ```ts
+ * const results: readonly TransactionResult[] = await client.transaction().create('/a').delete('/a').commit();
+ * console.assert(results.map(({ kind }) => kind).join() === 'create,delete');
+ * ```
+ */
 export type TransactionResult = TransactionCreated | TransactionSet | TransactionDeleted | TransactionChecked;
 
 /** What a value in a transaction may come with. */

@@ -18,7 +18,22 @@ export interface Transport {
   connect(target: TransportTarget, events: TransportEvents): TransportConnection;
 }
 
-/** Where to connect to. */
+/**
+ * Where to connect to.
+ *
+ * @example
+ * ```ts
+ * const asked: TransportTarget[] = [];
+ * const transport: Transport = {
+ *   connect(target, events) {
+ *     asked.push(target);
+ *     return nodeTransport().connect(target, events);
+ *   },
+ * };
+ * await using other = await connect(connectString, { transport });
+ * console.assert(asked[0]?.port === Number(connectString.match(/:(\d+)/)?.[1]));
+ * ```
+ */
 export interface TransportTarget {
   /** As the connect string has it: the name that a certificate must carry. */
   readonly host: string;
@@ -27,7 +42,25 @@ export interface TransportTarget {
   readonly port: number;
 }
 
-/** What a connection tells. */
+/**
+ * What a connection tells.
+ *
+ * @example
+ * ```ts
+ * let receivedBytes = 0;
+ * const counting = (events: TransportEvents): TransportEvents => ({
+ *   opened: () => events.opened(),
+ *   received: (chunk) => {
+ *     receivedBytes += chunk.length;
+ *     events.received(chunk);
+ *   },
+ *   closed: (reason) => events.closed(reason),
+ * });
+ * const transport: Transport = { connect: (target, events) => nodeTransport().connect(target, counting(events)) };
+ * await using other = await connect(connectString, { transport });
+ * console.assert(receivedBytes > 0);
+ * ```
+ */
 export interface TransportEvents {
   opened(): void;
   /** The bytes are looked at during the call only. */
@@ -36,7 +69,23 @@ export interface TransportEvents {
   closed(reason: Error | null): void;
 }
 
-/** A connection on its way or open. */
+/**
+ * A connection on its way or open.
+ *
+ * @example
+ * ```ts
+ * const open: TransportConnection[] = [];
+ * const transport: Transport = {
+ *   connect(target, events) {
+ *     const connection = nodeTransport().connect(target, events);
+ *     open.push(connection);
+ *     return connection;
+ *   },
+ * };
+ * await using other = await connect(connectString, { transport });
+ * console.assert(open.length > 0);
+ * ```
+ */
 export interface TransportConnection {
   /** Takes the bytes over; they are sent in order. */
   write(bytes: Uint8Array): void;

@@ -75,7 +75,17 @@ export interface CallOptions {
  */
 export type WatchEventType = 'created' | 'deleted' | 'data-changed' | 'children-changed' | 'gap' | 'removed' | 'lost';
 
-/** What a watch tells. */
+/**
+ * What a watch tells.
+ *
+ * @example
+ * ```ts
+ * const events: WatchEvent[] = [];
+ * await client.exists('/soon', { watch: (event) => events.push(event) });
+ * const { stat } = await client.create('/soon');
+ * console.assert(events[0]?.path === '/soon' && events[0].zxid === stat.czxid);
+ * ```
+ */
 export interface WatchEvent {
   readonly type: WatchEventType;
   /** Of the node that changed; of the watched one for the last three types. */
@@ -84,27 +94,78 @@ export interface WatchEvent {
   readonly zxid: bigint | null;
 }
 
-/** Called once, with the first change; what it throws becomes an uncaught exception. */
+/**
+ * Called once, with the first change; what it throws becomes an uncaught exception.
+ *
+ * @example
+ * ```ts
+ * let isStale = false;
+ * const listener: WatchListener = ({ type }) => {
+ *   isStale = type !== 'removed';
+ * };
+ * await client.children('/', { watch: listener });
+ * await client.create('/new');
+ * console.assert(isStale);
+ * ```
+ */
 export type WatchListener = (event: WatchEvent) => void;
 
-/** Options of calls that can leave a one-shot watch. The same listener on the same path is one watch. */
+/**
+ * Options of calls that can leave a one-shot watch. The same listener on the same path is one watch.
+ *
+ * @example
+ * ```ts
+ * const events: string[] = [];
+ * const options: WatchableOptions = { watch: ({ type }) => events.push(type), timeoutMs: 5000 };
+ * await client.exists('/soon', options);
+ * await client.create('/soon');
+ * console.assert(events.join() === 'created');
+ * ```
+ */
 export interface WatchableOptions extends CallOptions {
   readonly watch?: WatchListener | undefined;
 }
 
-/** Options of `get`. */
+/**
+ * Options of `get`.
+ *
+ * @example
+ * ```ts
+ * const asText: GetOptions<string> = { codec: utf8, timeoutMs: 5000 };
+ * await client.create('/motto', 'festina lente');
+ * console.assert((await client.get('/motto', asText)).value === 'festina lente');
+ * ```
+ */
 export interface GetOptions<T> extends WatchableOptions {
   /** @default bytes */
   readonly codec?: Codec<T, never> | undefined;
 }
 
-/** A node's value, and its Stat (versions, zxids, times). */
+/**
+ * A node's value, and its Stat (versions, zxids, times).
+ *
+ * @example
+ * ```ts
+ * await client.create('/n', 'x');
+ * const node: NodeValue<string> = await client.get('/n', { codec: utf8 });
+ * console.assert(node.value === 'x' && node.stat.dataLength === 1);
+ * ```
+ */
 export interface NodeValue<T> {
   readonly value: T;
   readonly stat: Stat;
 }
 
-/** Options of `set`. */
+/**
+ * Options of `set`.
+ *
+ * @example
+ * ```ts
+ * await client.create('/n');
+ * const once: SetOptions = { version: 0, idempotent: true };
+ * console.assert((await client.set('/n', 'x', once)).version === 1);
+ * ```
+ */
 export interface SetOptions extends CallOptions {
   /** Only if the node has this version; -1 for any. @default -1 */
   readonly version?: number | undefined;
@@ -115,7 +176,16 @@ export interface SetOptions extends CallOptions {
   readonly idempotent?: boolean | undefined;
 }
 
-/** Options of `delete`. */
+/**
+ * Options of `delete`.
+ *
+ * @example
+ * ```ts
+ * await client.create('/n');
+ * const surely: DeleteOptions = { idempotent: true };
+ * await client.delete('/n', surely);
+ * ```
+ */
 export interface DeleteOptions extends CallOptions {
   /** Only if the node has this version; -1 for any. @default -1 */
   readonly version?: number | undefined;
@@ -143,7 +213,16 @@ export type CreateModeName =
   | 'persistent-ttl'
   | 'persistent-sequential-ttl';
 
-/** What a created node is. */
+/**
+ * What a created node is.
+ *
+ * @example
+ * ```ts
+ * const guarded: NewNodeOptions = { mode: 'ephemeral', acl: READ_ACL };
+ * const [made] = await client.transaction().create('/me', 'host:80', guarded).commit();
+ * console.assert(made.path === '/me');
+ * ```
+ */
 export interface NewNodeOptions {
   /** @default 'persistent' */
   readonly mode?: CreateModeName | undefined;
@@ -153,7 +232,16 @@ export interface NewNodeOptions {
   readonly acl?: readonly ACL[] | undefined;
 }
 
-/** Options of `create`. */
+/**
+ * Options of `create`.
+ *
+ * @example
+ * ```ts
+ * const options: CreateOptions = { mode: 'ephemeral-sequential', protect: true, createParents: 'container' };
+ * const { path } = await client.create('/queue/item-', null, options);
+ * console.assert(/^\/queue\/_c_.*-item-0000000000$/.test(path));
+ * ```
+ */
 export interface CreateOptions extends NewNodeOptions, CallOptions {
   /** Makes missing parents: persistent ones, or containers. */
   readonly createParents?: boolean | 'container' | undefined;
@@ -166,36 +254,95 @@ export interface CreateOptions extends NewNodeOptions, CallOptions {
   readonly idempotent?: boolean | undefined;
 }
 
-/** A new node: its path (with the sequence number), and its Stat. */
+/**
+ * A new node: its path (with the sequence number), and its Stat.
+ *
+ * @example
+ * ```ts
+ * const made: CreatedNode = await client.create('/job-', null, { mode: 'persistent-sequential' });
+ * console.assert(made.path === '/job-0000000000' && made.stat.version === 0);
+ * ```
+ */
 export interface CreatedNode {
   readonly path: string;
   readonly stat: Stat;
 }
 
-/** Children's names (not paths), in no particular order. */
+/**
+ * Children's names (not paths), in no particular order.
+ *
+ * @example
+ * ```ts
+ * await client.create('/a');
+ * const list: ChildrenWithStat = await client.childrenWithStat('/');
+ * console.assert(list.children[0] === 'a' && list.stat.numChildren === 1);
+ * ```
+ */
 export interface ChildrenWithStat {
   readonly children: string[];
   readonly stat: Stat;
 }
 
-/** A node's ACL, and its Stat; digests are masked unless the caller may administrate the node. */
+/**
+ * A node's ACL, and its Stat; digests are masked unless the caller may administrate the node.
+ *
+ * @example
+ * ```ts
+ * const { acl, stat }: NodeAcl = await client.getAcl('/');
+ * console.assert(acl.length === 1 && stat.aversion === 0);
+ * ```
+ */
 export interface NodeAcl {
   readonly acl: ACL[];
   readonly stat: Stat;
 }
 
-/** One read of multiRead. */
+/**
+ * One read of multiRead.
+ *
+ * @example
+ * ```ts
+ * await client.create('/a', 'x');
+ * const reads: ReadRequest[] = [{ get: '/a' }, { children: '/' }];
+ * console.assert((await client.multiRead(reads)).length === 2);
+ * ```
+ */
 export type ReadRequest = { readonly get: string } | { readonly children: string };
 
-/** Each read stands alone: it has its result, or its error. */
+/**
+ * Each read stands alone: it has its result, or its error.
+ *
+ * @example
+ * ```ts
+ * const results: ReadResult[] = await client.multiRead([{ get: '/missing' }, { children: '/' }]);
+ * console.assert(results.filter((result) => 'error' in result).length === 1);
+ * ```
+ */
 export type ReadResult<R extends ReadRequest = ReadRequest> =
   | (R extends { readonly get: string } ? NodeValue<Uint8Array> : { readonly children: string[] })
   | { readonly error: TreekeeperError };
 
-/** What removeWatches takes away, of the watches set through this session on exactly that path. */
+/**
+ * What removeWatches takes away, of the watches set through this session on exactly that path.
+ *
+ * @example
+ * ```ts
+ * const kind: WatchKind = 'data';
+ * await client.exists('/a', { watch: () => undefined });
+ * await client.removeWatches('/a', kind);
+ * ```
+ */
 export type WatchKind = 'data' | 'children' | 'persistent' | 'recursive' | 'any';
 
-/** The ensemble's configuration: `server.N=...` lines. */
+/**
+ * The ensemble's configuration: `server.N=...` lines.
+ *
+ * @example
+ * ```ts
+ * const { text, version }: EnsembleConfig = await client.getConfig();
+ * console.assert(version !== null || !text.includes('server.')); // a server by itself has no members
+ * ```
+ */
 export interface EnsembleConfig {
   readonly text: string;
   /** The number behind `version=`, to be given to reconfig as `fromVersion`; null where there is none. */
@@ -203,7 +350,16 @@ export interface EnsembleConfig {
   readonly stat: Stat;
 }
 
-/** Either `members`, the whole new ensemble, or who joins and who leaves. */
+/**
+ * Either `members`, the whole new ensemble, or who joins and who leaves.
+ *
+ * @example
+ * ```ts
+ * const leave: ReconfigOptions = { leaving: [3], fromVersion: 0x100000000n };
+ * const error = await client.reconfig(leave).catch((reason: unknown) => reason);
+ * console.assert(isTreekeeperError(error)); // this is a server by itself
+ * ```
+ */
 export interface ReconfigOptions extends CallOptions {
   /** `server.N=host:quorum:election[:role];[host:]clientPort` each. */
   readonly joining?: readonly string[] | undefined;
@@ -215,7 +371,16 @@ export interface ReconfigOptions extends CallOptions {
   readonly fromVersion?: bigint | undefined;
 }
 
-/** Options of `watch`. */
+/**
+ * Options of `watch`.
+ *
+ * @example
+ * ```ts
+ * const options: WatchOptions = { recursive: true };
+ * await using watch = client.watch('/services', options);
+ * await watch.ready;
+ * ```
+ */
 export interface WatchOptions extends CallOptions {
   /** The whole subtree; such a watch tells of nodes, never `children-changed`. @default false */
   readonly recursive?: boolean | undefined;
@@ -246,7 +411,16 @@ export interface Watch extends AsyncIterableIterator<WatchEvent>, AsyncDisposabl
   close(): Promise<void>;
 }
 
-/** Options of `close`. */
+/**
+ * Options of `close`.
+ *
+ * @example
+ * ```ts
+ * const first = await connect(connectString);
+ * const leaveAlive: CloseOptions = { keepSession: true };
+ * await first.close(leaveAlive);
+ * ```
+ */
 export interface CloseOptions {
   /** Leaves the session alive at the server, to be resumed with `session` before its timeout. @default false */
   readonly keepSession?: boolean | undefined;

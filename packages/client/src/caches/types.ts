@@ -2,7 +2,16 @@ import type { Codec } from '../codec.ts';
 import type { TreekeeperError } from '../errors.ts';
 import type { CallOptions, NodeValue } from '../types.ts';
 
-/** Options of the caches. A cache that reaches a bound fails with CACHE_FULL: half a view would be a wrong one. */
+/**
+ * Options of the caches. A cache that reaches a bound fails with CACHE_FULL: half a view would be a wrong one.
+ *
+ * @example
+ * ```ts
+ * const options: CacheOptions<string> = { codec: utf8, nodesMax: 1000 };
+ * await using tree = new TreeCache(client, '/', options);
+ * await tree.ready;
+ * ```
+ */
 export interface CacheOptions<T> {
   /** @default bytes */
   readonly codec?: Codec<T, never> | undefined;
@@ -42,7 +51,17 @@ export type CacheChange<T> =
   | (Where & { readonly type: 'removed'; readonly previous: NodeValue<T> })
   | (Where & { readonly type: 'unreadable'; readonly error: TreekeeperError });
 
-/** What all caches have in common. */
+/**
+ * What all caches have in common.
+ *
+ * @example
+ * ```ts
+ * await using nodes: Cache<Uint8Array> = new TreeCache(client, '/');
+ * await client.create('/new');
+ * await nodes.sync();
+ * console.assert(nodes.size === 2); // with the root
+ * ```
+ */
 export interface Cache<T> extends AsyncIterable<CacheChange<T>>, AsyncDisposable {
   /** Fulfilled when everything has been read once. Rejects with CACHE_FULL, SESSION_EXPIRED, CLOSED. */
   readonly ready: Promise<void>;
