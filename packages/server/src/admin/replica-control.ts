@@ -3,7 +3,7 @@
 import { resetMetrics } from '../metrics/registry.ts';
 import type { Replica } from '../replica/replica.ts';
 import type { ReplicaView } from './replica-view.ts';
-import type { ServerControl, SnapshotFile } from './view.ts';
+import { LeadershipError, type ServerControl, type SnapshotFile } from './view.ts';
 
 export interface ReplicaControlParts {
   readonly view: ReplicaView;
@@ -24,9 +24,15 @@ interface Waiter {
   readonly reject: (error: Error) => void;
 }
 
+interface Yielding {
+  readonly resolve: (leaderId: number) => void;
+  readonly reject: (error: Error) => void;
+}
+
 export class ReplicaControl implements ServerControl {
   readonly #parts: ReplicaControlParts;
   #waiting: Waiter[] = [];
+  #yielding: Yielding[] = [];
   /** Asked for while another snapshot was being written: that one shows an older state. */
   #next: Omit<Waiter, 'written' | 'failures'>[] = [];
 
@@ -69,8 +75,42 @@ export class ReplicaControl implements ServerControl {
     return count;
   }
 
+  yieldLeadership(serverId: number | null): Promise<number> {
+    const { member } = this.#parts.replica();
+    if (member === null || member.peer.leader === null) {
+      return Promise.reject(new LeadershipError('this server does not lead'));
+    }
+    if (serverId === member.peer.leaderId) {
+      return Promise.reject(new LeadershipError('this server leads already'));
+    }
+    if (!member.handOver(serverId)) {
+      const who = serverId === null ? 'no follower is' : `server ${serverId} is not a voter that is`;
+      return Promise.reject(new LeadershipError(`${who} in step with this leader`));
+    }
+    this.#parts.wake();
+    return new Promise((resolve, reject) => this.#yielding.push({ resolve, reject }));
+  }
+
+  /** Those who have asked hear of the end: another leads, or it has come to nothing. */
+  #considerYielding(): void {
+    const { member } = this.#parts.replica();
+    const leaderId = member?.peer.leaderId ?? null;
+    if (this.#yielding.length === 0 || leaderId === null || member?.isHandingOver === true) {
+      return;
+    }
+    const isHere = member?.peer.leadership !== null;
+    for (const { resolve, reject } of this.#yielding.splice(0)) {
+      if (isHere) {
+        reject(new LeadershipError('leadership stays here: no follower kept up; the log says why'));
+      } else {
+        resolve(leaderId);
+      }
+    }
+  }
+
   /** After each turn: starts the snapshots that were asked for, and tells those who wait. */
   afterTurn(): void {
+    this.#considerYielding();
     const { snapshots } = this.#parts.replica();
     if (this.#waiting.length > 0) {
       const { last, written, failures } = snapshots;

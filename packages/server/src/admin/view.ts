@@ -164,8 +164,18 @@ export interface ServerControl {
    * Rejects, with the old tree still in force, when the bytes are not a whole snapshot.
    */
   restore(snapshot: AsyncIterable<Uint8Array>): Promise<number>;
+  /**
+   * Has another server lead, the best suited one where `serverId` is null. Resolves with the one that leads then. Rejects
+   * with a LeadershipError when this one does not lead, and when it stays the leader.
+   */
+  yieldLeadership(serverId: number | null): Promise<number>;
   /** Closes about this percentage (0 to 100) of the client connections; returns how many. */
   shedConnections(percentage: number): number;
+}
+
+/** Leadership did not go where it was to go; the message says why. */
+export class LeadershipError extends Error {
+  override readonly name = 'LeadershipError';
 }
 
 export interface SnapshotFile {

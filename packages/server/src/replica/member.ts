@@ -68,7 +68,6 @@ export class Member implements PeerService, DatabaseEvents {
   #forwarding: Forwarding | null = null;
   readonly #proposals = { lastBytes: -1, minBytes: -1, maxBytes: -1 };
   #servingSinceMs: number | null = null;
-  #isHandingOver = false;
   /** A role has ended, and what it began is coming to its end. */
   #ceasing: { readonly reload: boolean } | null = null;
 
@@ -95,14 +94,19 @@ export class Member implements PeerService, DatabaseEvents {
     return this.#database.failure;
   }
 
-  /** The server is about to end: a leader gives its place to another first, so that writes hardly pause. */
-  handOver(): void {
-    this.#isHandingOver = this.peer.leadership?.handOver(null) ?? false;
+  /**
+   * Gives leadership to another server, so that writes hardly pause. False: this one does not lead, or there is no other
+   * that could.
+   *
+   * @param heirId null: the one that is best suited
+   */
+  handOver(heirId: number | null): boolean {
+    return this.peer.leadership?.handOver(heirId) ?? false;
   }
 
   /** It is still the leader of others that it is giving away. */
   get isHandingOver(): boolean {
-    return this.#isHandingOver && this.peer.leadership !== null;
+    return this.peer.leadership?.isHandingOver ?? false;
   }
 
   /** For operators. */

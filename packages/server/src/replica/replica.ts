@@ -360,7 +360,7 @@ export class Replica {
   stop(): void {
     this.#stopping = true;
     this.#connections.stop();
-    this.#member?.handOver();
+    this.#member?.handOver(null);
   }
 
   get stopped(): boolean {

@@ -81,6 +81,7 @@ function zabOptions({ sessions, storage, membership }: ServerConfig, ensemble: E
     initLimitTicks: ensemble.initLimitTicks,
     syncLimitTicks: ensemble.syncLimitTicks,
     connectLimitTicks: ensemble.connectLimitTicks,
+    leaderConnectDelayMs: ensemble.leaderConnectDelayMs,
     committedLogEntriesMax: ensemble.committedLogTxnsMax,
     snapshotSizeFactor: ensemble.snapshotSizeFactor,
     reconfigEnabled: membership.reconfigEnabled,

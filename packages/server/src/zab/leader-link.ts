@@ -3,9 +3,13 @@ import { JuteWriter } from '@treekeeper/protocol';
 import type { Link, Peers } from '../io/peers.ts';
 import { PacketStream } from './packet-stream.ts';
 
-const CONNECT_TRIES_MAX = 5;
-/** The leader opens its port only when it knows that it leads, which may be later than its learners know. */
-const CONNECT_RETRY_MS = 100;
+/** In about half a second, with the default of the longest pause. */
+const CONNECT_TRIES_MAX = 10;
+/**
+ * The leader opens its port only when it knows that it leads, which may be a little later than its learners know: the
+ * first pauses between tries are short, since nobody can write meanwhile. Each is twice as long as the one before.
+ */
+const FIRST_PAUSE_MS = 2;
 const OUTPUT_CAPACITY_BYTES = 4096;
 
 export class LeaderLink {
@@ -14,14 +18,28 @@ export class LeaderLink {
   readonly #peers: Peers;
   readonly #leaderId: number;
   readonly #connectDeadlineMs: number;
+  readonly #pauseMsMax: number;
+  #pauseMs = FIRST_PAUSE_MS;
   #link: Link | null;
   #isOpen = false;
   #tries = 1;
   #retryAtMs = Number.POSITIVE_INFINITY;
 
-  /** Dials at once. */
-  constructor(peers: Peers, leaderId: number, fieldBytesMax: number, connectLimitMs: number, nowMs: number) {
+  /**
+   * Dials at once.
+   *
+   * @param pauseMsMax between two tries
+   */
+  constructor(
+    peers: Peers,
+    leaderId: number,
+    fieldBytesMax: number,
+    connectLimitMs: number,
+    pauseMsMax: number,
+    nowMs: number,
+  ) {
     this.#peers = peers;
+    this.#pauseMsMax = pauseMsMax;
     this.#leaderId = leaderId;
     this.input = new PacketStream(fieldBytesMax);
     this.#connectDeadlineMs = nowMs + connectLimitMs;
@@ -40,7 +58,8 @@ export class LeaderLink {
   /** Dialling has failed. False when there shall be no further try. */
   retry(nowMs: number): boolean {
     this.#link = null;
-    this.#retryAtMs = nowMs + CONNECT_RETRY_MS;
+    this.#retryAtMs = nowMs + Math.min(this.#pauseMs, this.#pauseMsMax);
+    this.#pauseMs *= 2;
     return this.#tries < CONNECT_TRIES_MAX && this.#retryAtMs < this.#connectDeadlineMs;
   }
 

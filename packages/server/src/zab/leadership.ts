@@ -473,6 +473,11 @@ export class Leadership {
     return this.#phase === 'leading' && this.#succession?.begin(heirId, this.#nowMs) === true;
   }
 
+  /** It is being given away. */
+  get isHandingOver(): boolean {
+    return this.#succession?.isUnderWay ?? false;
+  }
+
   #goOnHandingOver(): void {
     const ending = this.#succession?.step(this.#nowMs);
     if (ending) {

@@ -81,7 +81,14 @@ export class Learner {
     this.#nowMs = nowMs;
     const limitTicks = options.connectLimitTicks > 0 ? options.connectLimitTicks : options.initLimitTicks;
     const connectLimitMs = limitTicks * options.tickTimeMs;
-    this.#link = new LeaderLink(environment.peers, leaderId, options.fieldBytesMax, connectLimitMs, nowMs);
+    this.#link = new LeaderLink(
+      environment.peers,
+      leaderId,
+      options.fieldBytesMax,
+      connectLimitMs,
+      options.leaderConnectDelayMs,
+      nowMs,
+    );
   }
 
   get phase(): LearnerPhase {

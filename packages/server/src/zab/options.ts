@@ -8,6 +8,8 @@ export interface ZabOptions {
   readonly syncLimitTicks: number;
   /** For a learner to connect; 0: initLimitTicks. */
   readonly connectLimitTicks: number;
+  /** The longest pause between two tries to reach the leader. */
+  readonly leaderConnectDelayMs: number;
   /** Of the window of committed transactions (commitLogCount). */
   readonly committedLogEntriesMax: number;
   readonly committedLogSizeBytesMax: number;
@@ -29,6 +31,7 @@ export const ZAB_DEFAULTS = {
   initLimitTicks: 10,
   syncLimitTicks: 5,
   connectLimitTicks: 0,
+  leaderConnectDelayMs: 100,
   committedLogEntriesMax: 500,
   committedLogSizeBytesMax: 64 * 1024 * 1024,
   snapshotSizeFactor: 0.33,

@@ -56,6 +56,11 @@ export class Succession {
     return this.#farewell !== null;
   }
 
+  /** It is being given away: nothing is proposed meanwhile. False again when it stays. */
+  get isUnderWay(): boolean {
+    return this.#wanted !== null || this.#farewell !== null;
+  }
+
   get deadlineMs(): number {
     if (this.#farewell === null && this.#wanted !== null) {
       const { askedMs, untilMs } = this.#wanted;

@@ -2,8 +2,10 @@ import { describe, expect, test } from 'vitest';
 import type { CommandContext } from '../../src/admin/commands/command.ts';
 import { type Authorization, commandNames, failure, runCommand } from '../../src/admin/commands/index.ts';
 import { RateLimiter } from '../../src/admin/rate-limiter.ts';
-import type { ServerView } from '../../src/admin/view.ts';
+import { LeadershipError, type ServerView } from '../../src/admin/view.ts';
 import { busyConnection, FakeControl, fakeConnection, fakeView } from './fake-view.ts';
+
+const POSTED: ReadonlySet<string> = new Set(['restore', 'shed_connections', 'yield_leadership']);
 
 interface Ask {
   view?: ServerView;
@@ -241,7 +243,7 @@ describe('names', () => {
       'configuration connection_stat_reset connections dirs dump environment get_trace_mask hash initial_configuration ' +
         'is_read_only last_snapshot leader monitor observer_connection_stat_reset observers restore ruok server_stats ' +
         'set_trace_mask shed_connections snapshot stat_reset stats system_properties voting_view watch_summary watches ' +
-        'watches_by_path zabstate',
+        'watches_by_path yield_leadership zabstate',
     );
   });
 
@@ -250,10 +252,10 @@ describe('names', () => {
     'envi=environment gtmk=get_trace_mask stmk=set_trace_mask icfg=initial_configuration isro=is_read_only ' +
     'lsnp=last_snapshot lead=leader mntr=monitor orst=observer_connection_stat_reset obsr=observers rest=restore ' +
     'srvr=server_stats shed=shed_connections snap=snapshot srst=stat_reset stat=stats sysp=system_properties ' +
-    'wchs=watch_summary wchc=watches wchp=watches_by_path';
+    'wchs=watch_summary wchc=watches wchp=watches_by_path ydld=yield_leadership';
 
   test.each(aliases.split(' ').map((pair) => pair.split('=')))('%s is %s', async (alias, name) => {
-    const method = name === 'restore' || name === 'shed_connections' ? 'POST' : 'GET';
+    const method = POSTED.has(name) ? 'POST' : 'GET';
     const answer = await json(alias, { method, body: '{"percentage":1}' });
     expect(JSON.parse(answer).command).toBe(name);
   });
@@ -270,7 +272,7 @@ test('what answers while the tree is not served', async () => {
   const view = fakeView({ serving: false });
   const refused: string[] = [];
   for (const name of commandNames) {
-    const method = name === 'restore' || name === 'shed_connections' ? 'POST' : 'GET';
+    const method = POSTED.has(name) ? 'POST' : 'GET';
     const { status, json } = await ask(name, { view, method });
     if (JSON.parse(json).error === 'This ZooKeeper instance is not currently serving requests') {
       expect(status).toBe(200);
@@ -291,6 +293,7 @@ describe('commands that need authorisation', () => {
       ['snapshot', 'GET'],
       ['restore', 'POST'],
       ['shed_connections', 'POST'],
+      ['yield_leadership', 'POST'],
     ] as const) {
       const answer = await ask(name, { authorization, method });
       expect(answer.status).toBe(status);
@@ -351,6 +354,25 @@ describe('commands that need authorisation', () => {
       '{\n  "percentage_requested" : 25,\n  "connections_shed" : 3,\n  "command" : "shed_connections",\n  "error" : null\n}',
     );
     expect(control.done).toEqual(['shedConnections 25']);
+  });
+
+  test('yield_leadership: to the best suited, or to one; who leads then', async () => {
+    const control = new FakeControl();
+    expect(JSON.parse(await json('ydld', { control, method: 'POST' }))).toMatchObject({ leader_id: 2, error: null });
+    await ask('ydld', { control, method: 'POST', query: 'server=3' });
+    expect(control.done).toEqual(['yieldLeadership null', 'yieldLeadership 3']);
+  });
+
+  test('yield_leadership: what is no server, and what came to nothing', async () => {
+    const control = new FakeControl();
+    const wrong = await ask('ydld', { control, method: 'POST', query: 'server=two' });
+    expect([wrong.status, JSON.parse(wrong.json).error]).toEqual([400, 'server=two: the number of a server is needed']);
+    expect(control.done).toEqual([]);
+    control.yields = new LeadershipError('this server does not lead');
+    const refused = await ask('ydld', { control, method: 'POST' });
+    expect([refused.status, JSON.parse(refused.json).error]).toEqual([409, 'this server does not lead']);
+    control.yields = new Error('a bug');
+    await expect(ask('ydld', { control, method: 'POST' })).rejects.toThrow('a bug');
   });
 
   test.each([

@@ -165,6 +165,16 @@ export class FakeControl implements ServerControl {
     return 0x4ec;
   }
 
+  yields: number | Error = 2;
+
+  async yieldLeadership(serverId: number | null): Promise<number> {
+    this.done.push(`yieldLeadership ${serverId}`);
+    if (this.yields instanceof Error) {
+      throw this.yields;
+    }
+    return this.yields;
+  }
+
   shedConnections(percentage: number): number {
     this.done.push(`shedConnections ${percentage}`);
     return 3;

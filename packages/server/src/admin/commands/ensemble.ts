@@ -2,8 +2,8 @@ import { counterOf, epochOf, zxidHex } from '@treekeeper/protocol';
 import { socketAddressText } from '../format.ts';
 import type { JsonValue } from '../json.ts';
 import { zabState } from '../metrics/ensemble-gauges.ts';
-import type { EnsembleView, ServerView } from '../view.ts';
-import { action, type Command, query, withoutServer } from './command.ts';
+import { type EnsembleView, LeadershipError, type ServerView } from '../view.ts';
+import { action, type Command, type CommandAnswer, type CommandContext, query, withoutServer } from './command.ts';
 
 type JsonFields = { readonly [key: string]: JsonValue };
 type Member = EnsembleView['configuration']['members'][number];
@@ -14,6 +14,14 @@ export const ensembleCommands: readonly Command[] = [
   query('observers', ['obsr'], observers),
   action('observer_connection_stat_reset', ['orst'], () => {}),
   query('voting_view', [], votingView),
+  {
+    name: 'yield_leadership',
+    aliases: ['ydld'],
+    needsServer: true,
+    method: 'POST',
+    needsAuthorization: true,
+    run: yieldLeadership,
+  },
   withoutServer(query('zabstate', [], zabStateFields)),
 ];
 
@@ -28,6 +36,22 @@ function leader({ ensemble }: ServerView): JsonFields {
     leader_id: leaderId ?? -1,
     leader_ip: member?.addresses[0].host ?? '',
   };
+}
+
+/** `?server=2`: to this one; without it, to the follower that is best suited. */
+async function yieldLeadership({ control, query }: CommandContext): Promise<CommandAnswer> {
+  const text = query.get('server');
+  if (text !== null && !/^\d{1,3}$/.test(text)) {
+    return { status: 400, fields: { error: `server=${text}: the number of a server is needed` } };
+  }
+  try {
+    return { fields: { leader_id: await control.yieldLeadership(text === null ? null : Number(text)) } };
+  } catch (error) {
+    if (!(error instanceof LeadershipError)) {
+      throw error;
+    }
+    return { status: 409, fields: { error: error.message } };
+  }
 }
 
 function observers({ ensemble }: ServerView): JsonFields {

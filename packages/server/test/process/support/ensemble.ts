@@ -9,7 +9,7 @@ const PATIENCE_MS = 40_000;
 const POLL_MS = 20;
 
 /** Ports that nobody listens on now; all are held until the last is found. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports = servers.map(
     (server) =>
@@ -111,15 +111,23 @@ export class EnsembleProcesses {
   readonly members: MemberProcess[] = [];
   /** Behind `server.N=`. */
   readonly lines: string[] = [];
-  readonly #settings: Settings;
+  readonly #settings: (id: number) => Settings;
 
-  private constructor(settings: Settings) {
+  private constructor(settings: (id: number) => Settings) {
     this.#settings = settings;
   }
 
-  /** Starts `size` servers and waits until all serve. */
-  static async start(size: number, settings: Settings = {}): Promise<EnsembleProcesses> {
-    const ensemble = new EnsembleProcesses({ ...SETTINGS, ...settings });
+  /**
+   * Starts `size` servers and waits until all serve.
+   *
+   * @param own what each has for itself
+   */
+  static async start(
+    size: number,
+    settings: Settings = {},
+    own: (id: number) => Settings = () => ({}),
+  ): Promise<EnsembleProcesses> {
+    const ensemble = new EnsembleProcesses((id) => ({ ...SETTINGS, ...settings, ...own(id) }));
     const places = await Promise.all(Array.from({ length: size }, newLine));
     ensemble.lines.push(...places.map(({ line }) => line));
     ensemble.members.push(...places.map(({ port }, i) => ensemble.#newMember(i + 1, port)));
@@ -130,7 +138,7 @@ export class EnsembleProcesses {
 
   #newMember(id: number, port: number): MemberProcess {
     const lines = Object.fromEntries(this.lines.map((line, i) => [`server.${i + 1}`, line]));
-    return new MemberProcess(id, port, { clientPort: port, ...this.#settings, ...lines });
+    return new MemberProcess(id, port, { clientPort: port, ...this.#settings(id), ...lines });
   }
 
   /** Starts another server, which knows the others; no member until a reconfiguration makes it one. */

@@ -1,0 +1,134 @@
+/** Leadership that is given away, by command and by the end of the leader: no election, no session lost, no write lost. */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { create, exists, sync } from '../replica/requests.ts';
+import type { Client } from './support/client.ts';
+import { EnsembleProcesses, freePorts, type MemberProcess, until } from './support/ensemble.ts';
+
+const EPHEMERAL = 1;
+const SUPER_DIGEST = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
+const SUPERUSER = { Authorization: 'digest super:test' };
+
+let ensemble: EnsembleProcesses;
+let adminPorts: number[] = [];
+
+beforeAll(async () => {
+  adminPorts = await freePorts(3);
+  ensemble = await EnsembleProcesses.start(
+    3,
+    { 'admin.enableServer': 'true', 'DigestAuthenticationProvider.superDigest': SUPER_DIGEST },
+    (id) => ({ 'admin.serverPort': adminPorts[id - 1], 'admin.serverAddress': '127.0.0.1' }),
+  );
+}, 60_000);
+afterAll(() => ensemble.stop());
+
+async function yieldLeadership(member: MemberProcess, query = '', headers: Record<string, string> = SUPERUSER) {
+  const url = `http://127.0.0.1:${adminPorts[member.id - 1]}/commands/yield_leadership${query}`;
+  const response = await fetch(url, { method: 'POST', headers });
+  return { status: response.status, ...((await response.json()) as { leader_id?: number; error: string | null }) };
+}
+
+/** Writes through this member, again and again where the connection is lost; all in one session. */
+class Writer {
+  readonly acknowledged: string[] = [];
+  readonly #member: MemberProcess;
+  readonly #name: string;
+  #client: Client | null = null;
+  #isEnding = false;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(member: MemberProcess, name: string) {
+    this.#member = member;
+    this.#name = name;
+  }
+
+  async start(): Promise<Client> {
+    const owner = await this.#member.client();
+    expect((await owner.call(create(`/owned ${this.#name}`, { flags: EPHEMERAL }))).err).toBe(0);
+    this.#client = owner;
+    this.#running = this.#run(owner);
+    return owner;
+  }
+
+  async #run(owner: Client): Promise<void> {
+    let client = owner;
+    for (let i = 0; !this.#isEnding; i++) {
+      const path = `/${this.#name}-${i}`;
+      try {
+        expect((await client.call(create(path))).err).toBe(0);
+        this.acknowledged.push(path);
+      } catch (error) {
+        if (!(error instanceof Error) || error.message !== 'the connection was closed') {
+          throw error;
+        }
+        client = await this.#member.client(owner);
+        expect(client.sessionId, 'the session goes on').toBe(owner.sessionId);
+        this.#client = client;
+      }
+    }
+  }
+
+  async untilMore(): Promise<void> {
+    const before = this.acknowledged.length;
+    await until('more is written', async () => (this.acknowledged.length > before + 20 ? true : null));
+  }
+
+  /** Everything acknowledged is there, and so is what the session owns. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await this.#running;
+    const client = this.#client as Client;
+    await client.call(sync('/'));
+    for (const path of [...this.acknowledged, `/owned ${this.#name}`]) {
+      expect((await client.call(exists(path))).err, path).toBe(0);
+    }
+    await client.end();
+  }
+}
+
+/** How often a server has looked for a leader since it was started. */
+function elections({ output }: MemberProcess): number {
+  return output.split(' looking for a leader, round').length - 1;
+}
+
+test('by command: to the server that is named, while others write', async () => {
+  const leader = await ensemble.leader();
+  const [heir, other] = ensemble.members.filter((member) => member !== leader);
+  const before = ensemble.members.map(elections);
+  const writer = new Writer(other, 'by command');
+  await writer.start();
+  await writer.untilMore();
+  expect(await yieldLeadership(leader, `?server=${heir.id}`)).toMatchObject({ leader_id: heir.id, error: null });
+  await writer.untilMore();
+  expect((await ensemble.leader()).id).toBe(heir.id);
+  expect(ensemble.members.map(elections), 'nobody was elected').toEqual(before);
+  await writer.end();
+});
+
+test('by command: what is refused, and by whom', async () => {
+  const leader = await ensemble.leader();
+  const [follower] = ensemble.members.filter((member) => member !== leader);
+  expect(await yieldLeadership(follower)).toMatchObject({ status: 409, error: 'this server does not lead' });
+  const own = await yieldLeadership(leader, `?server=${leader.id}`);
+  expect(own).toMatchObject({ status: 409, error: 'this server leads already' });
+  const unknown = await yieldLeadership(leader, '?server=9');
+  expect(unknown.error).toBe('server 9 is not a voter that is in step with this leader');
+  expect(await yieldLeadership(leader, '', {})).toMatchObject({ status: 401 });
+  expect((await ensemble.leader()).id).toBe(leader.id);
+});
+
+test('by SIGTERM, one server after the other: a rolling restart without an election', async () => {
+  for (const member of ensemble.members) {
+    const rest = ensemble.members.filter((other) => other !== member);
+    const wasLeader = (await ensemble.leader()) === member;
+    const before = rest.map(elections);
+    const writer = new Writer(rest[0], `while ${member.id} is away`);
+    await writer.start();
+    await writer.untilMore();
+    await member.stop('SIGTERM');
+    await writer.untilMore();
+    expect(rest.map(elections), `${member.id} ${wasLeader ? 'led' : 'followed'}`).toEqual(before);
+    await member.start();
+    await ensemble.untilServing();
+    await writer.end();
+  }
+});
