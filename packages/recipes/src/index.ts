@@ -1,7 +1,12 @@
 /** @treekeeper/recipes: what programs import. */
+
+export { AtomicValue, type AtomicValueOptions, type Versioned } from './atomic.ts';
+export { Barrier, type BarrierOptions, BarrierPass, DoubleBarrier } from './barrier.ts';
+export type { Clock } from './clock.ts';
 export { Configuration, type ConfigurationOptions } from './configuration.ts';
 export type { ConfigurationChanges, ConfigurationSchemas, ConfigurationValues } from './configuration-values.ts';
 export type { Contender } from './contenders.ts';
+export { Counter, IdGenerator, type IdGeneratorOptions } from './counter.ts';
 export type { DownPolicy } from './down-policy.ts';
 export { type CampaignOptions, Election, type ElectionOptions, type Leader, Leadership } from './election.ts';
 export { isRecipeError, RecipeError, type RecipeErrorCode } from './errors.ts';
@@ -14,6 +19,8 @@ export { type AcquireOptions, Lock, type LockOptions, type NodeNames } from './l
 export type { Member } from './member-view.ts';
 export { Membership, type MembershipOptions } from './membership.ts';
 export { MultiHold, MultiLock, type MultiLockOptions } from './multi-lock.ts';
+export { type Ownership, Partitioner, type PartitionerOptions } from './partitioner.ts';
+export { Lease, type OfferOptions, Queue, type QueueOptions, type TakeOptions } from './queue.ts';
 export {
   type ReadWriteAcquireOptions,
   type ReadWriteContender,
@@ -23,6 +30,7 @@ export {
 } from './read-write-lock.ts';
 export { type InstanceUpdate, Registration } from './registration.ts';
 export type { ConfigurationVersion, PublishOptions } from './releases.ts';
+export { type JobRun, ScheduledJob, type ScheduledJobOptions } from './scheduled-job.ts';
 export { type LeaseOptions, Semaphore, type SemaphoreOptions } from './semaphore.ts';
 export { type DirectoryOptions, ServiceDirectory } from './service-directory.ts';
 export type { InstanceDescription, ServiceInstance } from './service-instance.ts';
@@ -31,3 +39,4 @@ export { leastLoaded, random, roundRobin, type Strategy, sticky } from './strate
 export { type Message, type SubscribeOptions, Subscription } from './subscription.ts';
 export { Topic, type TopicOptions } from './topic.ts';
 export { type TryAcquireOptions, TryLock } from './try-lock.ts';
+export { type DecisionOptions, TwoPhaseCommit, type Vote } from './two-phase-commit.ts';

@@ -1,0 +1,100 @@
+import { type Client, isTreekeeperError } from '@treekeeper/client';
+import { startServer, type TestServer } from '@treekeeper/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Barrier, DoubleBarrier, TwoPhaseCommit } from '../src/index.ts';
+
+let server: TestServer;
+let clients: readonly Client[];
+
+beforeAll(async () => {
+  server = await startServer();
+  clients = [await server.client(), await server.client(), await server.client()];
+});
+
+afterAll(() => server[Symbol.asyncDispose]());
+
+test('everybody waits at a barrier, over lost connections, until it is removed', async () => {
+  const [a, b, c] = clients.map((client) => new Barrier(client, '/barrier'));
+  expect([await a!.set(), await b!.set()]).toEqual([true, false]);
+  let passed = 0;
+  const waiting = [b!, c!].map((barrier) =>
+    barrier.wait().then(() => {
+      passed += 1;
+    }),
+  );
+  const impatient = c!.wait({ signal: AbortSignal.timeout(10) });
+  await expect(impatient).rejects.toSatisfy((error) => isTreekeeperError(error, 'ABORTED'));
+  server.cutConnections();
+  await clients[1]!.sync('/');
+  expect(passed).toBe(0);
+  expect(await a!.remove()).toBe(true);
+  await Promise.all(waiting);
+  expect(await a!.remove()).toBe(false);
+});
+
+test('nobody begins before all have come, nobody goes on before all have left; again and again', async () => {
+  for (let round = 0; round < 5; round++) {
+    let within = 0;
+    let left = 0;
+    const visit = async (client: Client, i: number): Promise<void> => {
+      const barrier = new DoubleBarrier(client, '/double', 3);
+      within += 1;
+      const pass = await barrier.enter();
+      expect(within).toBe(3);
+      for (let n = 0; n < i; n++) {
+        await client.sync('/');
+      }
+      left += 1;
+      await pass.leave();
+      expect(left).toBe(3);
+    };
+    await Promise.all(clients.map(visit));
+    expect(await clients[0]!.children('/double')).toEqual([]);
+  }
+});
+
+test('who crashes has left', async () => {
+  const doomed = await server.client();
+  const passes = await Promise.all(
+    [doomed, clients[0]!].map((client) => new DoubleBarrier(client, '/crashed', 2).enter()),
+  );
+  const left = passes[1]!.leave();
+  await server.expireSession(doomed.sessionId);
+  await left;
+  expect(await clients[0]!.children('/crashed')).toEqual([]);
+});
+
+test('who gives up waiting leaves no node behind', async () => {
+  const waiting = new DoubleBarrier(clients[0]!, '/alone', 2).enter({ signal: AbortSignal.timeout(20) });
+  await expect(waiting).rejects.toSatisfy((error) => isTreekeeperError(error, 'ABORTED'));
+  while ((await clients[0]!.children('/alone')).length > 0) {
+    // until it is removed
+  }
+});
+
+test('two phases: all, or none, and everybody learns the same', async () => {
+  const parts = clients.map((client) => new TwoPhaseCommit(client, '/decision'));
+  await parts[0]!.begin(['a', 'b', 'c']);
+  const [first, second] = [parts[0]!.vote('a', 'commit'), parts[1]!.vote('b', 'commit')];
+  while ((await clients[0]!.children('/decision')).length < 2) {
+    // until both have voted
+  }
+  expect(await parts[2]!.vote('c', 'commit')).toBe('commit');
+  expect(await Promise.all([first, second])).toEqual(['commit', 'commit']);
+  expect(await parts[0]!.abort()).toBe('commit'); // too late
+  expect(await parts[0]!.vote('a', 'abort')).toBe('commit');
+  await expect(parts[0]!.vote('d', 'abort')).rejects.toThrow('d takes no part: a, b, c do');
+});
+
+test('two phases: one is enough against it, and one who never votes can be given up', async () => {
+  const [one, two] = clients.map((client) => new TwoPhaseCommit(client, '/refused'));
+  await one!.begin(['a', 'b']);
+  const waiting = one!.vote('a', 'commit');
+  expect(await two!.vote('b', 'abort')).toBe('abort');
+  expect(await waiting).toBe('abort');
+  const open = new TwoPhaseCommit(clients[0]!, '/open');
+  await open.begin(['a', 'b']);
+  const voted = open.vote('a', 'commit');
+  expect(await open.abort()).toBe('abort');
+  expect(await voted).toBe('abort');
+});
