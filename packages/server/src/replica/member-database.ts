@@ -25,7 +25,8 @@ import type { Snapshots } from './snapshots.ts';
 export interface DatabaseEvents {
   epochPersisted(name: EpochName): void;
   snapshotWritten(): void;
-  truncated(): void;
+  /** @param isDone false: the history here does not reach back so far, and nothing has been changed */
+  truncated(isDone: boolean): void;
 }
 
 export interface DatabaseParts {
@@ -198,7 +199,10 @@ export class MemberDatabase implements Database {
       if (!(error instanceof StorageError)) {
         throw error;
       }
-      this.#failure = error.message;
+      // What a snapshot brought, or what is damaged, cannot be cut. The leader has another way: a snapshot.
+      this.#parts.log.warn(error.message);
+      this.#truncation = null;
+      this.#parts.events.truncated(false);
     }
   }
 
@@ -209,7 +213,7 @@ export class MemberDatabase implements Database {
       return;
     }
     this.reload();
-    this.#parts.events.truncated();
+    this.#parts.events.truncated(true);
   }
 
   /** Memory becomes what the disk has. Nothing may be under way. */

@@ -191,9 +191,11 @@ export class Member implements PeerService, DatabaseEvents {
     this.peer.snapshotWritten();
   }
 
-  truncated(): void {
-    this.#showConfiguration(this.peer.membership.committed);
-    this.peer.truncated();
+  truncated(isDone: boolean): void {
+    if (isDone) {
+      this.#showConfiguration(this.peer.membership.committed);
+    }
+    this.peer.truncated(isDone);
   }
 
   // Roles

@@ -116,7 +116,6 @@ function requireReached(reached: number, zxid: number): void {
 function impossible(zxid: number, reason: string): StorageError {
   return new StorageError(
     'data',
-    `the history cannot be cut back to zxid 0x${zxidHex(zxid)}, as the leader asks: ${reason}. Nothing has been changed. ` +
-      "Let this server copy another member's data by starting it with an empty data directory",
+    `the history cannot be cut back to zxid 0x${zxidHex(zxid)}, as the leader asks: ${reason}. Nothing has been changed`,
   );
 }

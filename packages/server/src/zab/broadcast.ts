@@ -326,7 +326,7 @@ export class Broadcast {
       }
     }
     if (designated !== this.#options.serverId) {
-      this.#successor = designated; // nothing more is committed here
+      this.#leaveTo(designated);
       return;
     }
     this.leader.replaceQuorum(this.#membership.quorum);
@@ -352,8 +352,14 @@ export class Broadcast {
       this.leader.replaceQuorum(this.#membership.quorum);
     } else {
       this.leader.limitCommits(this.leader.committed);
-      this.#successor = designated;
+      this.#leaveTo(designated);
     }
+  }
+
+  /** Another server leads from now on: nothing more is committed here, and so nothing more is to be proposed. */
+  #leaveTo(successor: number): void {
+    this.#successor = successor;
+    this.leader.open = false;
   }
 
   // Handing over

@@ -70,12 +70,15 @@ export class CatchUp {
     }
   }
 
-  /** NEWLEADER has come: everything committed goes to the log and to memory. Returns what has to be on disk. */
+  /**
+   * NEWLEADER has come: everything committed goes to the log and to memory. Returns what has to be on disk. Throws
+   * JuteError when one is no transaction; it and those behind it are neither logged nor applied.
+   */
   store(): number {
     assert(!this.#isInMemory || this.#committedCount === 0, 'in memory nothing waits that is committed');
     for (const entry of this.#pending.splice(0, this.#committedCount)) {
-      this.#database.append(entry.zxid, entry.payload);
       this.#apply(entry);
+      this.#database.append(entry.zxid, entry.payload);
     }
     this.#committedCount = 0;
     return this.#database.lastZxid;

@@ -8,6 +8,7 @@ import { assert } from '../assert.ts';
 import type { Log } from '../io/log.ts';
 import { Configuration, ConfigurationFault, jointQuorum } from './configuration.ts';
 import type { Quorum } from './quorum.ts';
+import { RecentAnswers } from './recent-answers.ts';
 import {
   type CountedVote,
   encodeNotification,
@@ -90,6 +91,7 @@ export class Election {
   #waiting: HeardVote[] = [];
   /** Who has sent something malformed, and nothing good since. */
   readonly #garbled = new Set<number>();
+  readonly #answers = new RecentAnswers();
   #parsed: { readonly text: string; readonly configuration: Configuration | null } | null = null;
 
   constructor(options: ElectionOptions, outbox: ElectionOutbox, log: Log) {
@@ -290,16 +292,16 @@ export class Election {
     } else if (!this.#electors.has(heard.serverId)) {
       // Only who is looking needs an answer; answering others could go on for ever between two servers that do not
       // take each other for electors.
-      if (isLooking) {
-        this.#answerWithCurrent(heard.serverId, this.#round);
+      if (isLooking && this.#current !== null) {
+        this.#answer(heard.serverId, this.#current, this.#round, nowMs);
       }
     } else if (this.#state !== PeerState.looking) {
-      if (isLooking) {
-        this.#answerWithCurrent(heard.serverId, this.#current?.round ?? 0);
+      if (isLooking && this.#current !== null) {
+        this.#tell(heard.serverId, this.#current, this.#current.round);
       }
     } else {
       if (isLooking && heard.round < this.#round) {
-        this.#tell(heard.serverId, this.#proposed, this.#round);
+        this.#answer(heard.serverId, this.#proposed, this.#round, nowMs);
       }
       this.#hear(heard, nowMs);
       this.#countOwnVote(nowMs);
@@ -313,9 +315,11 @@ export class Election {
     }
   }
 
-  #answerWithCurrent(serverId: number, round: number): void {
-    if (this.#current !== null) {
-      this.#tell(serverId, this.#current, round);
+  /** Tells a server that is looking; if this one is, too, they must not answer each other without end. */
+  #answer(serverId: number, { leader, zxid, peerEpoch }: Vote, round: number, nowMs: number): void {
+    const vote = { leader, zxid, peerEpoch };
+    if (this.#state !== PeerState.looking || this.#answers.isNew(serverId, { ...vote, round }, nowMs)) {
+      this.#tell(serverId, vote, round);
     }
   }
 

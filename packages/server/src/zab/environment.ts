@@ -67,7 +67,8 @@ export interface Database {
   append(zxid: number, payload: Uint8Array): void;
   /**
    * While catching up with a leader, before clients are served: applies a transaction to memory at once, idempotently,
-   * for its effect may be there already (fuzzy snapshots). Afterwards transactions come by way of Service.
+   * for its effect may be there already (fuzzy snapshots). Afterwards transactions come by way of Service. Throws
+   * JuteError, with nothing applied, when the payload is not this transaction.
    */
   apply(zxid: number, payload: Uint8Array): void;
   /**
@@ -110,7 +111,10 @@ export interface Service {
    */
   cease(reload: boolean): void;
 
-  /** Learner: a transaction that may be committed later. In zxid order. */
+  /**
+   * Learner: a transaction that may be committed later. In zxid order. Throws JuteError, with nothing taken, when the
+   * payload is not this transaction: it does not get into the log then.
+   */
   proposed(zxid: number, payload: Uint8Array): void;
   /** Learner: everything proposed through `zxid` is committed: it is to be applied, in order, and answered. */
   committed(zxid: number): void;

@@ -79,13 +79,13 @@ export class Following {
     if (!follows(this.#lastProposed, entry.zxid)) {
       throw new ProtocolFault(`proposed zxid ${hex(entry.zxid)} after ${hex(this.#lastProposed)}`);
     }
+    this.#environment.service.proposed(entry.zxid, entry.payload); // first: what is no transaction must not be logged
     this.#lastProposed = entry.zxid;
     this.#outstanding.push(entry);
     if (!this.#isObserver) {
       this.#unacked.push(entry.zxid);
     }
     this.#environment.database.append(entry.zxid, entry.payload);
-    this.#environment.service.proposed(entry.zxid, entry.payload);
   }
 
   commit(zxid: number): void {

@@ -188,7 +188,7 @@ describe('refused, and nothing changed', () => {
   test('a zxid beyond the end, or of another epoch', () => {
     const message = refusal(history(), 13);
     expect(message).toMatch(/^the history cannot be cut back to zxid 0xd, as the leader asks: the last transaction/);
-    expect(message).toContain('before it is 0xc. Nothing has been changed. Let this server copy');
+    expect(message).toContain('before it is 0xc. Nothing has been changed');
     expect(refusal(history(), 0x100000003)).toContain('the last transaction before it is 0xc');
   });
 
