@@ -1,10 +1,15 @@
 /** When all clients have gone: the same tree and the same history everywhere, and nothing old has changed. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@treekeeper/client';
+import { ConnectionLost } from '../session.ts';
 import type { Checks } from '../suite.ts';
 import { compareDumps, dumpTree, type TreeDump } from '../tree-dump.ts';
 import { type Cluster, within } from './cluster.ts';
+import type { Member } from './member.ts';
 
 const SETTLE_MS_MAX = 60_000;
+const DUMP_ATTEMPTS_MAX = 20;
+const DUMP_PAUSE_MS = 1000;
 
 export class Aftermath {
   readonly #cluster: Cluster;
@@ -30,11 +35,10 @@ export class Aftermath {
 
   /** Everybody has the same tree, and those of earlier episodes are as they were. */
   async compare(root: string): Promise<void> {
-    const { members } = this.#cluster;
-    const [first, ...others] = members;
-    const tree = await dumpTree(first.server.port, first.server.host);
+    const [first, ...others] = this.#cluster.members;
+    const tree = await treeOf(first);
     for (const other of others) {
-      const difference = compareDumps(tree, await dumpTree(other.server.port, other.server.host));
+      const difference = compareDumps(tree, await treeOf(other));
       this.#checks.that(`server ${other.id} has the tree of server 1`, difference === '', () => difference);
     }
     for (const [path, before] of this.#past) {
@@ -68,6 +72,21 @@ export class Aftermath {
     this.#past.delete(root);
     await using client = await connect(this.#cluster.servers, { requestTimeoutMs: 60_000 });
     await client.deleteRecursive(root);
+  }
+}
+
+/** On a busy machine a server may lose its leader even now, and its clients with that. */
+async function treeOf({ server }: Member): Promise<TreeDump> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await dumpTree(server.port, server.host);
+    } catch (error) {
+      const isLost = error instanceof ConnectionLost || (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+      if (!isLost || attempt === DUMP_ATTEMPTS_MAX) {
+        throw error;
+      }
+      await sleep(DUMP_PAUSE_MS);
+    }
   }
 }
 

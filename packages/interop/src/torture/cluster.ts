@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type Flavour, Server } from '../servers.ts';
 import { Member, mountSmallDisk, type SelfEnd, unmountDisk } from './member.ts';
 import { NamespaceNetwork } from './namespaces.ts';
-import type { Network } from './network.ts';
+import type { Network, Role } from './network.ts';
 import { ProxyNetwork } from './proxies.ts';
 
 const SMALL_DISK_MB = 256;
@@ -17,7 +17,7 @@ const POLL_MS = 50;
 
 export interface ClusterOptions {
   readonly flavour: Flavour;
-  readonly size: number;
+  readonly roles: readonly Role[];
   readonly directory: string;
   readonly settings: Readonly<Record<string, string | number>>;
   readonly network: 'namespaces' | 'proxies';
@@ -43,12 +43,12 @@ export class Cluster {
 
   /** Nothing is started. */
   static async create(options: ClusterOptions): Promise<Cluster> {
-    const { size } = options;
-    const wanted = options.network === 'namespaces' ? NamespaceNetwork.create(size) : null;
-    const network = wanted ?? (await ProxyNetwork.create(size));
+    const { roles } = options;
+    const wanted = options.network === 'namespaces' ? NamespaceNetwork.create(roles) : null;
+    const network = wanted ?? (await ProxyNetwork.create(roles));
     const members: Member[] = [];
-    for (let id = 1; id <= size; id++) {
-      members.push(await newMember(id, network, options));
+    for (const id of roles.keys()) {
+      members.push(await newMember(id + 1, network, options));
     }
     return new Cluster(options.flavour, network, members);
   }
@@ -142,7 +142,7 @@ async function newMember(id: number, network: Network, options: ClusterOptions):
     port: seat.clientPort,
     prefix: seat.prefix,
     environment: FAKETIME_LIBRARY === undefined || clockFile === null ? {} : ownClock(FAKETIME_LIBRARY, clockFile),
-    settings: { ...options.settings, ...seat.lines },
+    settings: { ...options.settings, ...seat.lines, peerType: options.roles[id - 1] },
     heapMb: 192,
   });
   writeFileSync(join(server.dataDirectory, 'myid'), `${id}\n`);

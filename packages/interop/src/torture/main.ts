@@ -61,7 +61,9 @@ async function main(): Promise<number> {
   const directory = mkdtempSync(join(tmpdir(), 'treekeeper-torture-'));
   if (values.failover !== undefined) {
     await measureFailover({ servers: Number(values.servers), kills: Number(values.failover), directory, tell });
-    rmSync(directory, { recursive: true, force: true });
+    if (!values.keep) {
+      rmSync(directory, { recursive: true, force: true });
+    }
     return 0;
   }
   const checks = new Checks();

@@ -4,7 +4,7 @@
  * where the kernel has none the queue of a token bucket.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import type { Network, Seat, Slowness } from './network.ts';
+import type { Network, Role, Seat, Slowness } from './network.ts';
 
 const CLIENT_PORT = 2181;
 const QUORUM_PORT = 2888;
@@ -24,31 +24,31 @@ process.on('exit', () => {
 
 export class NamespaceNetwork implements Network {
   readonly description: string;
-  readonly #size: number;
+  readonly #roles: readonly Role[];
   readonly #name = `tkt${process.pid}`;
   readonly #subnet = `${SUBNETS}.${process.pid % 256}`;
   #hasNetem = false;
 
-  private constructor(size: number) {
-    this.#size = size;
+  private constructor(roles: readonly Role[]) {
+    this.#roles = roles;
     this.#make();
     this.description = `network namespaces; ${this.#hasNetem ? 'delay and loss by netem' : `no netem: ${SLOW_RATE} by tbf`}`;
   }
 
   /** Null where the machine does not allow it. */
-  static create(size: number): NamespaceNetwork | null {
+  static create(roles: readonly Role[]): NamespaceNetwork | null {
     if (process.getuid?.() !== 0) {
       return null;
     }
     try {
-      return new NamespaceNetwork(size);
+      return new NamespaceNetwork(roles);
     } catch {
       return null;
     }
   }
 
   get #serverIds(): number[] {
-    return Array.from({ length: this.#size }, (_, i) => i + 1);
+    return this.#roles.map((_, i) => i + 1);
   }
 
   #namespace(serverId: number): string {
@@ -95,9 +95,9 @@ export class NamespaceNetwork implements Network {
   }
 
   seat(serverId: number): Seat {
-    const lines = this.#serverIds.map((id) => {
-      const host = this.#address(id);
-      return [`server.${id}`, `${host}:${QUORUM_PORT}:${ELECTION_PORT}:participant;${host}:${CLIENT_PORT}`];
+    const lines = this.#roles.map((role, i) => {
+      const host = this.#address(i + 1);
+      return [`server.${i + 1}`, `${host}:${QUORUM_PORT}:${ELECTION_PORT}:${role};${host}:${CLIENT_PORT}`];
     });
     return {
       host: this.#address(serverId),

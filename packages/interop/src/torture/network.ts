@@ -10,6 +10,9 @@ export interface Seat {
   readonly prefix: readonly string[];
 }
 
+/** Who votes and who does not; server 1 is the first. */
+export type Role = 'participant' | 'observer';
+
 /** How slow a link is. */
 export interface Slowness {
   readonly delayMs: number;

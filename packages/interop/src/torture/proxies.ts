@@ -4,7 +4,7 @@
  */
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { freePort } from '../servers.ts';
-import type { Network, Seat, Slowness } from './network.ts';
+import type { Network, Role, Seat, Slowness } from './network.ts';
 
 /** One direction of one connection. */
 interface Flow {
@@ -26,6 +26,7 @@ interface Ports {
 
 export class ProxyNetwork implements Network {
   readonly description = 'loopback with proxies between the servers: partitions and delay, no loss of packets';
+  readonly #roles: readonly Role[];
   readonly #ports: readonly Ports[];
   /** `from>to` and the port behind. */
   readonly #proxies = new Map<string, number>();
@@ -35,16 +36,18 @@ export class ProxyNetwork implements Network {
   readonly #cuts = new Set<string>();
   readonly #delaysMs = new Map<number, number>();
 
-  private constructor(ports: readonly Ports[]) {
+  private constructor(roles: readonly Role[], ports: readonly Ports[]) {
+    this.#roles = roles;
     this.#ports = ports;
   }
 
-  static async create(size: number): Promise<ProxyNetwork> {
+  static async create(roles: readonly Role[]): Promise<ProxyNetwork> {
+    const size = roles.length;
     const ports: Ports[] = [];
     for (let i = 0; i < size; i++) {
       ports.push({ client: await freePort(), quorum: await freePort(), election: await freePort() });
     }
-    const network = new ProxyNetwork(ports);
+    const network = new ProxyNetwork(roles, ports);
     for (let from = 1; from <= size; from++) {
       for (let to = 1; to <= size; to++) {
         if (from !== to) {
@@ -67,7 +70,7 @@ export class ProxyNetwork implements Network {
     const lines = this.#ports.map(({ client, quorum, election }, i): [string, string] => {
       const isOwn = i + 1 === serverId;
       const [near, far] = isOwn ? [quorum, election] : [this.#way(serverId, quorum), this.#way(serverId, election)];
-      return [`server.${i + 1}`, `127.0.0.1:${near}:${far}:participant;127.0.0.1:${client}`];
+      return [`server.${i + 1}`, `127.0.0.1:${near}:${far}:${this.#roles[i]};127.0.0.1:${client}`];
     });
     const clientPort = this.#ports[serverId - 1].client;
     return { host: '127.0.0.1', clientPort, lines: Object.fromEntries(lines), prefix: [] };

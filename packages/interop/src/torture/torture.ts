@@ -10,6 +10,7 @@ import { Cluster, within } from './cluster.ts';
 import { type Fault, faults, type Scene } from './faults.ts';
 import { History } from './history.ts';
 import { judge } from './judge.ts';
+import type { Role } from './network.ts';
 import { type Ground, prepareGround, readFinal, Workload } from './workload.ts';
 
 /** From the end of a fault until all serve and a write is acknowledged. */
@@ -48,15 +49,20 @@ export interface Tally {
 export async function torture(options: TortureOptions, checks: Checks): Promise<void> {
   const random = new Random(options.seed);
   const tickTime = random.pick([200, 500, 500, 1000]);
+  const roles: Role[] = Array.from({ length: options.servers }, () => 'participant');
+  if (random.chance(0.3)) {
+    roles.push('observer');
+  }
   const cluster = await Cluster.create({
     flavour: options.product,
-    size: options.servers,
+    roles,
     directory: join(options.directory, `${options.product}-${options.servers}-${options.seed}`),
     settings: {
       tickTime,
       initLimit: Math.ceil(15_000 / tickTime),
       syncLimit: Math.ceil(2500 / tickTime),
       snapCount: random.pick([100, 1000, 10_000]),
+      snapshotSizeFactor: random.pick([0.33, -1, 1]),
       preAllocSize: 64,
       maxSessionTimeout: 60_000,
     },
@@ -64,7 +70,7 @@ export async function torture(options: TortureOptions, checks: Checks): Promise<
     ownClocks: random.chance(0.5),
   });
   const run = new Run(options, cluster, checks, Math.max(3000, 2 * tickTime));
-  options.tell(`${options.product}, ${options.servers} servers, seed ${options.seed}: ${cluster.description}`);
+  options.tell(`${options.product}, ${roles.join(', ')}, seed ${options.seed}: ${cluster.description}`);
   try {
     await run.all();
   } finally {
@@ -149,18 +155,16 @@ class Run {
     return isAlive && (await this.#judge(episode, ground));
   }
 
-  /** One fault, or two at once. */
+  /** One fault, or several at once. */
   async #harm(scene: Scene): Promise<void> {
     const { random } = scene;
     const chosen = this.#options.faults;
     const choices = faults
       .filter(({ name }) => chosen.length === 0 || chosen.includes(name))
       .map((fault): [number, Fault] => [fault.weight, fault]);
-    const one = random.weighted(choices);
-    const other = random.weighted(choices);
-    const isTogether = random.chance(0.3) && !one.needsOthers && !other.needsOthers;
+    const drawn = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, () => random.weighted(choices));
+    const together = drawn.some(({ needsOthers }) => needsOthers) ? drawn.slice(0, 1) : drawn;
     const at = random.below(OVERLAP_MS_MAX);
-    const together = isTogether ? [one, other] : [one];
     await Promise.all(
       together.map(async (fault, i) => {
         await sleep(i * at);

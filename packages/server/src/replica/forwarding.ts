@@ -204,7 +204,6 @@ export class Forwarding implements OrderSource {
     this.#isAhead = false;
   }
 
-  /** Whether the world is what its last zxid says, and no more. */
   get isEven(): boolean {
     return !this.#isAhead && this.#world.tree.lastZxid >= this.#evenAfter;
   }

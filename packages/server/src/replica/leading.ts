@@ -55,6 +55,9 @@ export class Leading implements OrderSource {
     return this.#writes.changesInFlight;
   }
 
+  /** Who leads has everything that was told to it. */
+  readonly isEven = true;
+
   // Of this server's clients, and its own
 
   submit(

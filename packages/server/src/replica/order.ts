@@ -24,6 +24,8 @@ export interface OrderSource {
   readonly inFlightCount: number;
   /** Changes of nodes that this server has prepared and not applied. */
   readonly changesInFlight: number;
+  /** Whether the world is what its last zxid says, and no more. */
+  readonly isEven: boolean;
 
   /**
    * Has a write ordered. A refused one is ordered too, as an error transaction. `client` is null for the server's own

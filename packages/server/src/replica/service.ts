@@ -235,7 +235,9 @@ export class Service implements ConnectionService {
       if (!order.apply(entry)) {
         digests.mismatch(entry.zxid, this.role.kind === 'learner' ? NOT_THE_LEADERS : NOT_THE_PREDICTED);
       }
-      digests.applied(entry.zxid, world.tree);
+      if (order.isEven) {
+        digests.applied(entry.zxid, world.tree);
+      }
       if (audit !== null) {
         this.#audit(audit, entry);
       }

@@ -85,6 +85,9 @@ export class Writes implements OrderSource {
     return this.#pending.length;
   }
 
+  /** Its own history, in its own order. */
+  readonly isEven = true;
+
   /** Everything proposed so far. */
   sync(): Barrier {
     return { zxid: this.#leader.lastProposed };
