@@ -17,6 +17,7 @@ import { installPrerequisites } from './prerequisites.ts';
 import { programs } from './programs.ts';
 import { recipes } from './recipes/suite.ts';
 import { reconfigure } from './reconfigure.ts';
+import { rolling } from './rolling.ts';
 import { sameFiles } from './same-files.ts';
 import { killAllServers, useTreekeeper } from './servers.ts';
 import { shell } from './shell.ts';
@@ -36,6 +37,7 @@ const suites: readonly Suite[] = [
   election,
   mixed,
   reconfigure,
+  rolling,
   ensemblePrograms,
   shell,
   tortured,
