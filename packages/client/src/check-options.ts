@@ -118,6 +118,9 @@ const checks: Readonly<Record<keyof ConnectOptions, Check>> = {
   replyBytesMax: whole(1024, INT32_MAX),
   retry,
   hostOrder: oneOf('shuffle', 'given'),
+  followConfig: boolean,
+  srvRefreshMs: milliseconds,
+  srvResolver: aFunction,
   transport: (value) =>
     typeof (value as { connect?: unknown } | null)?.connect === 'function' ? null : 'an object with a method connect',
   resolver: aFunction,

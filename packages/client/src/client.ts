@@ -19,6 +19,7 @@ import type {
   SessionState,
   SetOptions,
   Stat,
+  StatesOptions,
   Watch,
   WatchableOptions,
   WatchKind,
@@ -54,7 +55,7 @@ export interface Client extends AsyncDisposable {
   readonly root: string;
 
   /**
-   * The present state, then every change of it, until `closed`.
+   * The present state, then every change of it, until `closed`. With `settleMs` only what lasts so long.
    *
    * @example
    * ```ts
@@ -64,7 +65,7 @@ export interface Client extends AsyncDisposable {
    * }
    * ```
    */
-  states(): AsyncIterableIterator<SessionState>;
+  states(options?: StatesOptions): AsyncIterableIterator<SessionState>;
 
   /**
    * A node's value and Stat. Rejects with NO_NODE, NO_AUTH, INVALID_VALUE (the codec's refusal).
@@ -276,6 +277,21 @@ export interface Client extends AsyncDisposable {
 
   /** Changes the ensemble's members. Rejects with RECONFIG_DISABLED, NEW_CONFIG_NO_QUORUM, BAD_VERSION and others. */
   reconfig(options: ReconfigOptions): Promise<EnsembleConfig>;
+
+  /**
+   * Replaces the servers of this session, `host:port,host:port`: the ensemble has moved, or grown. The connection goes
+   * on if its server is among them, unless it has to move so that clients are spread evenly over the new ones. It moves
+   * within the session, when everything that was sent is answered; `state` is `disconnected` for a moment. Throws
+   * INVALID_OPTION.
+   *
+   * @example
+   * ```ts
+   * const servers = connectString.split('/')[0] ?? '';
+   * client.updateServers(servers);
+   * console.assert(client.state === 'connected'); // its server is still among them
+   * ```
+   */
+  updateServers(servers: string): void;
 
   /**
    * The same session with another root. Closing such a view leaves the session to its owner.

@@ -10,21 +10,51 @@ const SERVER = /^(?:\[([0-9a-fA-F:.%\w]+)\]|([^\s:[\]/]+))(?::(\d+))?$/;
 /** Servers, and the path that the client will call `/` ('' for the real root). */
 export interface ConnectTarget {
   readonly hosts: readonly HostPort[];
+  /** A name whose SRV records name the servers, which are not known yet; null: `hosts` does. */
+  readonly srvName: string | null;
   readonly root: string;
 }
 
-/** Takes `h1:2181,h2:2181/chroot` apart. Throws INVALID_OPTION that says which part is wrong. */
+const SRV_SCHEME = 'dns-srv://';
+
+/** Takes `h1:2181,h2:2181/chroot` or `dns-srv://name/chroot` apart. Throws INVALID_OPTION that says what is wrong. */
 export function parseConnectString(text: string): ConnectTarget {
+  if (text.startsWith(SRV_SCHEME)) {
+    const rest = text.slice(SRV_SCHEME.length);
+    const { servers, root } = splitRoot(rest, text);
+    if (!/^[^\s:,[\]]+$/.test(servers)) {
+      throw invalid(text, `"${servers}" is no name with SRV records, as _zookeeper._tcp.example.com is`);
+    }
+    return { hosts: [], srvName: servers, root };
+  }
   if (text.includes('://')) {
     throw invalid(text, 'it is no URL: write host:port, without a scheme; for TLS give the option tls');
   }
-  const slash = text.indexOf('/');
-  const servers = slash < 0 ? text : text.slice(0, slash);
-  const root = slash < 0 ? '' : text.slice(slash);
+  const { servers, root } = splitRoot(text, text);
+  const hosts = parseServers(servers, text);
+  return { hosts, srvName: null, root };
+}
+
+/** A list without a root: what a session changes its servers to. */
+export function parseServerList(text: string): readonly HostPort[] {
+  if (text.includes('/')) {
+    throw invalid(text, 'a list of servers has no root path and no scheme: the root of a client does not change');
+  }
+  return parseServers(text, text);
+}
+
+function splitRoot(rest: string, text: string): { readonly servers: string; readonly root: string } {
+  const slash = rest.indexOf('/');
+  const servers = slash < 0 ? rest : rest.slice(0, slash);
+  const root = slash < 0 ? '' : rest.slice(slash);
   const fault = root === '' ? null : pathFault(root);
   if (fault !== null) {
     throw invalid(text, `the root path "${root}" is wrong: ${fault}`);
   }
+  return { servers, root: root === '/' ? '' : root };
+}
+
+function parseServers(servers: string, text: string): readonly HostPort[] {
   const hosts = servers
     .split(',')
     .map((part) => part.trim())
@@ -33,7 +63,7 @@ export function parseConnectString(text: string): ConnectTarget {
   if (hosts.length === 0) {
     throw invalid(text, 'it names no server');
   }
-  return { hosts, root: root === '/' ? '' : root };
+  return hosts;
 }
 
 function parseServer(part: string, text: string): HostPort {

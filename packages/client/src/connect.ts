@@ -3,6 +3,7 @@ import type { Client } from './client.ts';
 import { parseConnectString } from './connect-string.ts';
 import { authBody, ConnectedClient } from './connected-client.ts';
 import { Driver } from './driver.ts';
+import { followConfiguration } from './ensemble-config.ts';
 import { TreekeeperError } from './errors.ts';
 import { limits } from './limits.ts';
 import { nodeResolver, nodeTransport } from './node-transport.ts';
@@ -10,11 +11,13 @@ import type { ConnectOptions } from './options.ts';
 import { saslConversations } from './sasl/sasl.ts';
 import { authOperation } from './session/internal-requests.ts';
 import { sessionCore } from './session-core.ts';
+import { followSrv, type SrvSettings, srvServers } from './srv-servers.ts';
 import type { SessionState } from './types.ts';
 
 /**
  * Begins a session, or goes on with one. `connectString` is `host:port,host:port/root`: any server of the ensemble, and
- * optionally the path that this client shall call `/`; IPv6 addresses in brackets. Fulfils when a server has taken the
+ * optionally the path that this client shall call `/`; IPv6 addresses in brackets. Or `dns-srv://name/root`: the servers
+ * are those of the name's SRV records, which are looked up again from time to time. Fulfils when a server has taken the
  * session. Rejects with INVALID_OPTION, CONNECT_FAILED (which says what was wrong with each server), AUTH_FAILED,
  * SESSION_EXPIRED (of a session to go on with), ABORTED, KERBEROS_MISSING.
  *
@@ -26,7 +29,9 @@ import type { SessionState } from './types.ts';
  */
 export async function connect(connectString: string, options: ConnectOptions = {}): Promise<Client> {
   checkOptions(options);
-  const { hosts, root } = parseConnectString(connectString);
+  const { hosts: named, srvName, root } = parseConnectString(connectString);
+  const srv = srvName === null ? null : srvSettings(srvName, options);
+  const hosts = srv === null ? named : await srvServers(srv, endOfConnecting(options));
   const sasl = options.sasl === undefined ? null : await saslConversations(options.sasl);
   const driver = new Driver({
     session: {
@@ -51,6 +56,9 @@ export async function connect(connectString: string, options: ConnectOptions = {
     sasl,
   });
   const client = new ConnectedClient(sessionCore(driver), root, true);
+  if (srv !== null) {
+    followSrv(driver, srv, hosts);
+  }
   const accepted = giveAuth(driver, options);
   driver.start();
   try {
@@ -59,7 +67,19 @@ export async function connect(connectString: string, options: ConnectOptions = {
     await client.close();
     throw error;
   }
+  if (options.followConfig === true) {
+    followConfiguration(client, driver, (options.tls ?? false) !== false);
+  }
   return client;
+}
+
+function endOfConnecting({ connectTimeoutMs = limits.connectTimeoutMs, signal }: ConnectOptions): AbortSignal {
+  const timeout = AbortSignal.timeout(Math.min(Math.ceil(connectTimeoutMs), TIMER_MS_MAX));
+  return signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
+}
+
+function srvSettings(name: string, { srvRefreshMs, srvResolver }: ConnectOptions): SrvSettings {
+  return { name, refreshMs: srvRefreshMs ?? limits.srvRefreshMs, resolve: srvResolver };
 }
 
 /** The identities wait in front of everything else; refused ones fail the connecting. */

@@ -2,6 +2,8 @@ import { type AuthPacket, WatcherType } from '@treekeeper/protocol';
 import { type CallHandlers, type CallTerms, termsOf } from './call.ts';
 import type { Client } from './client.ts';
 import { bytes, type Codec, encodeValue, invalidValue } from './codec.ts';
+import { parseServerList } from './connect-string.ts';
+import { ensembleConfig } from './ensemble-config.ts';
 import { codeOfNumber, TreekeeperError } from './errors.ts';
 import { ListenerWatcher, ListenerWatchers } from './listener-watcher.ts';
 import { type MultiPart, type MultiPartResult, multiReadOperation } from './multi.ts';
@@ -34,6 +36,7 @@ import type {
   SessionState,
   SetOptions,
   Stat,
+  StatesOptions,
   Watch,
   WatchableOptions,
   WatchKind,
@@ -97,8 +100,8 @@ export class ConnectedClient implements Client {
     return this.#core.driver.session.lastZxid;
   }
 
-  states(): AsyncIterableIterator<SessionState> {
-    return this.#core.driver.states.iterate();
+  states(options?: StatesOptions): AsyncIterableIterator<SessionState> {
+    return this.#core.driver.states.iterate(options?.settleMs ?? 0);
   }
 
   get<T = Uint8Array>(path: string, options?: GetOptions<T>): Promise<NodeValue<T>> {
@@ -279,6 +282,10 @@ export class ConnectedClient implements Client {
     return await this.#call('reconfig', body, undefined, options, ensembleConfig);
   }
 
+  updateServers(servers: string): void {
+    this.#core.driver.setHosts(parseServerList(servers));
+  }
+
   at(path: string): Client {
     return new ConnectedClient(this.#core, path === '/' ? this.root : this.#full(path, 'at'), false);
   }
@@ -289,7 +296,7 @@ export class ConnectedClient implements Client {
     }
     const { driver } = this.#core;
     driver.close(keepSession);
-    for await (const state of driver.states.iterate()) {
+    for await (const state of driver.states.iterate(0)) {
       if (state === 'closed') {
         break;
       }
@@ -378,10 +385,4 @@ function readResult(read: ReadRequest | undefined, result: MultiPartResult): Rea
   const path = read === undefined ? undefined : 'get' in read ? read.get : read.children;
   const code = result.kind === 'error' ? codeOfNumber(result.errorNumber) : 'SYSTEM_ERROR';
   return { error: new TreekeeperError(code, { operation: 'multiRead', path }) };
-}
-
-function ensembleConfig({ data, stat }: GetDataReply): EnsembleConfig {
-  const text = Buffer.from(data ?? EMPTY).toString();
-  const version = /^version=([0-9a-f]+)$/m.exec(text)?.[1];
-  return { text, version: version === undefined ? null : BigInt(`0x${version}`), stat };
 }

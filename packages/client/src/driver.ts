@@ -6,7 +6,14 @@ import { askServer } from './four-letter.ts';
 import type { SaslConversation } from './sasl/sasl.ts';
 import { authOperation } from './session/internal-requests.ts';
 import { Session } from './session/session.ts';
-import type { SessionConfig, SessionOutput, Watcher, WatchRegistration, WireOperation } from './session/types.ts';
+import type {
+  HostPort,
+  SessionConfig,
+  SessionOutput,
+  Watcher,
+  WatchRegistration,
+  WireOperation,
+} from './session/types.ts';
 import { StateFeed } from './state-feed.ts';
 import type { Resolver, Transport, TransportConnection } from './transport.ts';
 import type { RetryPolicy, SessionState, WatchEvent } from './types.ts';
@@ -108,6 +115,10 @@ export class Driver {
   abandon(call: Call, cause: unknown): void {
     this.session.abandon(call, cause);
     this.#flushLater();
+  }
+
+  setHosts(hosts: readonly HostPort[]): void {
+    this.#input((nowMs) => this.session.setHosts(hosts, nowMs));
   }
 
   close(keepSession: boolean): void {

@@ -16,6 +16,7 @@ export {
   TreekeeperError,
   type TreekeeperErrorCode,
 } from './errors.ts';
+export { type GzipOptions, gzip } from './gzip.ts';
 export { nodeResolver, nodeTransport } from './node-transport.ts';
 export type { AuthEntry, ConnectOptions, DigestMd5Options, GssapiOptions, SessionCredentials } from './options.ts';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './standard-schema.ts';
@@ -28,7 +29,15 @@ export type {
   TransactionResult,
   TransactionSet,
 } from './transaction-types.ts';
-export type { Resolver, Transport, TransportConnection, TransportEvents, TransportTarget } from './transport.ts';
+export type {
+  Resolver,
+  SrvRecord,
+  SrvResolver,
+  Transport,
+  TransportConnection,
+  TransportEvents,
+  TransportTarget,
+} from './transport.ts';
 export type {
   ACL,
   CallOptions,
@@ -51,6 +60,7 @@ export type {
   SessionState,
   SetOptions,
   Stat,
+  StatesOptions,
   Watch,
   WatchableOptions,
   WatchEvent,

@@ -30,6 +30,8 @@ export const limits = {
   /** Pauses between looks for a read-write server while connected to a read-only one. */
   readWriteSearchMinMs: 100,
   readWriteSearchMaxMs: 60_000,
+  /** SRV records are asked for again so often. */
+  srvRefreshMs: 60_000,
   /** A question of four letters is given up after this. */
   probeTimeoutMs: 1_000,
   /** Pings are at most so far apart, however long the session's timeout. */

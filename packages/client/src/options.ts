@@ -1,5 +1,5 @@
 import type { TlsSettings } from './tls.ts';
-import type { Resolver, Transport } from './transport.ts';
+import type { Resolver, SrvResolver, Transport } from './transport.ts';
 import type { RetryPolicy } from './types.ts';
 
 /**
@@ -126,6 +126,15 @@ export interface ConnectOptions {
   readonly retry?: RetryPolicy | false | undefined;
   /** @default 'shuffle' */
   readonly hostOrder?: 'shuffle' | 'given' | undefined;
+  /**
+   * Follows `/zookeeper/config`: when the ensemble has other members, the client knows. Members without a client port
+   * in their `server.N` line stay unknown. @default false
+   */
+  readonly followConfig?: boolean | undefined;
+  /** With `dns-srv://`: the name is asked again so often, and whenever a connection is lost. @default 60000 */
+  readonly srvRefreshMs?: number | undefined;
+  /** With `dns-srv://`: who answers. @default the system's name servers */
+  readonly srvResolver?: SrvResolver | undefined;
   readonly transport?: Transport | undefined;
   readonly resolver?: Resolver | undefined;
 }

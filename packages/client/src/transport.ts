@@ -97,3 +97,31 @@ export interface TransportConnection {
 
 /** Addresses of a host name; asked at each attempt, so that moved servers are found. */
 export type Resolver = (host: string) => Promise<readonly string[]>;
+
+/**
+ * One server that a name stands for.
+ *
+ * @example
+ * ```ts
+ * const records: SrvRecord[] = [{ name: 'zk1.example.com', port: 2181 }];
+ * console.assert(records.length === 1);
+ * ```
+ */
+export interface SrvRecord {
+  readonly name: string;
+  readonly port: number;
+}
+
+/**
+ * The servers behind a name, for `dns-srv://`. Priorities and weights play no part: every server of an ensemble serves
+ * equally well.
+ *
+ * @example
+ * ```ts
+ * const [, port] = /:(\d+)/.exec(connectString) ?? [];
+ * const srvResolver: SrvResolver = async () => [{ name: '127.0.0.1', port: Number(port) }];
+ * await using other = await connect('dns-srv://_zookeeper._tcp.example.com', { srvResolver });
+ * console.assert(other.state === 'connected');
+ * ```
+ */
+export type SrvResolver = (name: string) => Promise<readonly SrvRecord[]>;

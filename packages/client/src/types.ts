@@ -24,6 +24,27 @@ export type SessionState =
   | 'closed';
 
 /**
+ * Options of `states`.
+ *
+ * @example
+ * ```ts
+ * const calm: StatesOptions = { settleMs: 500 };
+ * for await (const state of client.states(calm)) {
+ *   console.assert(state === 'connected');
+ *   break;
+ * }
+ * ```
+ */
+export interface StatesOptions {
+  /**
+   * Tells a state only when it has lasted so long, so that a connection that flickers does not set off alarms: back in
+   * the state that was told last, nothing has happened. `expired`, `auth-failed` and `closed` are told at once. Not for
+   * who must not act without a session: they watch every state. @default 0
+   */
+  readonly settleMs?: number | undefined;
+}
+
+/**
  * How calls are repeated that failed through no fault of their own. Only failures that are safe to repeat are, unless
  * the call itself is made repeatable by `idempotent` or `protect`.
  *
@@ -347,6 +368,10 @@ export interface EnsembleConfig {
   readonly text: string;
   /** The number behind `version=`, to be given to reconfig as `fromVersion`; null where there is none. */
   readonly version: bigint | null;
+  /** `host:port` of each member that says where its clients find it. */
+  readonly clientAddresses: readonly string[];
+  /** The same, of the ports with TLS. */
+  readonly secureClientAddresses: readonly string[];
   readonly stat: Stat;
 }
 

@@ -33,10 +33,22 @@ describe('the connect string', () => {
     ],
     ['127.0.0.1:2181', [{ host: '127.0.0.1', port: 2181 }], ''],
   ])('%s', (text, hosts, root) => {
-    expect(parseConnectString(text)).toEqual({ hosts, root });
+    expect(parseConnectString(text)).toEqual({ hosts, srvName: null, root });
   });
 
   test.each([
+    ['dns-srv://_zookeeper._tcp.example.com', '_zookeeper._tcp.example.com', ''],
+    ['dns-srv://zk.example.com/app', 'zk.example.com', '/app'],
+    ['dns-srv://zk.example.com/', 'zk.example.com', ''],
+  ])('%s', (text, srvName, root) => {
+    expect(parseConnectString(text)).toEqual({ hosts: [], srvName, root });
+  });
+
+  test.each([
+    ['dns-srv://', '"" is no name with SRV records'],
+    ['dns-srv://h:2181', '"h:2181" is no name with SRV records'],
+    ['dns-srv://h1,h2', '"h1,h2" is no name with SRV records'],
+    ['dns-srv://h/a/', 'the root path "/a/" is wrong'],
     ['', 'it names no server'],
     ['/a', 'it names no server'],
     ['h:0', 'the port of "h:0" is not between 1 and 65535'],

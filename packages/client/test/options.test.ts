@@ -31,6 +31,9 @@ describe('options', () => {
       hostOrder: 'given',
       transport: { connect: () => ({ write() {}, close() {}, destroy() {} }) },
       resolver: async () => [],
+      followConfig: true,
+      srvRefreshMs: 1000,
+      srvResolver: async () => [],
     };
     expect(() => checkOptions(options)).not.toThrow();
     expect(() => checkOptions({ sasl: { mechanism: 'DIGEST-MD5', username: 'u', password: 'p' } })).not.toThrow();

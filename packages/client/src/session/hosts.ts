@@ -3,7 +3,8 @@ import type { HostPort } from './types.ts';
 
 /** Whose turn it is: round robin over an order that was drawn once (client-protocol.md §14). */
 export class Hosts {
-  readonly #hosts: readonly HostPort[];
+  #hosts: readonly HostPort[];
+  readonly #shuffle: boolean;
   readonly #random: () => number;
   #next = 0;
   /** Attempts since the last success. */
@@ -11,6 +12,7 @@ export class Hosts {
 
   constructor(hosts: readonly HostPort[], shuffle: boolean, random: () => number) {
     this.#hosts = shuffle ? shuffled(hosts, random) : hosts;
+    this.#shuffle = shuffle;
     this.#random = random;
   }
 
@@ -38,8 +40,27 @@ export class Hosts {
 
   /** This one is next. */
   prefer(host: HostPort): void {
-    const at = this.#hosts.findIndex((other) => other.host === host.host && other.port === host.port);
-    this.#next = Math.max(0, at);
+    this.#next = Math.max(0, this.#hosts.findIndex(sameAs(host)));
+  }
+
+  has(host: HostPort): boolean {
+    return this.#hosts.some(sameAs(host));
+  }
+
+  /**
+   * Other servers from now on. True: the client at `current` is to leave it for the next one, because it is gone, or
+   * so that all clients, each of which throws its own dice, are spread over the new servers as evenly as over the old.
+   */
+  replace(hosts: readonly HostPort[], current: HostPort | null): boolean {
+    const before = this.#hosts;
+    this.#hosts = this.#shuffle ? shuffled(hosts, this.#random) : hosts;
+    this.#next = 0;
+    this.#attempts = 0;
+    const target = this.#shuffle ? moveTo(before, this.#hosts, current, this.#random) : null;
+    if (target !== null) {
+      this.prefer(target);
+    }
+    return current !== null && (target !== null || !this.has(current));
   }
 
   succeeded(): void {
@@ -59,6 +80,36 @@ export class Hosts {
 
 /** Far beyond the longest pause, and far below what a number can hold. */
 const ROUNDS_MAX = 30;
+
+const sameAs =
+  (host: HostPort) =>
+  (other: HostPort): boolean =>
+    other.host === host.host && other.port === host.port;
+
+/**
+ * To which server a client moves when the list changes; null: it stays, or any will do. With S servers before and T
+ * after, each had 1/S of the clients and is to have 1/T. If there are more now, each that stays gives 1 - S/T of its
+ * clients to the added ones. If there are fewer, each that stays lacks 1/T - 1/S: those come from the removed ones,
+ * whose other clients go to the added ones.
+ */
+function moveTo(
+  before: readonly HostPort[],
+  after: readonly HostPort[],
+  current: HostPort | null,
+  random: () => number,
+): HostPort | null {
+  const kept = after.filter((host) => before.some(sameAs(host)));
+  const added = after.filter((host) => !kept.includes(host));
+  const removed = before.length - kept.length;
+  const growth = after.length - before.length;
+  if (current === null || kept.some(sameAs(current))) {
+    const isMoving = current !== null && growth > 0 && random() < growth / after.length;
+    return isMoving ? pick(added, random) : null;
+  }
+  const toKept = (kept.length * Math.max(0, -growth)) / (after.length * removed);
+  const choice = added.length === 0 || (kept.length > 0 && random() < toKept) ? kept : added;
+  return pick(choice, random);
+}
 
 /** A random element. */
 export function pick<T>(items: readonly T[], random: () => number): T {

@@ -13,6 +13,7 @@ import { Hosts, pick } from './hosts.ts';
 import { closeOperation, internalRequest } from './internal-requests.ts';
 import { ReadWriteSearch } from './read-write-search.ts';
 import { ProtocolViolation, Requests } from './requests.ts';
+import { ownExpiryMs, pingIntervalMs, readTimeoutMs } from './timing.ts';
 import type { HostPort, SessionConfig, SessionOutput, SessionRequest, Watcher, WatchTableName } from './types.ts';
 import { WatchKeeper } from './watch-keeper.ts';
 
@@ -48,6 +49,8 @@ export class Session {
   #lastHeardMs = 0;
   #lastSentMs = 0;
   #nowMs = 0;
+  /** Nothing new is sent, and then another server looked for. */
+  #isLeaving = false;
   #closing: SessionRequest | null = null;
   #closeEndsMs = NEVER;
   #ended: { readonly code: TreekeeperErrorCode; readonly message: string | undefined } | null = null;
@@ -116,24 +119,16 @@ export class Session {
       this.#phaseEndsMs,
       this.#requests.soonestDeadlineMs,
       this.#closeEndsMs,
-      serving ? this.#lastSentMs + this.#pingIntervalMs : NEVER,
-      serving ? this.#lastHeardMs + this.#readTimeoutMs : NEVER,
+      serving ? this.#lastSentMs + pingIntervalMs(this.#timeoutMs) : NEVER,
+      serving ? this.#lastHeardMs + readTimeoutMs(this.#timeoutMs) : NEVER,
       this.#state === 'connected-read-only' ? this.#search.dueMs : NEVER,
       this.#ownExpiryMs,
     );
   }
 
-  get #pingIntervalMs(): number {
-    return Math.min(this.#timeoutMs / 3, limits.pingIntervalMaxMs);
-  }
-
-  get #readTimeoutMs(): number {
-    return (this.#timeoutMs * 2) / 3;
-  }
-
   get #ownExpiryMs(): number {
     const counts = this.#config.expireByOwnClock && this.#state === 'disconnected';
-    return counts ? this.#lastHeardMs + (this.#timeoutMs * 4) / 3 : NEVER;
+    return counts ? this.#lastHeardMs + ownExpiryMs(this.#timeoutMs) : NEVER;
   }
 
   start(nowMs: number): void {
@@ -144,12 +139,10 @@ export class Session {
   /** Takes a request over: it comes back in `outputs` when it is done. */
   submit(request: SessionRequest, nowMs: number): void {
     this.#nowMs = nowMs;
-    if (this.#ended !== null) {
-      this.#requests.fail(request, this.#ended.code, this.#ended.message);
-    } else if (this.#closing !== null) {
-      this.#requests.fail(request, 'CLOSED');
+    if (this.#ended !== null || this.#closing !== null) {
+      this.#requests.fail(request, this.#ended?.code ?? 'CLOSED', this.#ended?.message);
     } else {
-      this.#requests.submit(request, this.#phase === 'serving');
+      this.#requests.submit(request, this.#phase === 'serving' && !this.#isLeaving);
     }
   }
 
@@ -165,6 +158,18 @@ export class Session {
       this.#requests.fail(request, this.#ended?.code ?? 'CLOSED', this.#ended?.message);
     } else {
       this.#authentication.add(request, this.#phase === 'serving');
+    }
+  }
+
+  /** Other servers from now on. The connection goes on, or elsewhere when everything is answered: hosts.ts says why. */
+  setHosts(hosts: readonly HostPort[], nowMs: number): void {
+    this.#nowMs = nowMs;
+    const isLeaving = this.#hosts.replace(hosts, this.#host);
+    if (this.#phase === 'serving') {
+      this.#isLeaving = isLeaving && this.#closing === null;
+      this.#goOn();
+    } else if (isLeaving && !['idle', 'pausing', 'ended'].includes(this.#phase)) {
+      this.#lost('the list of servers has changed');
     }
   }
 
@@ -186,6 +191,8 @@ export class Session {
     } else if (this.#phase !== 'serving' || keepSession) {
       this.#end('closed', 'CLOSED', null);
     } else if (this.#closing === null) {
+      this.#isLeaving = false;
+      this.#goOn();
       this.#closing = internalRequest(closeOperation, {});
       this.#closeEndsMs = nowMs + limits.closeTimeoutMs;
       this.#requests.submit(this.#closing, true);
@@ -228,7 +235,11 @@ export class Session {
     try {
       this.#frames.push(bytes, (frame, start, end) => {
         this.#reader.reset(frame, start, end);
-        this.#frame();
+        if (this.#phase === 'handshaking') {
+          this.#handshake();
+        } else {
+          this.#reply();
+        }
         return this.#connection === connection && this.#phase !== 'ended';
       });
     } catch (error) {
@@ -239,7 +250,14 @@ export class Session {
       }
       throw error;
     }
-    if (this.#phase === 'serving') {
+    this.#goOn();
+  }
+
+  /** Sends what waits, or leaves. */
+  #goOn(): void {
+    if (this.#isLeaving && this.#requests.inFlight === 0) {
+      this.#lost('the list of servers has changed');
+    } else if (this.#phase === 'serving' && !this.#isLeaving) {
       this.#requests.pump();
     }
   }
@@ -318,10 +336,10 @@ export class Session {
   }
 
   #keepAlive(): void {
-    if (this.#nowMs >= this.#lastHeardMs + this.#readTimeoutMs) {
+    if (this.#nowMs >= this.#lastHeardMs + readTimeoutMs(this.#timeoutMs)) {
       this.#lost('nothing was heard for two thirds of the session timeout');
     } else {
-      if (this.#nowMs >= this.#lastSentMs + this.#pingIntervalMs) {
+      if (this.#nowMs >= this.#lastSentMs + pingIntervalMs(this.#timeoutMs)) {
         this.#requests.sendPing();
       }
       if (this.#state === 'connected-read-only') {
@@ -338,14 +356,6 @@ export class Session {
     this.#phaseEndsMs = this.#nowMs + Math.max(limits.attemptTimeoutMinMs, shareMs);
     this.#frames = new FrameReader(this.#config.replyBytesMax);
     this.outputs.push({ kind: 'resolve', connection: this.#connection, host: this.#host.host });
-  }
-
-  #frame(): void {
-    if (this.#phase === 'handshaking') {
-      this.#handshake();
-    } else {
-      this.#reply();
-    }
   }
 
   #handshake(): void {
@@ -449,6 +459,7 @@ export class Session {
   }
 
   #dropConnection(reason: string): void {
+    this.#isLeaving = false;
     this.outputs.push({ kind: 'disconnect', connection: this.#connection });
     this.#connection++;
     this.#requests.connectionLost(reason);

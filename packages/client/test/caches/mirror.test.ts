@@ -52,7 +52,7 @@ async function settle(service: FakeService): Promise<void> {
   } while (service.event() || service.execute() || service.answer());
 }
 
-test.each([true, false])('mirrors end as the tree (zxids in events: %s)', async (tellsZxids) => {
+test.each([true, false])('mirrors end as the tree (zxids in events: %s)', { timeout: 120_000 }, async (tellsZxids) => {
   await fc.assert(
     fc.asyncProperty(scope, fc.array(step, { maxLength: 80, size: 'max' }), async (kept, script) => {
       const service = new FakeService(tellsZxids);
