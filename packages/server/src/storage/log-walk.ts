@@ -86,8 +86,8 @@ export class LogWalk {
   }
 
   /**
-   * The next transaction; null after the last one that was on disk when the walk began. And null earlier, which is told,
-   * when the files are no longer what they were: purged or damaged.
+   * The next transaction; null after the last one that was on disk when the walk began. And null earlier, which is
+   * told, when the files are no longer what they were: purged or damaged.
    */
   next(): LoggedEntry | null {
     try {
