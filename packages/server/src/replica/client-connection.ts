@@ -15,7 +15,7 @@ import type { Barrier } from './order.ts';
 export type Phase = 'new' | 'opening' | 'open' | 'closing';
 
 /** Why reading from a client is paused; a set of bits. */
-export const PauseReason = { opening: 1, outstanding: 2, output: 4 } as const;
+export const PauseReason = { opening: 1, outstanding: 2, output: 4, serving: 8 } as const;
 
 /**
  * A request that waits for its place: answers leave in request order. A write waits for its transaction to be applied,

@@ -53,6 +53,9 @@ export class Connections {
   /** Those whose requests waited for their answers to leave, and they have: they go on in the same turn. */
   readonly #relieved: ClientConnection[] = [];
   #service: ConnectionService | null = null;
+  /** Until then there will be a service, probably. */
+  #serviceDueMs = Number.NEGATIVE_INFINITY;
+  readonly #waiting = new Set<ClientConnection>();
 
   constructor(options: ConnectionOptions, ports: ConnectionPorts) {
     this.#options = options;
@@ -64,13 +67,39 @@ export class Connections {
       instruments: ports.instruments,
       probe: (word, argument) => ports.probe(word, argument),
       close: (client) => this.close(client),
+      wait: (client) => this.#wait(client),
     });
   }
 
-  /** Who takes frames from now on; null: nobody does, and who sends one is closed. */
-  serve(service: ConnectionService | null): void {
+  /**
+   * Who takes frames from now on; null: nobody does, and who sends one is closed.
+   *
+   * @param dueMs with null: until then somebody will, so that who sends a frame waits
+   */
+  serve(service: ConnectionService | null, dueMs = Number.NEGATIVE_INFINITY): void {
     this.#service = service;
     this.#inbound.serve(service);
+    this.#serviceDueMs = dueMs;
+    if (service !== null) {
+      this.#resumeWaiting();
+    }
+  }
+
+  #wait(client: ClientConnection): boolean {
+    if (this.#ports.clock.nowMs >= this.#serviceDueMs) {
+      return false;
+    }
+    this.#waiting.add(client);
+    this.pause(client, PauseReason.serving);
+    return true;
+  }
+
+  /** What they have sent is taken now; or, without a service, nobody took it in time, and they are closed. */
+  #resumeWaiting(): void {
+    for (const client of [...this.#waiting]) {
+      this.#waiting.delete(client);
+      this.resume(client, PauseReason.serving);
+    }
   }
 
   /** Nothing more is taken from anyone. */
@@ -125,6 +154,7 @@ export class Connections {
     this.#service?.forget(client);
     this.#ports.credentials.forget(client);
     this.#sessionless.remove(client);
+    this.#waiting.delete(client);
   }
 
   /** The connection has a session, or will get one. */
@@ -132,8 +162,11 @@ export class Connections {
     this.#sessionless.remove(client);
   }
 
-  /** Closes the connections that have not shaken hands in time. */
+  /** Closes the connections that have not shaken hands in time, and those that have waited too long to do so. */
   expire(nowMs: number): void {
+    if (this.#waiting.size > 0 && nowMs >= this.#serviceDueMs) {
+      this.#resumeWaiting();
+    }
     for (const client of this.#sessionless.takeExpired(nowMs)) {
       this.#ports.instruments.metrics.sessionless_connections_expired.add(1);
       this.close(client);

@@ -24,6 +24,8 @@ export interface InboundPorts {
   /** Answers a four-letter word; null: these four bytes are none. */
   probe(word: Uint8Array, argument: Uint8Array): ProbeAnswer | null;
   close(client: ClientConnection): void;
+  /** Nobody takes its frames, and somebody will in a moment: reading is paused until then. False: nobody will. */
+  wait(client: ClientConnection): boolean;
 }
 
 const NOTHING = new Uint8Array(0);
@@ -38,7 +40,7 @@ export class Inbound {
     this.#ports = ports;
   }
 
-  /** Who takes frames from now on; null: whoever sends one is closed. */
+  /** Who takes frames from now on; null: whoever sends one waits, or is closed. */
   serve(service: InboundService | null): void {
     this.#service = service;
   }
@@ -93,7 +95,11 @@ export class Inbound {
       return;
     }
     if (this.#service === null) {
-      this.#ports.close(client); // at once, even before the frame is whole (§2.3)
+      if (this.#ports.wait(client)) {
+        client.frames.keep(bytes);
+      } else {
+        this.#ports.close(client); // at once, even before the frame is whole (§2.3)
+      }
       return;
     }
     if (client.pauses !== 0) {

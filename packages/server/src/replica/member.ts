@@ -55,6 +55,11 @@ export interface MemberParts {
   world(): ReplicaWorld;
 }
 
+/**
+ * When leadership is given away, this server serves again in a moment: clients that come meanwhile are better off waiting
+ * for that than looking for another server, which does not serve either. Not for longer than this.
+ */
+const SUCCESSION_MS_MAX = 1000;
 /** Where the type ends in a transaction's header. */
 const TXN_TYPE_END = 32;
 
@@ -292,7 +297,7 @@ export class Member implements PeerService, DatabaseEvents {
 
   cease(reload: boolean): void {
     const { connections } = this.#parts;
-    connections.serve(null);
+    connections.serve(null, this.peer.isSucceeding ? this.#nowMs + SUCCESSION_MS_MAX : undefined);
     this.#service?.applyCommitted(); // what ends a role may be the answer to a client: a change of members
     connections.closeAll();
     if (this.#service !== null) {

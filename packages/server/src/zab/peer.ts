@@ -92,6 +92,11 @@ export class Peer {
     return this.#leadership?.phase ?? this.#learner?.phase ?? (this.#isSettling ? 'settling' : 'looking');
   }
 
+  /** A role has ended, and the next leader is known: it takes no election to go on. */
+  get isSucceeding(): boolean {
+    return this.#successor !== null;
+  }
+
   /** The server that leads, as far as this one knows; null while it is looking. */
   get leaderId(): number | null {
     return this.#leadership !== null ? this.#options.serverId : (this.#learner?.leaderId ?? null);
