@@ -180,6 +180,11 @@ export class Member implements PeerService, DatabaseEvents {
     }
   }
 
+  /** Before what is committed is applied: other servers need not wait for that. */
+  send(): void {
+    this.peer.send();
+  }
+
   /** Last in a turn. True when there is more to do although nothing happens. */
   flush(): boolean {
     const isMore = this.peer.flush();

@@ -260,6 +260,7 @@ export class Replica {
     this.#tick();
     this.#member?.step();
     this.#flushLog();
+    this.#member?.send();
     this.#service?.applyCommitted();
     this.#flushLog(); // connections that could go on may have brought new transactions
     this.snapshots.step();

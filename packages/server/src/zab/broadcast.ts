@@ -15,7 +15,7 @@ import {
 import { assert } from '../assert.ts';
 import type { CommittedLog } from './committed-log.ts';
 import type { Configuration } from './configuration.ts';
-import type { Environment } from './environment.ts';
+import type { Entry, Environment } from './environment.ts';
 import { Leader } from './leader.ts';
 import type { LearnerLink } from './learner-link.ts';
 import { hasSameQuorumAddress, type Membership } from './membership.ts';
@@ -29,11 +29,12 @@ const COUNTER_LAST = 0xfffffffe;
 /** When so few are left, leadership is handed over, so that nobody is refused. */
 const COUNTER_RESERVE = 0x10000;
 
-interface Proposal {
-  readonly zxid: number;
-  /** As it went to the followers. */
+interface Proposal extends Entry {
+  /** As it went to the followers, with the payload in it. */
   readonly packet: Uint8Array;
 }
+
+const NO_DATA = new Uint8Array(0);
 
 export class Broadcast {
   readonly leader: Leader;
@@ -43,6 +44,7 @@ export class Broadcast {
   readonly #committedLog: CommittedLog;
   readonly #links: ReadonlySet<LearnerLink>;
   readonly #gate: SyncGate;
+  readonly #reader = new JuteReader();
   /** Proposed and not committed, in order. */
   #outstanding: Proposal[] = [];
   #head = 0;
@@ -85,8 +87,8 @@ export class Broadcast {
   #append(zxid: number, payload: Uint8Array): void {
     assert(counterOf(zxid) <= COUNTER_LAST, 'an epoch is left before its counter is used up');
     const packet = proposalPacket(zxid, payload);
-    this.#outstanding.push({ zxid, packet });
-    this.#environment.database.append(zxid, payloadOf(packet));
+    this.#outstanding.push({ zxid, payload: payloadOf(packet), packet });
+    this.#environment.database.append(zxid, payload);
     for (const link of this.#links) {
       if (link.isLive && !link.isObserver) {
         link.send(packet);
@@ -116,8 +118,8 @@ export class Broadcast {
   }
 
   /** What is proposed and not committed, oldest first. */
-  outstanding(): readonly { readonly zxid: number; readonly payload: Uint8Array }[] {
-    return this.#outstanding.slice(this.#head).map(({ zxid, packet }) => ({ zxid, payload: payloadOf(packet) }));
+  outstanding(): readonly Entry[] {
+    return this.#outstanding.slice(this.#head);
   }
 
   /** This server's log is on disk through `zxid`. */
@@ -146,9 +148,9 @@ export class Broadcast {
 
   #sendCommits(): void {
     while (!this.isIdle && this.#outstanding[this.#head].zxid <= this.leader.committed) {
-      const { zxid, packet } = this.#outstanding[this.#head];
+      const entry = this.#outstanding[this.#head];
+      const { zxid } = entry;
       this.#head++;
-      const entry = { zxid, payload: payloadOf(packet) };
       this.#committedLog.append(entry, this.#environment.database.lastZxid);
       if (zxid === this.#change?.zxid) {
         this.#activateChange(zxid, entry.payload, this.#change.configuration);
@@ -223,7 +225,9 @@ export class Broadcast {
   /** What a learner that is in step sends, ACKs aside. Throws JuteError. */
   handle(link: LearnerLink, { type, zxid, data, authinfo }: Packet): void {
     const { service, log } = this.#environment;
-    const reader = new JuteReader(data ?? new Uint8Array(0));
+    const reader = this.#reader;
+    const bytes = data ?? NO_DATA;
+    reader.reset(bytes, 0, bytes.length);
     if (type === PacketType.ping) {
       this.#echoed(link);
       while (reader.remaining > 0) {

@@ -81,13 +81,20 @@ export interface Introduction {
   readonly acceptedEpoch: number;
 }
 
-/** Reads a learner's first packet; a text says why this leader cannot have it. */
-export function readIntroduction({ type, zxid, data }: Packet, { committed }: Membership): Introduction | string {
+/** Reads a learner's first packet; a text says why this leader, `leaderId`, cannot have it. */
+export function readIntroduction(
+  { type, zxid, data }: Packet,
+  { committed }: Membership,
+  leaderId: number,
+): Introduction | string {
   if (type !== PacketType.followerInfo && type !== PacketType.observerInfo) {
     return `began with a packet of type ${type} instead of FOLLOWERINFO or OBSERVERINFO`;
   }
   const { serverId, protocolVersion, configVersion } = decodeLearnerInfo(data);
   const acceptedEpoch = epochOf(zxid);
+  if (serverId !== null && Number(serverId) === leaderId) {
+    return `has the id of its leader, ${leaderId}: in one of the two myid is wrong`; // it must not count for it
+  }
   if (protocolVersion < QUORUM_PROTOCOL_VERSION) {
     return `speaks protocol 0x${protocolVersion.toString(16)}, that of a release before 3.4`;
   }

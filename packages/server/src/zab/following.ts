@@ -13,6 +13,8 @@ export interface Change {
   readonly leaderId: number;
 }
 
+const NO_DATA = new Uint8Array(0);
+
 export class Following {
   readonly #environment: Environment;
   readonly #committedLog: CommittedLog;
@@ -43,7 +45,7 @@ export class Following {
    */
   handle({ type, zxid, data }: Packet): Change | null {
     const { service, log } = this.#environment;
-    const payload = data ?? new Uint8Array(0);
+    const payload = data ?? NO_DATA;
     if (type === PacketType.proposal && !this.#isObserver) {
       this.propose({ zxid, payload });
     } else if (type === PacketType.commit && !this.#isObserver) {

@@ -2,6 +2,7 @@
 import { JuteWriter } from '@treekeeper/protocol';
 import type { Link, Peers } from '../io/peers.ts';
 import { PacketStream } from './packet-stream.ts';
+import { detachOutput, OUTPUT_CAPACITY_BYTES } from './packets.ts';
 
 /** In about half a second, with the default of the longest pause. */
 const CONNECT_TRIES_MAX = 10;
@@ -10,7 +11,6 @@ const CONNECT_TRIES_MAX = 10;
  * first pauses between tries are short, since nobody can write meanwhile. Each is twice as long as the one before.
  */
 const FIRST_PAUSE_MS = 2;
-const OUTPUT_CAPACITY_BYTES = 4096;
 
 export class LeaderLink {
   readonly input: PacketStream;
@@ -85,7 +85,7 @@ export class LeaderLink {
 
   flush(): void {
     if (this.output.length > 0) {
-      this.#link?.write(this.output.detach(OUTPUT_CAPACITY_BYTES));
+      this.#link?.write(detachOutput(this.output));
     }
   }
 

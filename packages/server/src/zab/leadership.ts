@@ -151,6 +151,7 @@ export class Leadership {
           return;
         }
       }
+      this.#acknowledged(learner, learner.takeAck());
     } catch (error) {
       if (!(error instanceof JuteError)) {
         throw error;
@@ -188,7 +189,7 @@ export class Leadership {
     } else if (stage !== 'synced' && stage !== 'active') {
       this.#drop(learner, `sent a packet of type ${packet.type} before it was its turn`);
     } else if (packet.type === PacketType.ack) {
-      this.#acknowledged(learner, packet.zxid);
+      learner.acknowledged(packet.zxid);
     } else {
       this.#broadcast?.handle(learner, packet);
     }
@@ -197,7 +198,7 @@ export class Leadership {
   // Discovery
 
   #introduced(learner: LearnerLink, packet: Packet): void {
-    const introduction = readIntroduction(packet, this.#membership);
+    const introduction = readIntroduction(packet, this.#membership, this.#options.serverId);
     if (typeof introduction === 'string') {
       this.#drop(learner, introduction);
       return;
@@ -336,15 +337,11 @@ export class Leadership {
       return;
     }
     if (zxid !== this.#epochZxid) {
-      learner.earlyAckZxid = Math.max(learner.earlyAckZxid, zxid);
-      return;
+      return learner.acknowledged(zxid);
     }
     learner.stage = 'synced';
     if (!learner.isObserver) {
       this.#newLeaderAcks.add(learner.serverId);
-      if (learner.earlyAckZxid > 0) {
-        this.#acknowledged(learner, learner.earlyAckZxid);
-      }
     }
     if (this.#phase === 'leading') {
       this.#upToDate(learner);
@@ -415,7 +412,7 @@ export class Leadership {
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
     for (const learner of this.#links) {
-      const fault = learner.silence(nowMs, this.#syncLimitMs);
+      const fault = learner.fault(nowMs, this.#syncLimitMs, this.#options.linkUnsentBytesMax);
       if (fault !== null) {
         this.#drop(learner, fault);
       }
@@ -438,29 +435,28 @@ export class Leadership {
   flush(nowMs: number): boolean {
     this.#nowMs = nowMs;
     if (this.#phase === 'leading') {
-      this.#broadcast?.confirmSyncs(nowMs);
       this.#goOnHandingOver();
     }
     let isMore = false;
     for (const learner of this.#links) {
-      isMore = this.#transfer(learner) || isMore;
-      learner.flush();
+      const transferred = this.#synchronizer.transfer(learner, nowMs);
+      if (transferred === null) {
+        this.#drop(learner, 'has to begin anew');
+      }
+      isMore ||= transferred === true;
     }
+    this.send(nowMs);
     return isMore;
   }
 
-  #transfer(learner: LearnerLink): boolean {
-    if (!learner.isTransferring) {
-      return false;
+  /** Sends what there is already: others can go on while this server is at work on the rest of its turn. */
+  send(nowMs: number): void {
+    if (this.#phase === 'leading') {
+      this.#broadcast?.confirmSyncs(nowMs);
     }
-    const isReading = learner.link.unsentBytes < this.#options.linkUnsentBytesPause;
-    const isMore = this.#synchronizer.transfer(learner);
-    if (isMore === null) {
-      this.#drop(learner, 'has to begin anew');
-    } else if (isReading) {
-      learner.deadlineMs = this.#nowMs + this.#initLimitMs;
+    for (const learner of this.#links) {
+      learner.flush();
     }
-    return isMore === true;
   }
 
   /**

@@ -6,7 +6,7 @@ import { JuteWriter, PacketType, SNAP_STREAM_END } from '@treekeeper/protocol';
 import type { Link } from '../io/peers.ts';
 import type { Entry, LearnerId, SnapshotOutgoing } from './environment.ts';
 import { type Packet, PacketStream } from './packet-stream.ts';
-import { writePacket } from './packets.ts';
+import { detachOutput, OUTPUT_CAPACITY_BYTES, writePacket } from './packets.ts';
 import type { Difference, LogTail } from './synchronize.ts';
 
 /**
@@ -21,8 +21,6 @@ export interface TransferLimits {
   readonly transferBytesPerTurn: number;
 }
 
-const OUTPUT_CAPACITY_BYTES = 4096;
-
 export class LearnerLink implements LearnerId {
   readonly link: Link;
   /** NaN until it has introduced itself. */
@@ -34,8 +32,6 @@ export class LearnerLink implements LearnerId {
   lastZxid = 0;
   /** The end of the leader's history when it was synchronised: all of that it has, once it is in step. */
   syncedZxid = 0;
-  /** The last proposal that it acknowledged before NEWLEADER; 0: none. */
-  earlyAckZxid = 0;
   /** It has said that it can be told who leads next (packets.ts). */
   knowsHandOver = false;
   /** The link is closed when nothing has come in until then. */
@@ -43,6 +39,8 @@ export class LearnerLink implements LearnerId {
   /** The proposal whose acknowledgement is timed, and since when; 0: none (§5.10). */
   timedZxid = 0;
   timedSinceMs = 0;
+  /** The last proposal that it has acknowledged, and that has not been counted; 0: none. */
+  #freshAckZxid = 0;
   readonly #input: PacketStream;
   /** Rounds of the PINGs that it has not echoed yet: a learner echoes each, in order. */
   readonly #unechoed: number[] = [];
@@ -69,9 +67,12 @@ export class LearnerLink implements LearnerId {
   }
 
   /** What it has left undone for too long; null: nothing. */
-  silence(nowMs: number, ackLimitMs: number): string | null {
+  fault(nowMs: number, ackLimitMs: number, waitingBytesMax: number): string | null {
     if (nowMs >= this.deadlineMs) {
       return 'has been silent for too long';
+    }
+    if (this.waitingBytes > waitingBytesMax) {
+      return `does not keep up, ${this.waitingBytes} bytes are waiting for it`;
     }
     const isLate = this.timedZxid !== 0 && nowMs >= this.timedSinceMs + ackLimitMs;
     return isLate ? `has not acknowledged zxid 0x${this.timedZxid.toString(16)} in time` : null;
@@ -84,6 +85,21 @@ export class LearnerLink implements LearnerId {
   /** The next packet that has come in. Throws JuteError. */
   next(): Packet | null {
     return this.#input.next();
+  }
+
+  /** Has read an acknowledgement; the last of many speaks for all of them. */
+  acknowledged(zxid: number): void {
+    this.#freshAckZxid = Math.max(this.#freshAckZxid, zxid);
+  }
+
+  /** The last acknowledgement that counts and was not taken before; 0: there is none. None counts before NEWLEADER's. */
+  takeAck(): number {
+    if (this.stage !== 'synced' && this.stage !== 'active') {
+      return 0;
+    }
+    const zxid = this.#freshAckZxid;
+    this.#freshAckZxid = 0;
+    return zxid;
   }
 
   /** Where to write what it is to get after everything before. */
@@ -191,10 +207,15 @@ export class LearnerLink implements LearnerId {
     return true;
   }
 
+  /** Bytes that wait for the network, or for what has to go out in front of them. */
+  get waitingBytes(): number {
+    return this.link.unsentBytes + this.#output.length + (this.#behind?.length ?? 0);
+  }
+
   /** What the turn brought leaves, in one write. */
   flush(): void {
     if (this.#output.length > 0) {
-      this.link.write(this.#output.detach(OUTPUT_CAPACITY_BYTES));
+      this.link.write(detachOutput(this.#output));
     }
   }
 

@@ -21,6 +21,11 @@ export interface ZabOptions {
   readonly fieldBytesMax: number;
   /** What may be waiting for the network before a snapshot (or a walk through the log) pauses. */
   readonly linkUnsentBytesPause: number;
+  /**
+   * What may be waiting for one learner, live traffic behind a snapshot included: beyond it the link is closed, and the
+   * learner catches up from where it is.
+   */
+  readonly linkUnsentBytesMax: number;
   /** How much of a snapshot, or of the log, is sent to one learner in one turn. */
   readonly transferBytesPerTurn: number;
   /** An observer waits up to so long before it looks for a leader again (observer.election.DelayMs). */
@@ -38,6 +43,7 @@ export const ZAB_DEFAULTS = {
   reconfigEnabled: false,
   fieldBytesMax: 2 * 0xfffff,
   linkUnsentBytesPause: 1024 * 1024,
+  linkUnsentBytesMax: 128 * 1024 * 1024,
   transferBytesPerTurn: 256 * 1024,
   observerElectionDelayMs: 200,
 } as const satisfies Omit<ZabOptions, 'serverId' | 'tickTimeMs'>;

@@ -9,12 +9,15 @@ import { PACKET_HEADER_BYTES } from './packets.ts';
 export interface Packet {
   readonly type: number;
   readonly zxid: number;
-  /** Null and empty are not the same. A copy. */
+  /** Null and empty are not the same. A view of what came in, which nobody changes any more. */
   readonly data: Uint8Array | null;
   readonly authinfo: Forwarded['authinfo'];
 }
 
 const LENGTH_BYTES = 4;
+const NULL = -1;
+/** Of a packet with neither data nor authinfo. */
+const BARE_BYTES = PACKET_HEADER_BYTES + LENGTH_BYTES;
 const TWO_32 = 4294967296;
 const NONE = new Uint8Array(0);
 
@@ -30,7 +33,7 @@ export class PacketStream {
   /** @param fieldBytesMax of the data, and of all the authinfo together (jute.maxbuffer + extrasize) */
   constructor(fieldBytesMax: number = FIELD_LENGTH_BYTES_MAX_DEFAULT) {
     this.#fieldBytesMax = fieldBytesMax;
-    this.#reader = new JuteReader(undefined, fieldBytesMax);
+    this.#reader = new JuteReader(undefined, fieldBytesMax, false);
   }
 
   /** Takes what has come in; the bytes are the stream's from now on. */
@@ -45,19 +48,22 @@ export class PacketStream {
       return null;
     }
     const start = this.#start;
+    const type = this.#view.getInt32(start);
     const zxid = this.#view.getInt32(start + 4) * TWO_32 + this.#view.getUint32(start + 8);
     if (!Number.isSafeInteger(zxid)) {
-      throw new JuteError('OUT_OF_RANGE', `a packet of type ${this.#view.getInt32(start)} has the zxid ${zxid}`);
+      throw new JuteError('OUT_OF_RANGE', `a packet of type ${type} has the zxid ${zxid}`);
+    }
+    this.#start = end;
+    const isBare = end - start === BARE_BYTES && this.#view.getInt32(end - LENGTH_BYTES) === NULL;
+    if (isBare && this.#view.getInt32(end - 2 * LENGTH_BYTES) === NULL) {
+      return { type, zxid, data: null, authinfo: null }; // ACK and COMMIT, of which there are the most
     }
     const reader = this.#reader;
-    reader.reset(this.#bytes, start, end);
-    const type = reader.int();
-    reader.long();
+    reader.reset(this.#bytes, start + PACKET_HEADER_BYTES - LENGTH_BYTES, end);
     const data = reader.nullableBuffer();
     const count = reader.nullableCount();
     const authinfo =
       count < 0 ? null : Array.from({ length: count }, () => ({ scheme: reader.ustring(), id: reader.ustring() }));
-    this.#start = end;
     return { type, zxid, data, authinfo };
   }
 

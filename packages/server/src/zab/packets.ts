@@ -16,6 +16,7 @@ import type { Forwarded } from './environment.ts';
 /** Type, zxid and the length of the data. */
 export const PACKET_HEADER_BYTES = 16;
 const NULL = -1;
+const TWO_32 = 4294967296;
 const utf8 = new TextEncoder();
 const scratch = new JuteWriter(256);
 
@@ -26,12 +27,35 @@ const scratch = new JuteWriter(256);
  */
 export const HAND_OVER_PACKET_TYPE = 0x746b01;
 
+export const OUTPUT_CAPACITY_BYTES = 4096;
+const OUTPUT_CAPACITY_BYTES_MAX = 64 * 1024;
+
+/** Takes what a turn has written for a link. The next turn is likely to write as much: it need not grow a buffer. */
+export function detachOutput(output: JuteWriter): Uint8Array {
+  const fitting = Math.min(2 ** Math.ceil(Math.log2(output.length)), OUTPUT_CAPACITY_BYTES_MAX);
+  return output.detach(Math.max(fitting, OUTPUT_CAPACITY_BYTES));
+}
+
 /** Appends a packet without authinfo. */
 export function writePacket(to: JuteWriter, type: number, zxid: number, data: Uint8Array | null): void {
+  if (data === null && zxid >= 0) {
+    writeBarePacket(to, type, zxid);
+    return;
+  }
   to.int(type);
   to.long(zxid);
   to.buffer(data);
   to.int(NULL);
+}
+
+/** ACKs and COMMITs: one for each transaction and server. */
+function writeBarePacket(to: JuteWriter, type: number, zxid: number): void {
+  const at = to.reserve(PACKET_HEADER_BYTES + 4);
+  to.setInt(at, type);
+  to.setInt(at + 4, Math.floor(zxid / TWO_32));
+  to.setInt(at + 8, zxid | 0);
+  to.setInt(at + 12, NULL);
+  to.setInt(at + 16, NULL);
 }
 
 /** A PROPOSAL as it goes to every follower. Its payload is `payloadOf` the packet. */
@@ -105,14 +129,16 @@ export function writePingAnswer(to: JuteWriter, zxid: number, touched: Iterable<
   writePacket(to, PacketType.ping, zxid, written());
 }
 
+/** Session, cxid and type, in front of the client's body. */
+const REQUEST_HEADER_BYTES = 16;
+
 export function writeRequest(to: JuteWriter, request: Forwarded): void {
   const { sessionId, cxid, type, body, authinfo } = request;
-  scratch.clear();
-  ForwardedRequest.encode(scratch, { sessionId, cxid, type });
-  scratch.raw(body);
   to.int(PacketType.request);
   to.long(-1);
-  to.buffer(written());
+  to.int(REQUEST_HEADER_BYTES + body.length);
+  ForwardedRequest.encode(to, { sessionId, cxid, type });
+  to.raw(body);
   to.int(authinfo === null ? NULL : authinfo.length);
   for (const { scheme, id } of authinfo ?? []) {
     to.ustring(scheme);

@@ -218,6 +218,12 @@ export class Peer {
     this.#follow();
   }
 
+  /** What there is for other servers leaves early in the turn; `flush` follows at its end. */
+  send(): void {
+    this.#leadership?.send(this.#nowMs);
+    this.#learner?.flush();
+  }
+
   /**
    * The turn is over: what it brought for other servers leaves, in one write to each. True when there is more to do
    * although nothing happens.

@@ -51,7 +51,14 @@ export class Synchronizer {
    * Moves a snapshot or a piece of the log on. True when more could go out at once; null when the learner has to come
    * again, and will get a snapshot.
    */
-  transfer(learner: LearnerLink): boolean | null {
+  transfer(learner: LearnerLink, nowMs: number): boolean | null {
+    if (!learner.isTransferring) {
+      return false;
+    }
+    const { linkUnsentBytesPause, initLimitTicks, tickTimeMs } = this.#options;
+    if (learner.link.unsentBytes < linkUnsentBytesPause) {
+      learner.deadlineMs = nowMs + initLimitTicks * tickTimeMs; // it takes what it is given, and cannot say anything
+    }
     try {
       return learner.transfer(this.#options);
     } catch (error) {
