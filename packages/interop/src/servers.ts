@@ -32,7 +32,7 @@ export interface ServerOptions {
 
 /** Sees and may do everything, on every server started here. */
 export const superUser = 'super:test';
-const superDigest = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
+export const superDigest = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
 
 export const repositoryRoot = resolve(import.meta.dirname, '../../..');
 let treekeeperCommand = join(repositoryRoot, 'packages/cli/bin/treekeeper.js');

@@ -1,8 +1,10 @@
 /** Our client against both servers: its contract, and what it makes of a bad network. */
 import { join } from 'node:path';
-import { type Flavour, Server } from '../servers.ts';
+import { Ensemble } from '../ensemble.ts';
+import { type Flavour, Server, superUser } from '../servers.ts';
 import type { Checks, Options, Suite } from '../suite.ts';
 import { behaviourCases, runCase } from './behaviour.ts';
+import { type EnsembleWorld, ensembleCases } from './ensemble-cases.ts';
 import { runFaults } from './faults.ts';
 import { runReconnects } from './reconnects.ts';
 
@@ -10,17 +12,54 @@ const FAULT_OPERATIONS = 10_000;
 const RECONNECTS = 1_000;
 /** Less than anything that could be kept for a connection. */
 const HEAP_BYTES_EACH_MAX = 2_048;
+/** Servers that serve reads without a quorum, if they are told to. */
+const READ_ONLY_MODE: ReadonlySet<Flavour> = new Set(['apache']);
 const flavours: readonly Flavour[] = ['treekeeper', 'apache'];
 
 export const client: Suite = {
   name: 'client',
-  summary: '@treekeeper/client: its contract against both servers, and behind a proxy that cuts and truncates',
+  summary: '@treekeeper/client: its contract against both servers and ensembles of each, and behind a bad network',
   async run(options, checks) {
     for (const flavour of flavours) {
       await against(flavour, options, checks);
+      await againstEnsemble(flavour, options, checks);
     }
   },
 };
+
+/** The contract at a follower, whose writes go the long way; and what only an ensemble can do to a client. */
+async function againstEnsemble(flavour: Flavour, { directory }: Options, checks: Checks): Promise<void> {
+  const settings = { reconfigEnabled: 'true', 'readonlymode.enabled': 'true' };
+  const members = [{ flavour }, { flavour }, { flavour }];
+  const ensemble = await Ensemble.start(join(directory, `client-ensemble-${flavour}`), members, settings);
+  const world = worldOf(ensemble);
+  const follower = world.addresses[((await world.leader()) + 1) % members.length] as string;
+  for (const each of behaviourCases) {
+    await checks.part(`${flavour} ensemble: ${each.name}`, () => runCase(each, follower, flavour));
+  }
+  for (const each of ensembleCases) {
+    if (each.readOnly !== true || READ_ONLY_MODE.has(flavour)) {
+      await checks.part(`${flavour} ensemble: ${each.name}`, () => each.run(world));
+    }
+  }
+  await ensemble.stop();
+}
+
+function worldOf(ensemble: Ensemble): EnsembleWorld {
+  const { members } = ensemble;
+  return {
+    addresses: members.map(({ port }) => `127.0.0.1:${port}`),
+    superUser,
+    kill: async (member) => await members[member]?.server.kill(),
+    start: async (member) => {
+      if (members[member]?.server.alive === false) {
+        members[member].server.launch();
+      }
+    },
+    untilServing: () => ensemble.untilServing(),
+    leader: async () => members.indexOf(await ensemble.leader()),
+  };
+}
 
 async function against(flavour: Flavour, { directory, seed }: Options, checks: Checks): Promise<void> {
   const server = await Server.start({ flavour, directory: join(directory, `client-${flavour}`) });
