@@ -56,8 +56,8 @@ export interface MemberParts {
 }
 
 /**
- * When leadership is given away, this server serves again in a moment: clients that come meanwhile are better off waiting
- * for that than looking for another server, which does not serve either. Not for longer than this.
+ * When leadership is given away, this server serves again in a moment: clients that come meanwhile are better off
+ * waiting for that than looking for another server, which does not serve either. Not for longer than this.
  */
 const SUCCESSION_MS_MAX = 1000;
 /** Where the type ends in a transaction's header. */
@@ -100,8 +100,8 @@ export class Member implements PeerService, DatabaseEvents {
   }
 
   /**
-   * Gives leadership to another server, so that writes hardly pause. False: this one does not lead, or there is no other
-   * that could.
+   * Gives leadership to another server, so that writes hardly pause. False: this one does not lead, or there is no
+   * other that could.
    *
    * @param heirId null: the one that is best suited
    */

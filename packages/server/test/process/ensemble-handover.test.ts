@@ -1,4 +1,4 @@
-/** Leadership that is given away, by command and by the end of the leader: no election, no session lost, no write lost. */
+/** Leadership that is given away, by command and at the leader's end: no election, no session lost, no write lost. */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { create, exists, sync } from '../replica/requests.ts';
 import type { Client } from './support/client.ts';

@@ -1,4 +1,4 @@
-/** What clients see of leadership that is given away: they wait for a moment, where after a failure they are sent off. */
+/** What clients see of leadership that is given away: they wait a moment, where after a failure they are sent off. */
 import { describe, expect, test } from 'vitest';
 import { expectSameTrees, TestEnsemble, type TestMember } from './ensemble.ts';
 import { create, exists } from './requests.ts';
