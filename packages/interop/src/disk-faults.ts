@@ -147,8 +147,10 @@ async function makeData(options: Options): Promise<{ data: string; tree: TreeDum
       Array.from({ length: 100 }, (_, i) => session.create(`/d/${round}-${i}`, Buffer.alloc(50, round))),
     );
   }
-  for (let i = 0; recordOffsets(newest(directory, 'log.')).length < RECORDS_OF_NEWEST_LOG; i++) {
-    await session.create(`/d/last-${i}`, null); // so that it has a middle
+  const isRight = (records: number): boolean => records >= RECORDS_OF_NEWEST_LOG && records < settings.snapCount / 2;
+  for (let i = 0; !isRight(recordOffsets(newest(directory, 'log.')).length); i++) {
+    // So that it has a middle, and does not roll before the end: the earliest is after half of snapCount.
+    await session.create(`/d/last-${i}`, null);
   }
   await session.close();
   const tree = await dumpTree(server.port);
