@@ -83,7 +83,8 @@ test('Ctrl-C ends what runs for long, and the session with it', async () => {
 });
 
 test('a command under a lock gets the Ctrl-C, and the lock is free behind it', async () => {
-  const script = 'trap "exit 9" INT TERM; echo held; while :; do sleep 0.02; done';
+  // A minute at most: it must not go on for ever when the test fails.
+  const script = 'trap "exit 9" INT TERM; echo held; for i in $(seq 3000); do sleep 0.02; done';
   const result = await run(`exec SHELL lock /lock -- sh -c '${script}'`, '', (text, kill) => {
     if (text.includes('held')) {
       kill('SIGINT');

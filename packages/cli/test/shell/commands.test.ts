@@ -215,10 +215,12 @@ describe('coordination', () => {
 
   test('elect runs a command while leading, and stands again when it is cut off', async () => {
     const log = join(directory, 'log');
-    const script = `echo in >> ${log}; [ $(wc -l < ${log}) = 2 ] && exit 5; trap "exit 0" TERM; while :; do sleep 0.02; done`;
+    // It does not outlive the test: it would hold the output of the test run open for ever.
+    const script = `echo in >> ${log} || exit 5; [ $(wc -l < ${log}) = 2 ] && exit 5; trap "exit 0" TERM
+      while [ -e ${log} ]; do sleep 0.02; done`;
     const leading = shells.one('elect', '/e', '--', 'sh', '-c', script);
-    while (!existsSync(log)) {
-      await sleep(5);
+    while (!existsSync(log) || readFileSync(log, 'utf8') === '') {
+      await sleep(5); // the shell makes the file before it writes, and could be ended in between
     }
     expect(server.cutConnections()).toBeGreaterThan(0);
     const { code, err } = await leading;

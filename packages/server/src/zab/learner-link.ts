@@ -92,7 +92,7 @@ export class LearnerLink implements LearnerId {
     this.#freshAckZxid = Math.max(this.#freshAckZxid, zxid);
   }
 
-  /** The last acknowledgement that counts and was not taken before; 0: there is none. None counts before NEWLEADER's. */
+  /** The last acknowledgement that was not taken before; 0: there is none. None counts before NEWLEADER's. */
   takeAck(): number {
     if (this.stage !== 'synced' && this.stage !== 'active') {
       return 0;
