@@ -256,13 +256,26 @@ function dump(view: ServerView): string {
   }
   const ephemerals = [...view.ephemeralsBySession()];
   const owners = ephemerals.map(([id, paths]) => `${hex64(id)}:\n${paths.map((path) => `\t${path}\n`).join('')}`);
+  const own = `Session Sets (${sessionSets})/(${sessionCount}):\n${sessions.join('')}`;
   return `SessionTracker dump:
-Session Sets (${sessionSets})/(${sessionCount}):
-${sessions.join('')}ephemeral nodes dump:
+${sessionsOf(view, own)}ephemeral nodes dump:
 Sessions with Ephemerals (${ephemerals.length}):
 ${owners.join('')}Connections dump:
 Connections Sets (${connectionSets})/(${connectionCount}):
 ${connections.join('')}`;
+}
+
+/** A learner knows of its own local sessions when they expire, and of all others what was agreed on. */
+function sessionsOf(view: ServerView, own: string): string {
+  const foreign = view.foreignSessions();
+  if (foreign === null) {
+    return own;
+  }
+  const local = view.localSessionCount > 0 ? `Local ${own}` : '';
+  const lines = [...foreign]
+    .sort(([one], [other]) => Number(BigInt.asIntN(64, one - other)))
+    .map(([id, timeoutMs]) => `${hex64(id)}\t${timeoutMs}ms\n`);
+  return `${local}Global Sessions(${lines.length}):\n${lines.join('')}`;
 }
 
 function wchs(view: ServerView): string {

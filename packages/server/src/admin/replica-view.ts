@@ -182,6 +182,12 @@ export class ReplicaView implements ServerView {
     }
   }
 
+  foreignSessions(): readonly (readonly [bigint, number])[] | null {
+    const { state } = this.#replica.member?.report ?? {};
+    const isLearner = state === 'following' || state === 'observing';
+    return isLearner ? [...this.#replica.world.sessions.globalTimeouts()] : null;
+  }
+
   get connectionCount(): number {
     return this.#replica.connections.size;
   }

@@ -53,6 +53,8 @@ export interface ServerView {
   readonly localSessionCount: number;
   /** Sessions in buckets of the moment when they expire, soonest first. */
   sessionsByExpiry(): Iterable<ExpiryBucket>;
+  /** Sessions whose end another server decides, with their timeouts; null: this one does, or nobody. */
+  foreignSessions(): readonly (readonly [sessionId: bigint, timeoutMs: number])[] | null;
 
   /** Client connections now open, those of four-letter words among them. */
   readonly connectionCount: number;

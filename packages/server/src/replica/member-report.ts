@@ -33,7 +33,7 @@ export interface MemberReport {
   /** Of a leader. */
   readonly learners: readonly LearnerReport[];
   readonly proposals: ProposalSizes;
-  /** Syncs of this server's clients that wait for the leader's word. */
+  /** Syncs that wait for the leader's word: of this server's clients, and at the leader of its learners', too. */
   readonly pendingSyncs: number;
   /** Since when this server leads or follows; null: it does not serve. Monotonic. */
   readonly servingSinceMs: number | null;

@@ -120,9 +120,15 @@ export class Member implements PeerService, DatabaseEvents {
       ...reportOf(this.peer, this.#seams.zab.serverId),
       currentEpoch: this.#database.currentEpoch,
       proposals: { ...this.#proposals },
-      pendingSyncs: (this.#leading ?? this.#forwarding)?.syncsWaiting ?? 0,
+      pendingSyncs: this.#pendingSyncs,
       servingSinceMs: this.#servingSinceMs,
     };
+  }
+
+  get #pendingSyncs(): number {
+    const learners = [...(this.peer.leadership?.learners ?? [])];
+    const own = (this.#leading ?? this.#forwarding)?.syncsWaiting ?? 0;
+    return learners.reduce((sum, { syncsWaiting }) => sum + syncsWaiting, own);
   }
 
   // The turn

@@ -277,6 +277,9 @@ export class Broadcast {
   /** A sync, of a learner's client or (null) of this server's own: SYNC, or `syncDone`, follows in order. */
   sync(origin: LearnerLink | null): void {
     this.#gate.ask(origin, origin === null ? 0 : this.leader.lastProposed);
+    if (origin !== null) {
+      origin.syncsWaiting++;
+    }
     if (this.#membership.quorum.hasQuorum(new Set([this.#options.serverId]))) {
       this.#gate.beginRound(); // nobody else has a say
       this.#answerSyncs();

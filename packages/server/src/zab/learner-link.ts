@@ -32,6 +32,10 @@ export class LearnerLink implements LearnerId {
   lastZxid = 0;
   /** The end of the leader's history when it was synchronised: all of that it has, once it is in step. */
   syncedZxid = 0;
+  /** How it got what it missed; null: not yet. */
+  syncedWith: SyncKind | null = null;
+  /** Syncs of its clients that are not done. */
+  syncsWaiting = 0;
   /** It has said that it can be told who leads next (packets.ts). */
   knowsHandOver = false;
   /** The link is closed when nothing has come in until then. */
@@ -136,6 +140,7 @@ export class LearnerLink implements LearnerId {
 
   /** Its oldest sync is done (§7.5). */
   syncDone(): void {
+    this.syncsWaiting--;
     writePacket(this.output, PacketType.sync, 0, null);
   }
 

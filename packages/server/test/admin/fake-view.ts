@@ -108,6 +108,7 @@ export function fakeView(fields: Partial<Writable<ServerView>> = {}): Writable<S
     ],
     globalSessionCount: 2,
     localSessionCount: 0,
+    foreignSessions: () => null,
     sessionsByExpiry: () => [
       { deadlineMs: 1_010_000, sessionIds: [OTHER_SESSION] },
       { deadlineMs: 1_030_000, sessionIds: [SESSION] },

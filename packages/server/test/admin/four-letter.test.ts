@@ -201,6 +201,20 @@ Connections Sets (0)/(0):
 `);
   });
 
+  test('dump of a follower: what its leader decides about, behind what is its own', () => {
+    const foreignSessions = () => [
+      [0x300n, 4000] as const,
+      [0x100001d08b8005dn, 30_000] as const,
+      [0x2n, 10_000] as const,
+    ];
+    const shared =
+      'Global Sessions(3):\n0x2\t10000ms\n0x300\t4000ms\n0x100001d08b8005d\t30000ms\nephemeral nodes dump:\n';
+    const none = fakeView({ foreignSessions, sessionsByExpiry: () => [], localSessionCount: 0 });
+    expect(ask('dump', none)).toMatch(`SessionTracker dump:\n${shared}`);
+    const some = fakeView({ foreignSessions, sessionsByExpiry: () => [], localSessionCount: 1 });
+    expect(ask('dump', some)).toMatch(`SessionTracker dump:\nLocal Session Sets (0)/(0):\n${shared}`);
+  });
+
   test('envi', () => {
     expect(ask('envi')).toBe('Environment:\nzookeeper.version=3.10.0-x, built on y\nhost.name=h1\n');
   });
