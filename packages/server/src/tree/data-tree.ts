@@ -258,7 +258,7 @@ export class DataTree extends ReadableTree {
     }
   }
 
-  /** Adds a node under the path encoded last, its stat all zeros; contentCrc and its share in the digest are missing. */
+  /** Adds a node under the path encoded last, its stat all zeros; contentCrc and its part of the digest are missing. */
   #add(parent: NodeId, data: Uint8Array | null, dataCrc: number, aclSlot: number): NodeId {
     const { bytes, length, chars, crc, parentLength, isSystem } = this.encodedPath;
     const nodes = this.nodes;
