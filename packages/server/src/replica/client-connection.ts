@@ -73,6 +73,8 @@ export class ClientConnection implements Watcher, Expiring {
   /** Since when requests that have been received are held back by a limit; −1: none are. */
   heldSinceMs = -1;
   gone = false;
+  /** Its session was found to be at another server: one answer is left out, so none may follow. */
+  hasMoved = false;
   closeAfterFlush = false;
   /** Its last request has been taken: what else it sends is read and dropped, so that closing resets nothing. */
   ending = false;

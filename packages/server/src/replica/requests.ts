@@ -275,7 +275,7 @@ export class Requests {
 
   /** A transaction of this connection has been applied: its answer, and what waited behind it. */
   applied(entry: InFlight, client: ClientConnection): void {
-    if (client.gone) {
+    if (client.gone || client.hasMoved) {
       this.#instruments.metrics.stale_replies.add(1);
       return;
     }
@@ -284,7 +284,7 @@ export class Requests {
     const { opcode, reply } = entry.operation as WriteOperation;
     const err = txn.kind === errorTxn ? (txn.value as { err: number }).err : 0;
     if (err === ErrorNumber.SESSION_MOVED) {
-      this.#dequeueWrite(client);
+      client.hasMoved = true;
       this.#ports.close(client); // without a word: its client is elsewhere (client-protocol.md §2.6)
       return;
     }
@@ -328,6 +328,9 @@ export class Requests {
    * @param reachedZxid syncs that wait for this, or less, have waited enough
    */
   #drain(client: ClientConnection, reachedZxid = this.#ports.world.tree.lastZxid): void {
+    if (client.hasMoved) {
+      return;
+    }
     for (let entry = client.peek(); entry !== undefined; entry = client.peek()) {
       if (entry.kind === 'write') {
         break;

@@ -138,11 +138,11 @@ export class Broadcast {
     if (zxid > leader.lastProposed || epochOf(zxid) !== epochOf(leader.lastProposed)) {
       return false;
     }
-    this.#stopTiming(link, zxid, nowMs);
     if (!link.isObserver && zxid > leader.ackedThrough(link.serverId)) {
       leader.acknowledged(link.serverId, zxid);
       this.#sendCommits();
     }
+    this.#stopTiming(link, zxid, nowMs); // what comes next is timed by what is acknowledged now
     return true;
   }
 
