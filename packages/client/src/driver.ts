@@ -257,7 +257,9 @@ export class Driver {
     conversation.step(challenge).then(
       (token) =>
         this.#input((nowMs) =>
-          token === null ? this.session.saslDone(connection, nowMs) : this.session.saslToken(connection, token, nowMs),
+          token === null
+            ? this.session.saslDone(connection, nowMs)
+            : this.session.saslToken(connection, token, nowMs, conversation.isSatisfied),
         ),
       (error: unknown) => this.#input((nowMs) => this.session.saslFailed(connection, messageOf(error), nowMs)),
     );

@@ -20,6 +20,9 @@ export class DigestMd5Conversation {
     this.#clientNonce = clientNonce;
   }
 
+  /** Its last word is its proof. */
+  readonly isSatisfied = false;
+
   async step(challenge: Uint8Array | null): Promise<Uint8Array | null> {
     if (this.#state === 'new') {
       this.#state = 'begun';

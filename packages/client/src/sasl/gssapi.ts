@@ -52,6 +52,10 @@ class GssapiConversation implements SaslConversation {
     this.#service = service;
   }
 
+  get isSatisfied(): boolean {
+    return this.#state === 'over';
+  }
+
   async step(challenge: Uint8Array | null): Promise<Uint8Array | null> {
     this.#client ??= await this.#kerberos.initializeClient(this.#service, {});
     const client = this.#client;

@@ -9,6 +9,8 @@ export interface SaslConversation {
    * Rejects when the server did not prove to be who it should be, or the mechanism fails.
    */
   step(challenge: Uint8Array | null): Promise<Uint8Array | null>;
+  /** The server has proved who it is; it need not say more. */
+  readonly isSatisfied: boolean;
   dispose(): void;
 }
 

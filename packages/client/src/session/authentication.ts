@@ -18,6 +18,7 @@ export class Authentication {
   /** Sent on this connection, answered in this order. */
   readonly #sent = new Deque<Entry>();
   #sasl: SessionRequest | null = null;
+  #saslMayEnd = false;
 
   constructor(requests: Requests, outputs: SessionOutput[]) {
     this.#requests = requests;
@@ -77,20 +78,28 @@ export class Authentication {
     this.#outputs.push({ kind: 'sasl', connection, host, challenge: null });
   }
 
-  sendToken(token: Uint8Array): void {
+  sendToken(token: Uint8Array, mayEnd: boolean): void {
+    this.#saslMayEnd = mayEnd;
     this.#sasl = internalRequest(saslOperation, { token });
     this.#requests.sendNow(this.#sasl);
   }
 
-  /** Null: this is no answer of that conversation. A null token says that the server has given up, or never began. */
-  saslAnswered(request: SessionRequest, connection: number, { host }: HostPort): 'challenged' | 'refused' | null {
+  /**
+   * Null: this is no answer of that conversation. A null token says that the server has nothing more to say: after the
+   * last token of GSSAPI it is content, before that it has given up, or never began.
+   */
+  saslAnswered(
+    request: SessionRequest,
+    connection: number,
+    { host }: HostPort,
+  ): 'challenged' | 'done' | 'refused' | null {
     if (request !== this.#sasl) {
       return null;
     }
     this.#sasl = null;
     const { token } = (request.value ?? { token: null }) as { token: Uint8Array | null };
     if (token === null) {
-      return 'refused';
+      return request.failure === null && this.#saslMayEnd ? 'done' : 'refused';
     }
     this.#outputs.push({ kind: 'sasl', connection, host, challenge: token });
     return 'challenged';

@@ -276,9 +276,10 @@ export class Session {
     }
   }
 
-  saslToken(connection: number, token: Uint8Array, nowMs: number): void {
+  /** `mayEnd`: it is enough that the server accepts this token. */
+  saslToken(connection: number, token: Uint8Array, nowMs: number, mayEnd = false): void {
     if (this.#isPresent(connection, nowMs) && this.#phase === 'authenticating') {
-      this.#authentication.sendToken(token);
+      this.#authentication.sendToken(token, mayEnd);
     }
   }
 
@@ -427,6 +428,8 @@ export class Session {
     const step = this.#authentication.saslAnswered(request, this.#connection, this.#host as HostPort);
     if (step === 'refused') {
       this.#end('auth-failed', 'AUTH_FAILED', 'the server refused SASL, or does not speak it');
+    } else if (step === 'done') {
+      this.#serve();
     } else if (step === null) {
       this.#watches.answered(request, zxid);
       this.#requests.complete(request);

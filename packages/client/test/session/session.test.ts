@@ -331,6 +331,21 @@ describe('identities', () => {
     expect(desk.lines()).toEqual(['* connected', '> getData /a']);
   });
 
+  test('SASL: a server may end without a word, once it need not prove anything more (GSSAPI)', () => {
+    const desk = new Desk({ sasl: true });
+    desk.session.start(0);
+    desk.open().accept();
+    desk.session.saslToken(desk.connection, Buffer.from('t1'), 0, true);
+    desk.lines();
+    expect(desk.reply(0, 0, saslReply(null)).lines()).toEqual(['* connected']);
+    const refused = new Desk({ sasl: true });
+    refused.session.start(0);
+    refused.open().accept();
+    refused.session.saslToken(refused.connection, Buffer.from('t1'), 0, true);
+    refused.lines();
+    expect(refused.reply(0, -115).lines()).toEqual(['disconnect', '* auth-failed']);
+  });
+
   test.each([
     ['refused', (desk: Desk) => desk.reply(0, -115)],
     ['a server without SASL', (desk: Desk) => desk.reply(0, 0, saslReply(null))],

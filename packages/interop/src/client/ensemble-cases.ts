@@ -22,9 +22,7 @@ export interface EnsembleWorld {
 /** A thing that the client does with an ensemble. All members serve, before and afterwards. Fails by throwing. */
 export interface EnsembleCase {
   readonly name: string;
-  /** Needs reconfigEnabled. */
-  readonly reconfigures?: boolean;
-  /** Needs readonlymode.enabled. */
+  /** Wants servers that go on without a quorum: readonlymode.enabled, and local sessions. */
   readonly readOnly?: boolean;
   run(world: EnsembleWorld): Promise<void>;
 }
@@ -213,6 +211,7 @@ export const ensembleCases: readonly EnsembleCase[] = [
   { name: 'members are killed in turn, the leader first: every write is done once', run: membersDie },
   { name: 'without a quorum calls end by their deadline, and the session outlives it', run: noQuorum },
   { name: 'updateServers: the session moves, and no call fails', run: serversChange },
-  { name: 'followConfig: who leaves the ensemble is left by its clients', reconfigures: true, run: membersChange },
+  // Needs reconfigEnabled.
+  { name: 'followConfig: who leaves the ensemble is left by its clients', run: membersChange },
   { name: 'from a read-only server to a read-write one', readOnly: true, run: readOnlyToReadWrite },
 ];
