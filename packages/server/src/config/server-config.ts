@@ -224,14 +224,7 @@ export interface EnsembleConfig {
   /** How large a difference may be read from the log, against the newest snapshot; 0: any; below 0: none. */
   readonly snapshotSizeFactor: number;
 
-  /** Where followers feed observers; 0: nowhere. */
-  readonly observerMasterPort: number;
-  /** What a follower keeps for its observers. */
-  readonly observerMasterCacheBytesMax: number;
-  /** Observers keep logs and snapshots. */
-  readonly observerSyncEnabled: boolean;
-  /** Up to so long an observer waits, by chance. */
-  readonly observerReconnectDelayMs: number;
+  /** Up to so long an observer waits, by chance, before it looks for a leader again. */
   readonly observerElectionDelayMs: number;
 
   /** The servers speak TLS (`quorumTls`). */

@@ -34,10 +34,6 @@ export interface ElectionOptions {
   readonly adoptsConfigurations: boolean;
 }
 
-/** ZooKeeper's. */
-export const NOTIFICATION_INTERVAL_MS_MIN_DEFAULT = 200;
-export const NOTIFICATION_INTERVAL_MS_MAX_DEFAULT = 60_000;
-
 /** Part of Peers (io/peers.ts). */
 export interface ElectionOutbox {
   notify(serverId: number, notification: Uint8Array): void;

@@ -48,6 +48,9 @@ export class Leadership {
   #broadcast: Broadcast | null = null;
   #nowMs: number;
   #phaseDeadlineMs: number;
+  readonly #impatientMs: number;
+  readonly #initLimitMs: number;
+  readonly #syncLimitMs: number;
   #namelessCount = 0;
   #succession: Succession | null = null;
   #endReason: string | null = null;
@@ -65,13 +68,16 @@ export class Leadership {
     this.#membership = membership;
     this.#committedLog = committedLog;
     this.#nowMs = nowMs;
+    this.#impatientMs = nowMs + (options.epochWaitMsMax < 0 ? Number.POSITIVE_INFINITY : options.epochWaitMsMax);
+    this.#initLimitMs = options.initLimitTicks * options.tickTimeMs;
+    this.#syncLimitMs = options.syncLimitTicks * options.tickTimeMs;
     this.#phaseDeadlineMs = nowMs + this.#initLimitMs;
     const { acceptedEpoch, currentEpoch, lastZxid } = environment.database;
     assert(committedLog.last === lastZxid, 'the window ends where the history does');
     const own = { currentEpoch, lastZxid };
     this.#discovery = new Discovery(options.serverId, membership.quorum, acceptedEpoch, own);
     this.#newLeaderAcks = new Set([options.serverId]);
-    this.#synchronizer = new Synchronizer(options, environment, committedLog);
+    this.#synchronizer = new Synchronizer(options, environment, committedLog, this.#links);
     environment.peers.listen();
     this.#considerEpoch();
   }
@@ -118,14 +124,6 @@ export class Leadership {
     return Math.min(deadline, this.#succession?.deadlineMs ?? deadline);
   }
 
-  get #initLimitMs(): number {
-    return this.#options.initLimitTicks * this.#options.tickTimeMs;
-  }
-
-  get #syncLimitMs(): number {
-    return this.#options.syncLimitTicks * this.#options.tickTimeMs;
-  }
-
   /** A learner has dialled. */
   accept(link: Link, nowMs: number): void {
     if (this.#succession?.isFarewell) {
@@ -164,6 +162,9 @@ export class Leadership {
     const learner = this.#byLink.get(link);
     if (learner) {
       this.#drop(learner);
+      if (!this.#isEpochDurable && this.#membership.roleOf(learner.serverId) === 'voter') {
+        this.#phaseDeadlineMs = Math.min(this.#phaseDeadlineMs, this.#impatientMs);
+      }
     }
   }
 
@@ -275,10 +276,7 @@ export class Leadership {
       return;
     }
     if (!this.#discovery.accepted(learner.voterId, { currentEpoch, lastZxid: zxid })) {
-      this.#drop(
-        learner,
-        `has more of the history (epoch ${currentEpoch}, zxid 0x${zxid.toString(16)}) than its leader`,
-      );
+      this.#drop(learner, `is ahead of its leader: epoch ${currentEpoch}, zxid 0x${zxid.toString(16)}`);
       return;
     }
     this.#considerHistory();
@@ -320,7 +318,9 @@ export class Leadership {
   }
 
   #synchronize(learner: LearnerLink): void {
-    this.#synchronizer.begin(learner);
+    if (!this.#synchronizer.begin(learner)) {
+      return;
+    }
     if (!learner.isObserver) {
       this.#broadcast?.sendOutstanding(learner);
     }

@@ -7,7 +7,7 @@ import type { Link } from '../io/peers.ts';
 import type { Entry, LearnerId, SnapshotOutgoing } from './environment.ts';
 import { type Packet, PacketStream } from './packet-stream.ts';
 import { detachOutput, OUTPUT_CAPACITY_BYTES, writePacket } from './packets.ts';
-import type { Difference, LogTail } from './synchronize.ts';
+import type { Difference, LogTail, SyncKind } from './synchronize.ts';
 
 /**
  * connected (nothing heard) → waiting (it has told its epoch) → informed (it was told ours) → ready (it has accepted

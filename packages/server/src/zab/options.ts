@@ -10,6 +10,14 @@ export interface ZabOptions {
   readonly connectLimitTicks: number;
   /** The longest pause between two tries to reach the leader. */
   readonly leaderConnectDelayMs: number;
+  /** Pauses between notifications of an election; each is twice as long as the one before. */
+  readonly notificationIntervalMsMin: number;
+  readonly notificationIntervalMsMax: number;
+  /** A leader that a voter has left before the epoch began waits no longer than this for a quorum; below 0: as ever. */
+  readonly epochWaitMsMax: number;
+  /** Observers that may be given a snapshot at the same time, or the transactions they miss. Voters are not held up. */
+  readonly concurrentSnapSyncsMax: number;
+  readonly concurrentDiffSyncsMax: number;
   /** Of the window of committed transactions (commitLogCount). */
   readonly committedLogEntriesMax: number;
   readonly committedLogSizeBytesMax: number;
@@ -37,6 +45,11 @@ export const ZAB_DEFAULTS = {
   syncLimitTicks: 5,
   connectLimitTicks: 0,
   leaderConnectDelayMs: 100,
+  notificationIntervalMsMin: 200,
+  notificationIntervalMsMax: 60_000,
+  epochWaitMsMax: -1,
+  concurrentSnapSyncsMax: 10,
+  concurrentDiffSyncsMax: 100,
   committedLogEntriesMax: 500,
   committedLogSizeBytesMax: 64 * 1024 * 1024,
   snapshotSizeFactor: 0.33,

@@ -7,7 +7,7 @@ import { assert } from '../assert.ts';
 import type { Link } from '../io/peers.ts';
 import { CommittedLog } from './committed-log.ts';
 import type { Configuration } from './configuration.ts';
-import { Election, NOTIFICATION_INTERVAL_MS_MAX_DEFAULT, NOTIFICATION_INTERVAL_MS_MIN_DEFAULT } from './election.ts';
+import { Election } from './election.ts';
 import type { Entry, Environment, EpochName } from './environment.ts';
 import type { Leader } from './leader.ts';
 import { Leadership } from './leadership.ts';
@@ -60,8 +60,8 @@ export class Peer {
     this.#election = new Election(
       {
         serverId: options.serverId,
-        notificationIntervalMsMin: NOTIFICATION_INTERVAL_MS_MIN_DEFAULT,
-        notificationIntervalMsMax: NOTIFICATION_INTERVAL_MS_MAX_DEFAULT,
+        notificationIntervalMsMin: options.notificationIntervalMsMin,
+        notificationIntervalMsMax: options.notificationIntervalMsMax,
         adoptsConfigurations: options.reconfigEnabled,
       },
       environment.peers,

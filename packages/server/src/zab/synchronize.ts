@@ -17,6 +17,7 @@ export interface Difference {
   readonly fromWindow: readonly Entry[];
 }
 
+export type SyncKind = Synchronization['kind'];
 export type Synchronization = Difference | { readonly kind: 'snapshot' };
 
 const SNAPSHOT: Synchronization = { kind: 'snapshot' };

@@ -3,28 +3,44 @@ import type { CommittedLog } from './committed-log.ts';
 import type { Environment, LogWalk } from './environment.ts';
 import type { LearnerLink } from './learner-link.ts';
 import type { ZabOptions } from './options.ts';
-import { GapError, synchronize } from './synchronize.ts';
+import { GapError, type SyncKind, synchronize } from './synchronize.ts';
 
 export class Synchronizer {
   readonly #options: ZabOptions;
   readonly #environment: Environment;
   readonly #committedLog: CommittedLog;
+  readonly #links: ReadonlySet<LearnerLink>;
   /** These were promised what the log on disk could not give. */
   readonly #snapshotOnly = new Set<number>();
 
-  constructor(options: ZabOptions, environment: Environment, committedLog: CommittedLog) {
+  constructor(
+    options: ZabOptions,
+    environment: Environment,
+    committedLog: CommittedLog,
+    links: ReadonlySet<LearnerLink>,
+  ) {
+    this.#links = links;
     this.#options = options;
     this.#environment = environment;
     this.#committedLog = committedLog;
   }
 
-  /** From here on the learner gets everything that is committed later behind the history that it misses. */
-  begin(learner: LearnerLink): void {
+  /**
+   * From here on the learner gets everything that is committed later behind the history that it misses. False: it is an
+   * observer, and so many are at it that this one has to come again.
+   */
+  begin(learner: LearnerLink): boolean {
     const window = this.#committedLog;
     const decision = this.#snapshotOnly.delete(learner.serverId)
       ? ({ kind: 'snapshot' } as const)
       : synchronize(learner.lastZxid, window, () => this.#readLog(learner.lastZxid));
+    if (learner.isObserver && this.#isBusy(decision.kind)) {
+      this.#environment.log.info(`observer ${learner.serverId} has to come again: others are being brought up to date`);
+      learner.link.close();
+      return false;
+    }
     learner.stage = 'syncing';
+    learner.syncedWith = decision.kind;
     learner.syncedZxid = window.last;
     if (decision.kind === 'snapshot') {
       const snapshot = this.#environment.database.beginOutgoing();
@@ -32,6 +48,13 @@ export class Synchronizer {
     } else {
       learner.beginDifference(decision, window.last);
     }
+    return true;
+  }
+
+  #isBusy(kind: SyncKind): boolean {
+    const { concurrentSnapSyncsMax, concurrentDiffSyncsMax } = this.#options;
+    const count = [...this.#links].filter(({ stage, syncedWith }) => stage === 'syncing' && syncedWith === kind).length;
+    return count >= (kind === 'snapshot' ? concurrentSnapSyncsMax : concurrentDiffSyncsMax);
   }
 
   #readLog(zxid: number): LogWalk | null {
