@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { complain, type Terminal, UsageError } from '../terminal.ts';
+import { ENDS_WITH_STDIN } from './server.ts';
 
 const SIZE_DEFAULT = 3;
 /** Enough to try out whatever happens to larger ones. */
@@ -134,10 +135,12 @@ class Member {
     // In a process group of its own: Ctrl-C is for us, and we tell the servers.
     const child = spawn(process.execPath, command, {
       cwd: this.directory,
-      stdio: ['ignore', log, log],
+      // The end of the pipe tells a server that we are gone, however that came about.
+      stdio: ['pipe', log, log],
       detached: true,
-      env: { ...process.env, NO_COLOR: '1' },
+      env: { ...process.env, NO_COLOR: '1', [ENDS_WITH_STDIN]: '1' },
     });
+    child.stdin?.on('error', () => {}); // nothing is ever written
     closeSync(log);
     this.#process = child;
     this.#ended = new Promise((ended) => {

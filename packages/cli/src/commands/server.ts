@@ -7,7 +7,13 @@ import { complain, type Terminal } from '../terminal.ts';
 /** Starts a server; resolves when it serves. */
 export type StartServer = (loaded: LoadedConfig) => Promise<void>;
 
+/** Set to 1 by `treekeeper ensemble`: the server ends when its standard input does, as it does on SIGTERM. */
+export const ENDS_WITH_STDIN = 'TREEKEEPER_ENDS_WITH_STDIN';
+
 async function startServer(loaded: LoadedConfig): Promise<void> {
+  if (process.env[ENDS_WITH_STDIN] === '1') {
+    process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume();
+  }
   const { createLogger, runServer } = await import('@treekeeper/server/main');
   process.stdout.on('error', () => {}); // whoever reads the log may go away; the server stays
   const log = createLogger(loaded.config.log, process.stdout);

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 
@@ -56,6 +57,18 @@ test('treekeeper ensemble starts servers, says where they are, and ends them all
   expect(await ended).toBe(0);
   expect(pids.map(isAlive)).toEqual([false, false, false]);
   expect(existsSync(directory)).toBe(false);
+});
+
+test('servers end with the ensemble, even when nobody can tell them to', async () => {
+  const { child, ended, output } = await startUntil(/Stop .*\n/, 'ensemble', '--size', '2');
+  const pids = [...output().matchAll(/ process (\d+)$/gm)].map(([, pid]) => Number(pid));
+  const [, directory] = /^Data +(\S+)/m.exec(output()) ?? [];
+  child.kill('SIGKILL');
+  await ended;
+  while (pids.some(isAlive)) {
+    await sleep(10);
+  }
+  rmSync(directory, { recursive: true });
 });
 
 test('treekeeper ensemble --size 1 is an ensemble of one', async () => {
