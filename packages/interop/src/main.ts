@@ -12,6 +12,7 @@ import { election } from './election.ts';
 import { ensemblePrograms } from './ensemble-programs.ts';
 import { examples } from './examples.ts';
 import { fuzz } from './fuzz.ts';
+import { kerberos } from './kerberos.ts';
 import { mixed } from './mixed.ts';
 import { installPrerequisites } from './prerequisites.ts';
 import { programs } from './programs.ts';
@@ -33,6 +34,7 @@ const suites: readonly Suite[] = [
   fuzz,
   diskFaults,
   client,
+  kerberos,
   recipes,
   election,
   mixed,

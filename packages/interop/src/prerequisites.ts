@@ -8,6 +8,9 @@ const packages: readonly (readonly [name: string, file: string])[] = [
   ['zookeeper-bin', '/usr/lib/zookeeper/bin/cli_mt'],
   ['tmux', '/usr/bin/tmux'],
   ['faketime', '/usr/bin/faketime'],
+  ['krb5-kdc', '/usr/sbin/krb5kdc'],
+  ['krb5-admin-server', '/usr/sbin/kadmin.local'],
+  ['krb5-user', '/usr/bin/kinit'],
   ['python3-kazoo', '/usr/lib/python3/dist-packages/kazoo/client.py'],
 ];
 

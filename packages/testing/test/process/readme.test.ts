@@ -10,7 +10,12 @@ const root = fileURLToPath(new URL('../../../..', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'treekeeper-readme-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const FILES = { '': 'program.ts', vitest: 'vitest.test.ts', 'node-test': 'node.test.ts' } as const;
+const FILES = {
+  '': 'program.ts',
+  vitest: 'vitest.test.ts',
+  'node-test': 'node.test.ts',
+  ensemble: 'ensemble.ts',
+} as const;
 
 beforeAll(() => {
   const text = readFileSync(join(root, 'packages/testing/README.md'), 'utf8');
@@ -49,6 +54,10 @@ function expectSuccess({ status, output }: ReturnType<typeof run>): void {
 
 test('the first program', () => {
   expectSuccess(run(process.execPath, 'out/program.js'));
+});
+
+test('with an ensemble', () => {
+  expectSuccess(run(process.execPath, 'out/ensemble.js'));
 });
 
 test('with node:test', () => {
