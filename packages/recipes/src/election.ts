@@ -5,6 +5,7 @@ import { type Contender, contendersOf, namesIn, orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
 import { forever } from './forever.ts';
 import { type Held, Hold, type HoldOptions } from './hold.ts';
+import { checkIdentity } from './identity.ts';
 import { type Live, LiveValue } from './live.ts';
 import type { NodeNames } from './lock.ts';
 import { join } from './paths.ts';
@@ -19,6 +20,12 @@ export interface ElectionOptions<T> {
   readonly codec?: Codec<T> | undefined;
   /** With whom it contends: Curator's LeaderLatch, or kazoo's Election. @default 'curator' */
   readonly names?: NodeNames | undefined;
+  /**
+   * Who this program is, across its restarts. A run that was killed leaves a node until its session has timed out; the
+   * next run with the same identity ends it at once, instead of waiting for it. No two programs that live at the same
+   * time may have the same: the later one would end the leadership of the earlier one (whose signal fires).
+   */
+  readonly identity?: string | undefined;
 }
 
 /** Options of `Election.campaign`. */
@@ -63,10 +70,14 @@ export class Election<T = string> {
   readonly #path: string;
   readonly #name: string;
   readonly #codec: Codec<T>;
+  readonly #identity: string | undefined;
   /** One for all who observe: it is one watch then. */
   readonly #bell = new Bell();
 
+  /** Throws INVALID_OPTION. */
   constructor(client: Client, path: string, options: ElectionOptions<T> = {}) {
+    checkIdentity(options.identity, path);
+    this.#identity = options.identity;
     this.#client = client;
     this.#path = path;
     this.#name = NAMES[options.names ?? 'curator'];
@@ -92,6 +103,7 @@ export class Election<T = string> {
       data,
       signal,
       isContender: isCandidate,
+      identity: this.#identity,
     });
     await seat.waitFor((order, me) => order[me - 1] ?? null, signal);
     const held = { path: this.#path, node: seat.path, token: seat.token };

@@ -4,6 +4,7 @@ import type { Client } from '@treekeeper/client';
 import { type Contender, contendersOf, namesIn, orNull } from './contenders.ts';
 import { forever } from './forever.ts';
 import { Hold, type HoldOptions, REVOKE_MESSAGE } from './hold.ts';
+import { checkIdentity } from './identity.ts';
 import { join } from './paths.ts';
 import { Seat } from './seat.ts';
 import { inSequence } from './sequence.ts';
@@ -23,6 +24,12 @@ export interface LockOptions {
    * holder for ever. @default false
    */
   readonly reentrant?: boolean | undefined;
+  /**
+   * Who this program is, across its restarts. A run that was killed leaves a node until its session has timed out; the
+   * next run with the same identity ends it at once, instead of waiting for it. No two programs that live at the same
+   * time may have the same: the later one would end what the earlier one holds (whose signal fires).
+   */
+  readonly identity?: string | undefined;
 }
 
 /** Options of `Lock.acquire`. */
@@ -61,12 +68,16 @@ export class Lock {
   readonly #path: string;
   readonly #name: string;
   readonly #within: AsyncLocalStorage<Hold> | null;
+  readonly #identity: string | undefined;
 
+  /** Throws INVALID_OPTION. */
   constructor(client: Client, path: string, options: LockOptions = {}) {
     this.#client = client;
     this.#path = path;
     this.#name = LOCK_NAMES[options.names ?? 'curator'];
     this.#within = options.reentrant === true ? new AsyncLocalStorage() : null;
+    checkIdentity(options.identity, path);
+    this.#identity = options.identity;
   }
 
   /**
@@ -86,7 +97,13 @@ export class Lock {
       return new Hold(this.#client, { path: this.#path, node: outer.node, token: outer.token, remove }, options);
     }
     const { signal, data, revoke = false } = options;
-    const seat = await Seat.take(this.#client, this.#path, { name: this.#name, data, signal, isContender: isLockName });
+    const seat = await Seat.take(this.#client, this.#path, {
+      name: this.#name,
+      data,
+      signal,
+      isContender: isLockName,
+      identity: this.#identity,
+    });
     let hasAsked = !revoke;
     await seat.waitFor((order, me) => {
       if (!hasAsked) {

@@ -2,8 +2,9 @@
  * A seat in a queue: an ephemeral sequential node among its like. Locks, semaphores and elections are rules about who
  * of the seated may go; each waiter watches only the one it waits for, so that one departure wakes one waiter.
  */
-import { type Client, isTreekeeperError, TreekeeperError } from '@treekeeper/client';
+import { type Client, type CreatedNode, isTreekeeperError, TreekeeperError } from '@treekeeper/client';
 import { forever } from './forever.ts';
+import { isOfIdentity, nameWith } from './identity.ts';
 import { join, nameOf } from './paths.ts';
 import { inSequence } from './sequence.ts';
 
@@ -16,6 +17,8 @@ export interface SeatOptions {
   readonly signal?: AbortSignal | undefined;
   /** Who else in the directory takes part, by name. @default all sequential nodes */
   readonly isContender?: ((name: string) => boolean) | undefined;
+  /** Ends the seats that earlier runs of the same program have left. */
+  readonly identity?: string | undefined;
 }
 
 /** The one to wait for, of the seated in order; null: nobody, go. `me` is the own place in `order`. */
@@ -29,14 +32,16 @@ export class Seat {
   readonly name: string;
   /** The node's creation zxid: rises with every seat taken anywhere. */
   readonly token: bigint;
+  readonly #sessionId: bigint;
 
-  private constructor(client: Client, directory: string, options: SeatOptions, path: string, token: bigint) {
+  private constructor(client: Client, directory: string, options: SeatOptions, { path, stat }: CreatedNode) {
     this.#client = client;
     this.#directory = directory;
     this.#isContender = options.isContender;
     this.path = path;
     this.name = nameOf(path);
-    this.token = token;
+    this.token = stat.czxid;
+    this.#sessionId = stat.ephemeralOwner;
   }
 
   /**
@@ -44,17 +49,31 @@ export class Seat {
    * once, and removes the node that may come to be nevertheless.
    */
   static async take(client: Client, directory: string, options: SeatOptions): Promise<Seat> {
-    const { name, data = '', signal } = options;
+    const { name, data = '', signal, identity } = options;
     throwIfAborted(signal, directory);
     // The signal does not go with the call: an aborted create may still happen, and nobody would know its name.
-    const created = client.create(join(directory, name), data, {
+    const created = client.create(join(directory, nameWith(identity, name)), data, {
       mode: 'ephemeral-sequential',
       protect: true,
       createParents: 'container',
       ...forever,
     });
-    const { path, stat } = await abortable(created, signal, directory, (node) => remove(client, node.path));
-    return new Seat(client, directory, options, path, stat.czxid);
+    const node = await abortable(created, signal, directory, ({ path }) => remove(client, path));
+    const seat = new Seat(client, directory, options, node);
+    if (identity !== undefined) {
+      await seat.#endEarlierRun(identity, name, signal);
+    }
+    return seat;
+  }
+
+  async #endEarlierRun(identity: string, name: string, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      const ending = endEarlierRun(this.#client, this.#directory, identity, name, this.token);
+      await abortable(ending, signal, this.#directory, () => undefined);
+    } catch (error) {
+      void this.leave();
+      throw error;
+    }
   }
 
   /** The names of all who are seated, in order. */
@@ -72,7 +91,7 @@ export class Seat {
         const order = await this.order(signal);
         const me = order.indexOf(this.name);
         if (me < 0) {
-          throw new TreekeeperError('NO_NODE', { path: this.path, message: 'somebody has removed this seat' });
+          throw this.#removal();
         }
         const before = turn(order, me);
         if (before === null) {
@@ -82,13 +101,54 @@ export class Seat {
       }
     } catch (error) {
       void this.leave();
-      throw error;
+      // With the last seat the directory may have gone, too.
+      throw isTreekeeperError(error, 'NO_NODE') ? this.#removal() : error;
     }
+  }
+
+  /** A client that is in its next session by now says nothing of the end of the last one. */
+  #removal(): TreekeeperError {
+    return this.#client.sessionId === this.#sessionId
+      ? new TreekeeperError('NO_NODE', { path: this.path, message: 'somebody has removed this seat' })
+      : new TreekeeperError('SESSION_EXPIRED', { path: this.path });
   }
 
   /** Gives the seat up; never rejects. Goes on trying behind a lost connection, as long as the session lives. */
   leave(): Promise<void> {
     return remove(this.#client, this.path);
+  }
+}
+
+/**
+ * Removes the nodes of this identity that another session has made before `token`: later ones are those of the run
+ * after this one, and what this session has made besides belongs to another holder in the same program.
+ */
+export async function endEarlierRun(
+  client: Client,
+  directory: string,
+  identity: string,
+  name: string,
+  token: bigint,
+): Promise<void> {
+  for (const child of await seatsIn(client, directory)) {
+    if (isOfIdentity(child, identity, name)) {
+      const node = join(directory, child);
+      const stat = await client.exists(node, forever);
+      if (stat !== null && stat.ephemeralOwner !== client.sessionId && stat.czxid < token) {
+        await remove(client, node);
+      }
+    }
+  }
+}
+
+async function seatsIn(client: Client, directory: string): Promise<readonly string[]> {
+  try {
+    return await client.children(directory, forever);
+  } catch (error) {
+    if (isTreekeeperError(error, 'NO_NODE')) {
+      return []; // nobody has sat there yet
+    }
+    throw error;
   }
 }
 

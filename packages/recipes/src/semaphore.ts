@@ -7,10 +7,13 @@ import { RecipeError } from './errors.ts';
 import { forever } from './forever.ts';
 import { type GuardedClient, guard } from './guard.ts';
 import { Hold, type HoldOptions } from './hold.ts';
+import { checkIdentity, nameWith } from './identity.ts';
 import { isLockName, LOCK_NAMES, type NodeNames } from './lock.ts';
 import { join } from './paths.ts';
 import { untilAnswered } from './repeat.ts';
-import { abortable, remove, Seat } from './seat.ts';
+import { abortable, endEarlierRun, remove, Seat } from './seat.ts';
+
+const LEASE = 'lease';
 
 /** Options of `Semaphore`. */
 export interface SemaphoreOptions {
@@ -18,6 +21,12 @@ export interface SemaphoreOptions {
   readonly leases: number;
   /** With whom it contends: Curator's InterProcessSemaphoreV2, or kazoo's Semaphore. @default 'curator' */
   readonly names?: NodeNames | undefined;
+  /**
+   * Who this program is, across its restarts. A run that was killed leaves a node until its session has timed out; the
+   * next run with the same identity ends it at once, instead of waiting for it. No two programs that live at the same
+   * time may have the same: the later one would end what the earlier one holds (whose signal fires).
+   */
+  readonly identity?: string | undefined;
 }
 
 /** Options of `Semaphore.acquire`. */
@@ -46,14 +55,17 @@ export class Semaphore {
   readonly #path: string;
   readonly #names: NodeNames;
   readonly #leases: number;
+  readonly #identity: string | undefined;
   readonly #queuePath: string;
   readonly #leasesPath: string;
 
-  /** Throws INVALID_OPTION when `leases` is not a positive integer. */
-  constructor(client: Client, path: string, { leases, names = 'curator' }: SemaphoreOptions) {
+  /** Throws INVALID_OPTION when `leases` is not a positive integer, or `identity` not part of a name. */
+  constructor(client: Client, path: string, { leases, names = 'curator', identity }: SemaphoreOptions) {
     if (!(Number.isSafeInteger(leases) && leases > 0)) {
       throw new RecipeError('INVALID_OPTION', path, `leases is ${leases}; it has to be a positive integer`);
     }
+    checkIdentity(identity, path);
+    this.#identity = identity;
     this.#client = client;
     this.#path = path;
     this.#leases = leases;
@@ -77,11 +89,22 @@ export class Semaphore {
     const { signal, data } = options;
     await this.#agree();
     const name = LOCK_NAMES[this.#names];
-    const seat = await Seat.take(this.#client, this.#queuePath, { name, data, signal, isContender: isLockName });
+    const identity = this.#identity;
+    const seat = await Seat.take(this.#client, this.#queuePath, {
+      name,
+      data,
+      signal,
+      identity,
+      isContender: isLockName,
+    });
     try {
+      if (identity !== undefined) {
+        const ending = endEarlierRun(this.#client, this.#leasesPath, identity, LEASE, seat.token);
+        await abortable(ending, signal, this.#path, () => undefined);
+      }
       await seat.waitFor((order, me) => order[me - 1] ?? null, signal);
       await this.#untilFree(signal);
-      const node = join(this.#leasesPath, this.#names === 'kazoo' ? hex() : `_c_${randomUUID()}-lease`);
+      const node = join(this.#leasesPath, this.#leaseName());
       const taking = this.#take(seat, node, data);
       const token = await abortable(taking, signal, this.#path, () => remove(this.#client, node));
       return new Hold(this.#client, { path: this.#path, node, token }, options);
@@ -116,6 +139,13 @@ export class Semaphore {
     const names = await namesIn(this.#client, this.#leasesPath);
     const holders = await contendersOf(this.#client, this.#leasesPath, names);
     return holders.toSorted((a, b) => (a.token < b.token ? -1 : 1));
+  }
+
+  /** Kazoo takes whatever it finds for a lease. */
+  #leaseName(): string {
+    return this.#names === 'kazoo' && this.#identity === undefined
+      ? randomUUID().replaceAll('-', '')
+      : `_c_${randomUUID()}-${nameWith(this.#identity, LEASE)}`;
   }
 
   /** The number in the path's node, as kazoo keeps it; where there is none it is put there. */
@@ -200,8 +230,4 @@ export class Semaphore {
       }
     }
   }
-}
-
-function hex(): string {
-  return randomUUID().replaceAll('-', '');
 }
