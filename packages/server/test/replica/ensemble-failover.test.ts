@@ -229,6 +229,26 @@ describe('a member that was away', () => {
   });
 });
 
+describe('a member whose disk is full', () => {
+  test('serves nobody when it has lost its leader, and votes again when there is space', () => {
+    const ensemble = new TestEnsemble(3);
+    const { leader, learners } = ensemble;
+    const [follower] = learners;
+    follower.disk.full = true;
+    expect(leader.client().get(create('/by the others')).path).toBe('/by the others');
+    expect(follower.running.serving).toBe(true);
+    leader.kill();
+    ensemble.advance(1000);
+    expect(follower.running.serving).toBe(false);
+    follower.disk.full = false;
+    ensemble.untilServing();
+    expect(text(follower.client(), '/by the others')).toBe('');
+    leader.start();
+    ensemble.untilServing();
+    expectSameTrees(ensemble);
+  });
+});
+
 test('after a power failure everywhere, everything acknowledged is there', () => {
   const ensemble = new TestEnsemble(3);
   const client = ensemble.leader.client(30_000);
