@@ -74,7 +74,11 @@ export class ReplicaView implements ServerView {
   }
 
   get mode(): ServerMode {
-    const state = this.#replica.member?.peer.state;
+    const { member } = this.#replica;
+    if (member?.isReadOnly === true) {
+      return 'read-only';
+    }
+    const state = member?.peer.state;
     return state === undefined || state === 'looking' ? 'standalone' : MODES[state];
   }
 

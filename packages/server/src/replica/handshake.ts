@@ -14,6 +14,8 @@ export interface HandshakePorts {
   readonly sessions: SessionTable<ClientConnection>;
   readonly outputs: Outputs;
   readonly timeouts: SessionTimeouts;
+  /** There is no quorum: only clients that can do without one are taken. */
+  readonly isReadOnly: boolean;
   lastZxid(): number;
   /** The connection throttle lets this handshake through. */
   admit(sessionId: bigint): boolean;
@@ -53,7 +55,12 @@ export class Handshake {
       throw error;
     }
     client.readOnlyByte = reader.remaining > 0;
+    const isContent = client.readOnlyByte && reader.boolean();
     const { sessionId } = request;
+    if (this.#ports.isReadOnly && !isContent) {
+      this.#ports.close(client);
+      return;
+    }
     if (!this.#ports.admit(sessionId) || request.lastZxidSeen > this.#ports.lastZxid()) {
       // A client that has seen more than this server must find another (trap 26).
       this.#ports.close(client);
@@ -66,6 +73,10 @@ export class Handshake {
       return;
     }
     const session = sessions.get(sessionId);
+    if (this.#ports.isReadOnly && session?.local === false) {
+      this.#ports.close(client); // it lives on, and must not be told otherwise
+      return;
+    }
     const owner = session?.owner ?? null;
     if (owner !== null) {
       this.#ports.close(owner); // even before the password is looked at (trap 24)
@@ -104,7 +115,7 @@ export class Handshake {
     const start = output.reserve(4);
     ConnectResponse.encode(output, { protocolVersion: PROTOCOL_VERSION, timeOut, sessionId, passwd });
     if (client.readOnlyByte) {
-      output.boolean(false);
+      output.boolean(this.#ports.isReadOnly);
     }
     output.setInt(start, output.length - start - 4);
     client.statistics.packetsSent++;

@@ -43,6 +43,8 @@ export interface RequestPorts {
   resume(client: ClientConnection, reason: number): void;
   /** The log takes nothing for now (full disk). */
   writesRefused(): boolean;
+  /** There is no quorum: what needs one is refused. */
+  readonly isReadOnly: boolean;
   /** So many bytes of answers to one connection leave before more of its requests are taken. */
   readonly replyBytesPause: number;
 }

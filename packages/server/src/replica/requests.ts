@@ -111,6 +111,10 @@ export class Requests {
   }
 
   #read(client: ClientConnection, xid: number, operation: ReadOperation): void {
+    if (operation.opcode === OpCode.sync && this.#ports.isReadOnly) {
+      this.#answer(client, xid, null, ErrorNumber.NOT_READ_ONLY, null, false);
+      return;
+    }
     let request: unknown;
     try {
       request = operation.request.decode(this.#reader);
@@ -174,10 +178,10 @@ export class Requests {
   }
 
   #write(client: ClientConnection, xid: number, operation: WriteOperation, sizeBytes: number): void {
-    const { writes, world } = this.#ports;
+    const { writes, world, isReadOnly, writesRefused } = this.#ports;
     // Refusals that are no transactions carry the last zxid applied when they leave: one from before could be behind
     // that of the answer in front of it, and one that is only proposed could be lost.
-    if (this.#ports.writesRefused()) {
+    if ((isReadOnly || writesRefused()) && !isOwnEnd(client, operation)) {
       this.#answer(client, xid, null, ErrorNumber.NOT_READ_ONLY, null, false);
       return;
     }
@@ -473,4 +477,9 @@ function malformed(error: unknown): number {
     return ErrorNumber.MARSHALLING_ERROR;
   }
   throw error;
+}
+
+/** A local session that is closed by its client: nobody else need know. */
+function isOwnEnd({ session }: ClientConnection, { opcode }: WriteOperation): boolean {
+  return opcode === OpCode.closeSession && session?.local === true && !session.upgrading;
 }

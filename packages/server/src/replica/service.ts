@@ -19,6 +19,7 @@ import type { Forwarding } from './forwarding.ts';
 import { Handshake } from './handshake.ts';
 import type { Instruments } from './instruments.ts';
 import type { Leading } from './leading.ts';
+import type { NoOrder } from './no-order.ts';
 import type { ReplicaOptions } from './options.ts';
 import type { OrderSource } from './order.ts';
 import type { Outputs } from './output.ts';
@@ -38,6 +39,8 @@ export interface ReplicaWorld extends World {
 export type Role =
   | { readonly kind: 'standalone'; readonly order: OrderSource }
   | { readonly kind: 'leader'; readonly order: Leading }
+  /** Without a quorum: nothing is written, and sessions are this server's own. */
+  | { readonly kind: 'read-only'; readonly order: NoOrder }
   /** Follower or observer; `revalidate` asks the leader whether a session is alive. */
   | {
       readonly kind: 'learner';
@@ -89,7 +92,7 @@ export class Service implements ConnectionService {
     this.#parts = parts;
     this.#world = world;
     this.#order = role.order;
-    this.#reaper = role.kind === 'learner' ? null : this.#newReaper();
+    this.#reaper = role.kind === 'learner' || role.kind === 'read-only' ? null : this.#newReaper();
     this.sessions = this.#newSessionLife();
     this.requests = this.#newRequests();
     this.handshake = this.#newHandshake();
@@ -118,6 +121,7 @@ export class Service implements ConnectionService {
       writes: this.#order,
       ids: sessionIds,
       reportsTouches: this.role.kind === 'learner',
+      isReadOnly: this.role.kind === 'read-only',
       throttle,
       clock,
       log,
@@ -144,6 +148,7 @@ export class Service implements ConnectionService {
         upgradeSession: (session) => this.sessions.upgrade(session),
         closeLocalSession: (session) => this.sessions.closeLocal(session),
         writesRefused,
+        isReadOnly: this.role.kind === 'read-only',
         replyBytesPause: options.unsentBytesPause,
       },
       options.requests,
@@ -156,6 +161,7 @@ export class Service implements ConnectionService {
       sessions: this.#world.sessions,
       outputs: this.#parts.outputs,
       timeouts: this.#parts.options,
+      isReadOnly: role.kind === 'read-only',
       lastZxid: () => this.#world.tree.lastZxid,
       admit: (sessionId) => this.sessions.admit(sessionId),
       begin: (client, timeoutMs) => this.sessions.begin(client, timeoutMs),
@@ -213,7 +219,7 @@ export class Service implements ConnectionService {
 
   /** The oldest sync is done. */
   syncDone(): void {
-    if (this.role.kind !== 'standalone') {
+    if (this.role.kind === 'leader' || this.role.kind === 'learner') {
       this.role.order.syncDone();
       this.#syncsDone = true;
     }

@@ -22,6 +22,8 @@ export interface SessionPorts {
   readonly ids: SessionIds;
   /** Global sessions are another server's to expire (the leader's): it is told which ones have shown life here. */
   readonly reportsTouches: boolean;
+  /** There is no quorum: all new sessions are local, and none of the others ends. */
+  readonly isReadOnly: boolean;
   readonly throttle: ConnectionThrottle;
   readonly clock: Clock;
   readonly log: Log;
@@ -52,7 +54,7 @@ export class SessionLife {
     this.#options = options;
     this.#ports = ports;
     this.#expiry = new ExpiryQueue(options.tickTimeMs);
-    if (!ports.reportsTouches) {
+    if (!ports.reportsTouches && !ports.isReadOnly) {
       for (const session of sessions.values()) {
         this.#expiry.touch(session, clock.nowMs, session.timeoutMs); // everyone gets a full timeout after a restart
       }
@@ -115,7 +117,7 @@ export class SessionLife {
   /** Starts a session; `applied` follows when its transaction has been applied. */
   begin(client: ClientConnection, timeoutMs: number): void {
     const { sessions, writes, ids } = this.#ports;
-    if (this.#ports.writesRefused()) {
+    if (this.#ports.writesRefused() && !this.#ports.isReadOnly) {
       this.#ports.close(client); // no session can be logged now; the client tries again
       return;
     }
@@ -124,7 +126,7 @@ export class SessionLife {
     client.phase = 'opening';
     this.#ports.shookHands(client);
     this.#ports.instruments.operations.record(OpCode.createSession);
-    if (this.#options.localSessionsEnabled) {
+    if (this.#options.localSessionsEnabled || this.#ports.isReadOnly) {
       const session = sessions.openLocal(sessionId, timeoutMs);
       this.attach(client, session, timeoutMs);
       this.#ports.opened(client, sessionId, timeoutMs);

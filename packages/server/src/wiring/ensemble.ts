@@ -16,6 +16,8 @@ import { ConfigurationFileError, ConfigurationFiles } from './configuration-file
 import { ElectionPortError } from './election-port-error.ts';
 import { readJaasText } from './sasl.ts';
 
+const READ_ONLY_DELAY_MS_MIN = 2000;
+
 /** What the server has to do when another configuration is in force. */
 export type OnConfigured = (configuration: Configuration) => void;
 
@@ -69,6 +71,9 @@ export function ensembleSeams(
     configuration: ensemble.configuration,
     proposedConfiguration: ensemble.proposed,
     reconfiguration: { votersMin: ensemble.votersMin, multiAddressEnabled: ensemble.multiAddressEnabled },
+    readOnlyDelayMs: config.membership.readOnlyModeEnabled
+      ? Math.max(READ_ONLY_DELAY_MS_MIN, config.sessions.tickTimeMs)
+      : null,
     leaderServes: ensemble.leaderServes,
   };
 }
