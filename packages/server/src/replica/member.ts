@@ -21,6 +21,7 @@ import { type DatabaseEvents, type DatabaseParts, MemberDatabase } from './membe
 import { type MemberReport, reportOf } from './member-report.ts';
 import { PendingChanges } from './pending-changes.ts';
 import { MemberReconfiguration, RECONFIGURATION_DEFAULTS, type ReconfigurationRules } from './reconfiguration.ts';
+import { ReadOnly } from './read-only.ts';
 import { type ReplicaWorld, type Role, Service, type ServiceParts } from './service.ts';
 import { type Proposer, Writes } from './writes.ts';
 
@@ -43,6 +44,8 @@ export interface EnsembleSeams {
   readonly proposedConfiguration: Configuration | null;
   /** Left out: at least two voters, one address each. */
   readonly reconfiguration?: ReconfigurationRules;
+  /** readonlymode.enabled: how long without a leader before read-only clients are served; null, or left out: never. */
+  readonly readOnlyDelayMs?: number | null;
   /** leaderServes: clients are taken while this server leads. */
   readonly leaderServes: boolean;
 }
@@ -73,6 +76,8 @@ export class Member implements PeerService, DatabaseEvents {
   #forwarding: Forwarding | null = null;
   readonly #proposals = { lastBytes: -1, minBytes: -1, maxBytes: -1 };
   #servingSinceMs: number | null = null;
+  /** Null: without a leader nobody is served. */
+  readonly #readOnly: ReadOnly | null;
   /** A role has ended, and what it began is coming to its end. */
   #ceasing: { readonly reload: boolean } | null = null;
 
@@ -80,7 +85,10 @@ export class Member implements PeerService, DatabaseEvents {
     this.#seams = seams;
     this.#parts = parts;
     this.#database = new MemberDatabase({ ...parts.database, events: this });
-    const { log } = parts.service;
+    const { service, connections, world } = parts;
+    const { readOnlyDelayMs: delayMs = null } = seams;
+    this.#readOnly = delayMs === null ? null : new ReadOnly({ service, connections, delayMs, world });
+    const { log } = service;
     this.#showConfiguration(seams.configuration);
     this.peer = new Peer(
       seams.zab,
@@ -92,7 +100,12 @@ export class Member implements PeerService, DatabaseEvents {
 
   /** Null: this server does not serve. One that ceases to may take long, on a full disk, and serves nobody meanwhile. */
   get service(): Service | null {
-    return this.#ceasing === null ? this.#service : null;
+    return this.#ceasing === null ? (this.#service ?? this.#readOnly?.service ?? null) : null;
+  }
+
+  /** Reads are served, without a quorum. */
+  get isReadOnly(): boolean {
+    return this.#readOnly?.service != null;
   }
 
   get failure(): string | null {
@@ -144,9 +157,20 @@ export class Member implements PeerService, DatabaseEvents {
   /** First in a turn. */
   tick(): void {
     this.peer.tick(this.#nowMs);
+    this.#followState();
+  }
+
+  /** Before anything else happens in a role that has just begun, what was served without a leader is over. */
+  #followState(): void {
+    this.#readOnly?.follow(this.peer.state === 'looking' && this.#ceasing === null, this.#nowMs);
   }
 
   receive(input: PeerInput): void {
+    this.#receive(input);
+    this.#followState();
+  }
+
+  #receive(input: PeerInput): void {
     switch (input.kind) {
       case 'notification':
         return this.peer.notification(input.serverId, input.bytes);
