@@ -48,6 +48,8 @@ export class SimulatedClient {
   handshake: Infer<typeof ConnectResponse> | null = null;
   /** Bytes of the handshake's answer after the record: the read-only flag, if it was asked for. */
   handshakeRest = 0;
+  /** That flag; null: it was not asked for. */
+  readOnly: boolean | null = null;
   readonly messages: Message[] = [];
   nextXid = 1;
   readonly #network: Network;
@@ -127,6 +129,7 @@ export class SimulatedClient {
     if (this.handshake === null) {
       this.handshake = ConnectResponse.decode(reader);
       this.handshakeRest = reader.remaining;
+      this.readOnly = reader.remaining > 0 ? reader.boolean() : null;
       this.sessionId = this.handshake.sessionId;
       this.password = this.handshake.passwd;
       this.timeoutMs = this.handshake.timeOut;

@@ -83,7 +83,7 @@ export class TestMember implements ClientHome {
   }
 
   start(): void {
-    const { clock, options, zab, reconfiguration } = this.ensemble;
+    const { clock, options, zab, reconfiguration, readOnlyDelayMs } = this.ensemble;
     const auth = new AuthRegistry({ ...AUTH_DEFAULTS, superDigest: SUPER_DIGEST });
     this.metrics = createMetrics();
     const tell = (message: string): void => void this.messages.push(message);
@@ -117,6 +117,7 @@ export class TestMember implements ClientHome {
       configuration: this.configuration,
       proposedConfiguration: this.proposed,
       reconfiguration,
+      readOnlyDelayMs,
       leaderServes: true,
     });
   }
@@ -232,6 +233,8 @@ export interface TestEnsembleOptions {
   readonly reconfigEnabled?: boolean;
   /** No fewer participants. */
   readonly votersMin?: number;
+  /** Null: nobody is served without a quorum. */
+  readonly readOnlyDelayMs?: number | null;
 }
 
 /** What a reconfiguration calls a server of these ensembles. */
@@ -244,6 +247,7 @@ export class TestEnsemble {
   readonly options: ReplicaOptions;
   readonly zab: Partial<ZabOptions>;
   readonly reconfiguration: ReconfigurationRules;
+  readonly readOnlyDelayMs: number | null;
   readonly members: TestMember[];
   readonly #cut = new Set<number>();
   #port = FIRST_PORT;
@@ -251,11 +255,18 @@ export class TestEnsemble {
   /** Participants 1 to `size`, and observers after them. All of them are started. */
   constructor(
     size: number,
-    { observers = 0, replica = {}, reconfigEnabled = false, votersMin = 2 }: TestEnsembleOptions = {},
+    {
+      observers = 0,
+      replica = {},
+      reconfigEnabled = false,
+      votersMin = 2,
+      readOnlyDelayMs = null,
+    }: TestEnsembleOptions = {},
   ) {
     const { rules } = simulatedOptions;
     this.options = { ...simulatedOptions, rules: { ...rules, reconfigEnabled }, ...replica };
     this.zab = { reconfigEnabled };
+    this.readOnlyDelayMs = readOnlyDelayMs;
     this.reconfiguration = { votersMin, multiAddressEnabled: false };
     const ids = Array.from({ length: size + observers }, (_, i) => i + 1);
     const lines = ids.map((id) => serverLine(id, id > size ? 'observer' : 'participant'));
