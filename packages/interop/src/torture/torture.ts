@@ -173,6 +173,9 @@ class Run {
       }),
     );
     await this.#cluster.calm();
+    for (const member of this.#cluster.members) {
+      member.purge();
+    }
   }
 
   async #recovers(workload: Workload): Promise<boolean> {
@@ -210,9 +213,6 @@ class Run {
       await this.#aftermath.compare(ground.root);
       if (episode > EPISODES_KEPT) {
         await this.#aftermath.remove(`/torture-${episode - EPISODES_KEPT}`);
-      }
-      for (const member of cluster.members) {
-        member.purge();
       }
     }
     this.#reportSelfEnds();
