@@ -12,9 +12,7 @@ const FAULT_OPERATIONS = 10_000;
 const RECONNECTS = 1_000;
 /** Less than anything that could be kept for a connection. */
 const HEAP_BYTES_EACH_MAX = 2_048;
-/** Servers that serve reads without a quorum, if they are told to. */
-const READ_ONLY_MODE: ReadonlySet<Flavour> = new Set(['apache']);
-/** Without local sessions such a server takes nobody (client-protocol.md §2.8). */
+/** Servers that serve reads without a quorum; without local sessions Apache's take nobody (client-protocol.md §2.8). */
 const READ_ONLY_SETTINGS = {
   'readonlymode.enabled': 'true',
   localSessionsEnabled: 'true',
@@ -47,13 +45,11 @@ async function againstEnsemble(flavour: Flavour, { directory }: Options, checks:
     await checks.part(`${flavour} ensemble: ${each.name}`, () => each.run(world));
   }
   await ensemble.stop();
-  if (READ_ONLY_MODE.has(flavour)) {
-    const lenient = await Ensemble.start(`${place}-read-only`, members, READ_ONLY_SETTINGS);
-    for (const each of ensembleCases.filter(({ readOnly }) => readOnly === true)) {
-      await checks.part(`${flavour} ensemble: ${each.name}`, () => each.run(worldOf(lenient)));
-    }
-    await lenient.stop();
+  const lenient = await Ensemble.start(`${place}-read-only`, members, READ_ONLY_SETTINGS);
+  for (const each of ensembleCases.filter(({ readOnly }) => readOnly === true)) {
+    await checks.part(`${flavour} ensemble: ${each.name}`, () => each.run(worldOf(lenient)));
   }
+  await lenient.stop();
 }
 
 function worldOf(ensemble: Ensemble): EnsembleWorld {
