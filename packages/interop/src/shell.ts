@@ -29,7 +29,6 @@ export const shell: Suite = {
 /** What zkCli says in words of its own. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
   version: 'Treekeeper CLI version',
-  'removewatches /z': 'type:WatchRemoved path:/z',
 };
 
 /** The commands of zkCli's own test. Answers the text without what depends on time and version. */

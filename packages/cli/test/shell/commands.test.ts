@@ -155,10 +155,28 @@ Created /p/q/r
       'NodeCreated path:/w/soon',
       'NodeChildrenChanged path:/w',
       'NodeDataChanged path:/w/soon',
-      'WatchRemoved path:/w',
+      'PersistentWatchRemoved path:/w',
       'NodeDataChanged path:/w',
     ]);
     expect(out).toContain('printwatches is off\n');
+  });
+
+  test('a watch that is removed says which it was', async () => {
+    const { out, err } = await shells.lines(`
+      create /gone
+      get -w /gone
+      ls -w /gone
+      addWatch -m PERSISTENT /gone
+      removewatches /gone -c
+      removewatches /gone -d
+      removewatches /gone
+      removewatches /gone`);
+    expect(out.match(/type:\w+Removed path:\/gone/g)).toEqual([
+      'type:ChildWatchRemoved path:/gone',
+      'type:DataWatchRemoved path:/gone',
+      'type:PersistentWatchRemoved path:/gone',
+    ]);
+    expect(err).toContain('No such watcher : /gone\nget -w');
   });
 
   test('sessions, history', async () => {

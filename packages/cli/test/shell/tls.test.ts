@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { storePath } from '../../../server/test/host/tls-fixtures.ts';
+import { PASSWORD, storePath } from '../../../server/test/host/tls-fixtures.ts';
 import { runShell } from '../support/shell.ts';
 
 const [ca, server, client] = [storePath('ca.pem'), storePath('server.pem'), storePath('client.pem')];
@@ -57,10 +57,27 @@ test("with zkCli's client configuration", async () => {
   const common = ['# a comment', 'zookeeper.client.secure = true', `zookeeper.ssl.trustStore.location=${ca}`];
   write(...common, `zookeeper.ssl.keyStore.location=${client}`);
   expect(await run()).toMatchObject({ code: 0, out: '[config, quota]\n' });
+  const stores = (trust: string, key: string): string[] => [
+    'zookeeper.client.secure=true',
+    `zookeeper.ssl.trustStore.location=${storePath(trust)}`,
+    `zookeeper.ssl.trustStore.password=${PASSWORD}`,
+    `zookeeper.ssl.keyStore.location=${storePath(key)}`,
+    `zookeeper.ssl.keyStore.password=${PASSWORD}`,
+  ];
+  for (const [trust, key] of [
+    ['trust.jks', 'server.jks'],
+    ['trust-java.p12', 'server-java.p12'],
+    ['trust-java8.p12', 'server-legacy.p12'],
+  ] as const) {
+    write(...stores(trust, key));
+    expect(await run()).toMatchObject({ code: 0, out: '[config, quota]\n' });
+  }
+  write(...stores('trust.jks', 'server.jks').slice(0, -1), 'zookeeper.ssl.keyStore.password=wrong');
+  expect(await run()).toMatchObject({ code: 2, err: expect.stringMatching(/ssl\.keyStore\.location .*password/) });
+  write(...stores('trust.jks', 'trust.jks'));
+  expect(await run()).toMatchObject({ code: 2, err: expect.stringContaining('there is no key in it') });
   write(...common, 'zookeeper.ssl.keyStore.location=/etc/store.jks');
-  expect(await run()).toMatchObject({ code: 2, err: expect.stringContaining('keytool -importkeystore') });
-  write('zookeeper.client.secure=true', 'zookeeper.ssl.trustStore.location=/etc/trust.p12');
-  expect(await run()).toMatchObject({ code: 2, err: expect.stringContaining('keytool -exportcert') });
+  expect(await run()).toMatchObject({ code: 2, err: expect.stringContaining('/etc/store.jks: ENOENT') });
   rmSync(file);
   expect(await run()).toMatchObject({ code: 2, err: expect.stringContaining('cannot be read') });
 });

@@ -1,6 +1,7 @@
 /** The file that zkCli takes as -client-configuration: Java properties, of which those about TLS matter here. */
 import { readFileSync } from 'node:fs';
 import type { TlsSettings } from '@treekeeper/client';
+import { openStore, type StoreContents, type StorePurpose, storeType } from '@treekeeper/server/key-store';
 import { UsageError } from '../../terminal.ts';
 
 const PREFIX = 'zookeeper.';
@@ -11,42 +12,62 @@ export function readClientConfiguration(file: string): TlsSettings {
   if (properties.get('client.secure') !== 'true') {
     return {};
   }
-  const keyStore = storeOf(file, 'keyStore', properties);
-  const trustStore = storeOf(file, 'trustStore', properties);
-  if (trustStore?.isPem === false) {
-    throw new UsageError(
-      `${file}: ssl.trustStore.location is no PEM file. Convert it: keytool -exportcert -rfc -keystore ` +
-        `${trustStore.path} -alias NAME > ca.pem, and give it as --ca ca.pem`,
-    );
-  }
-  const passphrase = properties.get('ssl.keyStore.password') ?? passwordIn(properties.get('ssl.keyStore.passwordPath'));
   return {
-    ...(trustStore !== null && { caFile: trustStore.path }),
-    ...(keyStore?.isPem === true && { certFile: keyStore.path, keyFile: keyStore.path }),
-    ...(keyStore?.isPem === false && { pfxFile: keyStore.path }),
-    ...(passphrase !== undefined && { passphrase }),
+    ...trustOf(storeOf(file, 'trustStore', properties)),
+    ...identityOf(storeOf(file, 'keyStore', properties)),
     ...(properties.get('ssl.hostnameVerification') === 'false' && { checkHostname: false }),
     minVersion: 'TLSv1.2',
   };
 }
 
-function storeOf(file: string, kind: string, properties: ReadonlyMap<string, string>) {
+/** PEM files are for Node.js to read; of others there is what was in them. */
+interface Store {
+  readonly path: string;
+  readonly password: string | undefined;
+  /** Null: a PEM file. */
+  readonly contents: StoreContents | null;
+}
+
+function storeOf(file: string, kind: StorePurpose, properties: ReadonlyMap<string, string>): Store | null {
   const path = properties.get(`ssl.${kind}.location`);
   if (path === undefined) {
     return null;
   }
-  const type = properties.get(`ssl.${kind}.type`)?.toUpperCase() ?? typeByName(path);
-  if (type !== 'PEM' && type !== 'PKCS12') {
-    throw new UsageError(
-      `${file}: ssl.${kind}.location is a ${type} store; PEM and PKCS12 can be read. Convert it: keytool ` +
-        `-importkeystore -srckeystore ${path} -destkeystore store.p12 -deststoretype PKCS12`,
-    );
+  const password = properties.get(`ssl.${kind}.password`) ?? passwordIn(properties.get(`ssl.${kind}.passwordPath`));
+  try {
+    const type = storeType(path, properties.get(`ssl.${kind}.type`) ?? null);
+    const contents = type === 'PEM' ? null : openStore(path, type, password ?? null, kind);
+    if (kind === 'keyStore' && contents?.keys.length === 0) {
+      throw new Error('there is no key in it');
+    }
+    return { path, password, contents };
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`${file}: ssl.${kind}.location ${path}: ${reason}`);
   }
-  return { path, isPem: type === 'PEM' };
 }
 
-function typeByName(path: string): string {
-  return path.endsWith('.pem') ? 'PEM' : /\.(p12|pfx)$/.test(path) ? 'PKCS12' : 'JKS';
+function trustOf(store: Store | null): TlsSettings {
+  if (store === null) {
+    return {};
+  }
+  const { path, contents } = store;
+  return contents === null ? { caFile: path } : { ca: contents.trusted.map((certificate) => certificate.toString()) };
+}
+
+function identityOf(store: Store | null): TlsSettings {
+  if (store === null) {
+    return {};
+  }
+  const { path, password, contents } = store;
+  const [entry] = contents?.keys ?? [];
+  if (entry === undefined) {
+    return { certFile: path, keyFile: path, ...(password !== undefined && { passphrase: password }) };
+  }
+  return {
+    cert: entry.chain.map((certificate) => certificate.toString()).join(''),
+    key: entry.key.export({ type: 'pkcs8', format: 'pem' }).toString(),
+  };
 }
 
 function passwordIn(path: string | undefined): string | undefined {

@@ -34,6 +34,7 @@ export interface Explanation {
 type Explain = (path: string, client: Client | null, error: TreekeeperError) => Said | Promise<Said>;
 type Said = readonly [message: string, hint: string | null];
 
+const CONFIG_PATH = '/zookeeper/config';
 const connectAgain = 'connect begins a new session';
 
 const EXPLANATIONS: Partial<Record<TreekeeperErrorCode, Explain>> = {
@@ -43,11 +44,20 @@ const EXPLANATIONS: Partial<Record<TreekeeperErrorCode, Explain>> = {
     `set ${quoted(path)} DATA changes its data; create -s appends a number to the name`,
   ],
   NOT_EMPTY: (path) => [`Node not empty: ${path}`, `deleteall ${quoted(path)} deletes it with everything below`],
-  NO_AUTH: (path) => [
+  NO_AUTH: (path, _client, { operation }) => [
     `Insufficient permission : ${path}`,
-    `getAcl ${quoted(path)} shows who may; addauth digest user:password says who you are`,
+    operation === 'reconfig'
+      ? `who may write ${CONFIG_PATH} may reconfigure, and the super user: addauth digest super:password`
+      : `getAcl ${quoted(path)} shows who may; addauth digest user:password says who you are`,
   ],
-  BAD_VERSION: async (path, client) => {
+  NO_WATCHER: (path) => [
+    `No such watcher : ${path}`,
+    'get -w, ls -w and stat -w leave one that ends with its first event, addWatch one that stays',
+  ],
+  BAD_VERSION: async (path, client, { operation }) => {
+    if (operation === 'reconfig') {
+      return ['the configuration has another version', 'config -c shows its version'];
+    }
     const stat = await client?.exists(path, { retry: false }).catch(() => null);
     const now = stat == null ? '' : `its version is ${stat.version} now, and `;
     return [`version No is not valid : ${path}`, `somebody else has changed it: ${now}get -s ${quoted(path)} shows it`];
@@ -65,6 +75,10 @@ const EXPLANATIONS: Partial<Record<TreekeeperErrorCode, Explain>> = {
   NOT_READ_ONLY: (_path, _client, error) => [bare(error), 'srvr shows the mode of the server'],
   SESSION_EXPIRED: () => ['Session expired; its ephemeral nodes are gone', connectAgain],
   CLOSED: () => ['The session is closed', connectAgain],
+  SESSION_CLOSED_REQUIRE_AUTH: () => [
+    'The server demands a login',
+    '--sasl user:password says who you are, or --auth scheme:credentials',
+  ],
   AUTH_FAILED: () => ['Authentication failed', `correct user and password; ${connectAgain}`],
   CONNECT_FAILED: (_path, _client, error) => [
     bare(error),
@@ -84,6 +98,7 @@ const CONNECTION_CODES: ReadonlySet<string> = new Set<TreekeeperErrorCode>([
   'SESSION_EXPIRED',
   'CLOSED',
   'AUTH_FAILED',
+  'SESSION_CLOSED_REQUIRE_AUTH',
 ]);
 
 /** @param client to look around with; null when there is no session */
@@ -95,7 +110,8 @@ export async function explain(error: unknown, client: Client | null): Promise<Ex
     return { message: error.message, hint: error.hint, exitCode: error.exitCode, code: null };
   }
   if (isTreekeeperError(error)) {
-    const said = await EXPLANATIONS[error.code]?.(error.path ?? '/', client, error);
+    const path = error.path ?? (error.operation === 'reconfig' ? CONFIG_PATH : '/');
+    const said = await EXPLANATIONS[error.code]?.(path, client, error);
     const exitCode = CONNECTION_CODES.has(error.code) ? EXIT.connection : EXIT.failed;
     return { message: said?.[0] ?? bare(error), hint: said?.[1] ?? null, exitCode, code: error.code };
   }

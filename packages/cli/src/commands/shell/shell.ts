@@ -8,7 +8,7 @@ import { paint, type ShellIo } from './io.ts';
 import { Output, type OutputFormat } from './output.ts';
 import { resolvePath } from './paths.ts';
 import { Progress } from './progress.ts';
-import { eventJson, eventText } from './watch-events.ts';
+import { eventJson, eventText, type WatchOrigin } from './watch-events.ts';
 
 export interface ShellOptions {
   readonly io: ShellIo;
@@ -122,10 +122,13 @@ export class Shell {
     return await work((count) => progress.step(count));
   }
 
-  /** A watch that zkCli's commands leave with -w. */
-  readonly onWatchEvent = (event: WatchEvent): void => {
+  /** Watches that zkCli's commands leave with -w: on data (or that there is a node), and on children. */
+  readonly onDataWatch = (event: WatchEvent): void => this.tellEvent(event, 'data');
+  readonly onChildWatch = (event: WatchEvent): void => this.tellEvent(event, 'child');
+
+  tellEvent(event: WatchEvent, origin: WatchOrigin): void {
     if (this.printsWatches && event.type !== 'lost') {
-      this.announce(() => this.output.emit(eventJson(event), eventText(event)));
+      this.announce(() => this.output.emit(eventJson(event, origin), eventText(event, origin)));
     }
-  };
+  }
 }

@@ -26,7 +26,7 @@ export const addWatch: ShellCommand = {
 function follow(shell: Shell, key: string, watch: Watch): void {
   const run = async (): Promise<void> => {
     for await (const event of watch) {
-      shell.onWatchEvent(event);
+      shell.tellEvent(event, 'persistent');
     }
   };
   const forget = (): void => {

@@ -12,27 +12,13 @@ export const config: ShellCommand = {
     s: { meaning: 'The stat of its node as well' },
   },
   async run(shell, args) {
-    const watch = args.has('w') ? { watch: shell.onWatchEvent } : {};
-    const { text, version, stat } = await shell.client.getConfig({ signal: shell.signal, ...watch });
-    const hosts = clientHosts(text);
-    const shown = args.has('c') ? `${version?.toString(16) ?? ''} ${hosts.join(',')}` : text;
+    const watch = args.has('w') ? { watch: shell.onDataWatch } : {};
+    const { text, version, clientAddresses, stat } = await shell.client.getConfig({ signal: shell.signal, ...watch });
+    const shown = args.has('c') ? `${version?.toString(16) ?? ''} ${clientAddresses.join(',')}` : text;
     const versionText = version === null ? null : version.toString(16);
     shell.output.show(
-      { version: versionText, clients: hosts, text, ...(args.has('s') && { stat: statJson(stat) }) },
+      { version: versionText, clients: clientAddresses, text, ...(args.has('s') && { stat: statJson(stat) }) },
       args.has('s') ? `${shown}\n${statText(stat)}` : shown,
     );
   },
 };
-
-/** `host:port` of the client ports in `server.N=host:quorum:election[:role];[host:]port` lines. */
-function clientHosts(text: string): string[] {
-  return text.split('\n').flatMap((line) => {
-    const [, host, client] = /^server\.\d+=([^:]+):[^;]*;([^;]+)/.exec(line.trim()) ?? [];
-    if (host === undefined) {
-      return [];
-    }
-    const port = client.slice(client.lastIndexOf(':') + 1);
-    const address = client.includes(':') ? client.slice(0, client.lastIndexOf(':')) : '';
-    return [`${address === '' || address === '0.0.0.0' ? host : address}:${port}`];
-  });
-}

@@ -20,7 +20,7 @@ export const get: ShellCommand = {
     const { value, stat } = await shell.client.get(path, {
       codec: nullableBytes,
       signal: shell.signal,
-      ...(args.has('w') && { watch: shell.onWatchEvent }),
+      ...(args.has('w') && { watch: shell.onDataWatch }),
     });
     const base64 = Buffer.from(value ?? []).toString('base64');
     const text = args.has('b') ? base64 : args.has('x') ? hexDump(value ?? new Uint8Array()) : dataText(value);

@@ -25,7 +25,7 @@ export const ls: ShellCommand = {
       shell.output.show(paths, paths.join('\n'));
       return;
     }
-    const watch = args.has('w') ? { watch: shell.onWatchEvent } : {};
+    const watch = args.has('w') ? { watch: shell.onChildWatch } : {};
     const { children, stat } = await shell.client.childrenWithStat(path, { signal: shell.signal, ...watch });
     const names = [...children].sort();
     const text = `[${names.join(', ')}]`;

@@ -10,7 +10,7 @@ export const stat: ShellCommand = {
   flags: { w: { meaning: 'Leave a watch that tells the next change; of a missing node, its creation' } },
   async run(shell, args) {
     const path = shell.resolve(args.optional('path') ?? '.');
-    const watch = args.has('w') ? { watch: shell.onWatchEvent } : {};
+    const watch = args.has('w') ? { watch: shell.onDataWatch } : {};
     const found = await shell.client.exists(path, { signal: shell.signal, ...watch });
     if (found === null) {
       throw new TreekeeperError('NO_NODE', { path, operation: 'exists' });
