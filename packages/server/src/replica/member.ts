@@ -20,8 +20,8 @@ import { Leading } from './leading.ts';
 import { type DatabaseEvents, type DatabaseParts, MemberDatabase } from './member-database.ts';
 import { type MemberReport, reportOf } from './member-report.ts';
 import { PendingChanges } from './pending-changes.ts';
-import { MemberReconfiguration, RECONFIGURATION_DEFAULTS, type ReconfigurationRules } from './reconfiguration.ts';
 import { ReadOnly } from './read-only.ts';
+import { MemberReconfiguration, RECONFIGURATION_DEFAULTS, type ReconfigurationRules } from './reconfiguration.ts';
 import { type ReplicaWorld, type Role, Service, type ServiceParts } from './service.ts';
 import { type Proposer, Writes } from './writes.ts';
 
@@ -98,7 +98,7 @@ export class Member implements PeerService, DatabaseEvents {
     );
   }
 
-  /** Null: this server does not serve. One that ceases to may take long, on a full disk, and serves nobody meanwhile. */
+  /** Null: this server does not serve. One that ceases to may take long, on a full disk, and serves nobody then. */
   get service(): Service | null {
     return this.#ceasing === null ? (this.#service ?? this.#readOnly?.service ?? null) : null;
   }
@@ -243,6 +243,9 @@ export class Member implements PeerService, DatabaseEvents {
   lead(): void {
     const { leader, leadership } = this.peer;
     assert(leader !== null && leadership !== null, 'who leads has a leader');
+    if (this.#database.isAhead) {
+      this.#database.becomeEven(); // what it was ahead with was committed: without it nobody is elected
+    }
     const world = this.#parts.world();
     this.#showConfiguration(this.peer.membership.committed);
     const { options, clock, instruments } = this.#parts.service;

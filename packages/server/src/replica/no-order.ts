@@ -1,4 +1,4 @@
-/** The order of writes without a quorum: there is none. Requests that would need one are refused before they get here. */
+/** The order of writes without a quorum: there is none. Requests that would need one are refused before. */
 import { assert } from '../assert.ts';
 import type { Barrier, OrderSource } from './order.ts';
 import type { InFlight } from './writes.ts';

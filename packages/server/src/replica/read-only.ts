@@ -1,7 +1,7 @@
 /**
- * Reads without a quorum (quorum-protocol.md §10): a server that looks for a leader and finds none for a while shows what
- * it has to clients that say that they can do with that. Nothing that happens here outlives it or gets to the log:
- * sessions are this server's own, and writes are refused.
+ * Reads without a quorum (quorum-protocol.md §10): a server that looks for a leader and finds none for a while shows
+ * what it has to clients that say that they can do with that. Nothing that happens here outlives it or gets to the
+ * log: sessions are this server's own, and writes are refused.
  */
 import type { Connections } from './connections.ts';
 import { NoOrder } from './no-order.ts';

@@ -61,3 +61,18 @@ test('after a failure nobody waits: another server may serve', () => {
   client.shakeHands({ timeOut: 10_000 });
   expect(client.wire.connection.closed).toBe(true);
 });
+
+test('a leader that does not serve sends clients to the others, and takes them when it leads no more', () => {
+  const ensemble = new TestEnsemble(3, { leaderServes: false });
+  const { leader } = ensemble;
+  const [follower] = ensemble.learners;
+  const turnedAway = leader.connect();
+  turnedAway.shakeHands({ timeOut: 10_000 });
+  expect(turnedAway.wire.connection.closed).toBe(true);
+  const client = follower.client();
+  expect(client.err(create('/by a follower'))).toBe(0);
+  leader.running.member?.handOver(ensemble.learners[1].id);
+  ensemble.untilServing();
+  expect(leader.client().err(exists('/by a follower'))).toBe(0);
+  expectSameTrees(ensemble);
+});

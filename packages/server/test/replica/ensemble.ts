@@ -83,7 +83,7 @@ export class TestMember implements ClientHome {
   }
 
   start(): void {
-    const { clock, options, zab, reconfiguration, readOnlyDelayMs } = this.ensemble;
+    const { clock, options, zab, reconfiguration, readOnlyDelayMs, leaderServes } = this.ensemble;
     const auth = new AuthRegistry({ ...AUTH_DEFAULTS, superDigest: SUPER_DIGEST });
     this.metrics = createMetrics();
     const tell = (message: string): void => void this.messages.push(message);
@@ -118,7 +118,7 @@ export class TestMember implements ClientHome {
       proposedConfiguration: this.proposed,
       reconfiguration,
       readOnlyDelayMs,
-      leaderServes: true,
+      leaderServes,
     });
   }
 
@@ -235,6 +235,7 @@ export interface TestEnsembleOptions {
   readonly votersMin?: number;
   /** Null: nobody is served without a quorum. */
   readonly readOnlyDelayMs?: number | null;
+  readonly leaderServes?: boolean;
 }
 
 /** What a reconfiguration calls a server of these ensembles. */
@@ -248,6 +249,7 @@ export class TestEnsemble {
   readonly zab: Partial<ZabOptions>;
   readonly reconfiguration: ReconfigurationRules;
   readonly readOnlyDelayMs: number | null;
+  readonly leaderServes: boolean;
   readonly members: TestMember[];
   readonly #cut = new Set<number>();
   #port = FIRST_PORT;
@@ -261,12 +263,14 @@ export class TestEnsemble {
       reconfigEnabled = false,
       votersMin = 2,
       readOnlyDelayMs = null,
+      leaderServes = true,
     }: TestEnsembleOptions = {},
   ) {
     const { rules } = simulatedOptions;
     this.options = { ...simulatedOptions, rules: { ...rules, reconfigEnabled }, ...replica };
     this.zab = { reconfigEnabled };
     this.readOnlyDelayMs = readOnlyDelayMs;
+    this.leaderServes = leaderServes;
     this.reconfiguration = { votersMin, multiAddressEnabled: false };
     const ids = Array.from({ length: size + observers }, (_, i) => i + 1);
     const lines = ids.map((id) => serverLine(id, id > size ? 'observer' : 'participant'));
