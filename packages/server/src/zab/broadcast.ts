@@ -131,11 +131,13 @@ export class Broadcast {
   /** False when this learner acknowledges what was never proposed. */
   acknowledged(link: LearnerLink, zxid: number, nowMs: number): boolean {
     const { leader } = this;
-    if (counterOf(zxid) === 0 || zxid <= leader.committed) {
+    if (counterOf(zxid) === 0) {
       this.#stopTiming(link, zxid, nowMs);
-      return true; // of NEWLEADER and UPTODATE, or late (§5.9)
+      return true; // of NEWLEADER and UPTODATE (§5.9)
     }
-    if (zxid > leader.lastProposed || epochOf(zxid) !== epochOf(leader.lastProposed)) {
+    // One that is late commits nothing, and yet says what this follower has: who is to lead must have everything.
+    const isLate = zxid <= leader.committed;
+    if (!isLate && (zxid > leader.lastProposed || epochOf(zxid) !== epochOf(leader.lastProposed))) {
       return false;
     }
     if (!link.isObserver && zxid > leader.ackedThrough(link.serverId)) {
