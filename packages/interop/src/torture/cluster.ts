@@ -134,6 +134,10 @@ async function newMember(id: number, network: Network, options: ClusterOptions):
   // One of them; the others have the machine's disk.
   const smallDisk = id === 1 ? mountSmallDisk(join(directory, 'disk'), SMALL_DISK_MB) : null;
   const clockFile = options.ownClocks && FAKETIME_LIBRARY !== undefined ? join(directory, 'clock') : null;
+  // Java asks for the names of addresses, and in a namespace nobody answers.
+  const hostsFile = join(directory, 'hosts');
+  const hosts = options.roles.map((_, i) => `${network.seat(i + 1).host} server-${i + 1}\n`);
+  writeFileSync(hostsFile, hosts.join(''));
   const server = await Server.create({
     flavour: options.flavour,
     directory,
@@ -144,6 +148,7 @@ async function newMember(id: number, network: Network, options: ClusterOptions):
     environment: FAKETIME_LIBRARY === undefined || clockFile === null ? {} : ownClock(FAKETIME_LIBRARY, clockFile),
     settings: { ...options.settings, ...seat.lines, peerType: options.roles[id - 1] },
     heapMb: 192,
+    javaOptions: [`-Djdk.net.hosts.file=${hostsFile}`],
   });
   writeFileSync(join(server.dataDirectory, 'myid'), `${id}\n`);
   const member = new Member(id, server, smallDisk, clockFile);
