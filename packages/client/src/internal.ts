@@ -16,3 +16,4 @@ export type {
   WatchTableName,
   WireOperation,
 } from './session/types.ts';
+export { srvServers } from './srv-servers.ts';

@@ -15,7 +15,7 @@ export interface SrvSettings {
 
 /** Rejects with CONNECT_FAILED when the name stands for no server, or the signal fires before that is known. */
 export async function srvServers(
-  { name, resolve = resolveSrv }: SrvSettings,
+  { name, resolve = resolveSrv }: Pick<SrvSettings, 'name'> & Partial<SrvSettings>,
   signal?: AbortSignal,
 ): Promise<readonly HostPort[]> {
   const failed = (reason: string, cause?: unknown): TreekeeperError => {

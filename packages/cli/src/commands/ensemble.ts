@@ -255,7 +255,7 @@ async function welcome(members: readonly Member[], directory: string, isTemporar
 Clients   ${connectString}
 ${lines.join('\n')}
 Data      ${directory} (${isTemporary ? 'gone when the ensemble ends' : 'the data stay'})
-Try       treekeeper shell -s ${connectString}${hint}
+Try       npx treekeeper shell -s ${connectString}${hint}
 Stop      Ctrl-C
 `;
 }

@@ -5,6 +5,7 @@ import { Arguments, parseFlags } from '../../src/commands/shell/arguments.ts';
 import { type ShellCommand, usageOf } from '../../src/commands/shell/command.ts';
 import { dateText, hexDump, sizeText } from '../../src/commands/shell/format.ts';
 import { globPattern } from '../../src/commands/shell/glob.ts';
+import { serversShort } from '../../src/commands/shell/interactive.ts';
 import { parseLaunch } from '../../src/commands/shell/launch.ts';
 import { parseLocation } from '../../src/commands/shell/locations/location.ts';
 import { resolvePath } from '../../src/commands/shell/paths.ts';
@@ -212,4 +213,13 @@ describe('texts', () => {
     expect(parseLocation('file:///etc/x')).toEqual({ kind: 'file', file: '/etc/x' });
     expect(() => parseLocation('http://x')).toThrow('no place for nodes');
   });
+});
+
+test.each([
+  ['zk1:2181', 'zk1:2181'],
+  ['zk1:2181/app', 'zk1:2181/app'],
+  ['zk1:2181,zk2:2181,zk3:2181', 'zk1:2181+2'],
+  ['zk1:2181,zk2:2181/app/x', 'zk1:2181+1/app/x'],
+])('the prompt for %s', (servers, prompt) => {
+  expect(serversShort(servers)).toBe(prompt);
 });

@@ -122,7 +122,7 @@ class Conversation {
 
   #prompt(): void {
     const { shell, state } = { shell: this.#shell, state: this.#shell.clientOrNull?.state ?? 'closed' };
-    const where = paint(shell.io.outColour, 'cyan', shell.servers);
+    const where = paint(shell.io.outColour, 'cyan', serversShort(shell.servers));
     const note = state === 'connected' ? '' : ` ${paint(shell.io.outColour, 'red', `(${state})`)}`;
     this.#editor.setPrompt(`${where}${note} ${paint(shell.io.outColour, 'bold', shell.cwd)}> `);
     this.#editor.prompt(true);
@@ -176,4 +176,11 @@ class Conversation {
       this.#lent = false;
     }
   }
+}
+
+/** The first of them and how many more, so that there is room to type: `zk1:2181+2/root`. */
+export function serversShort(servers: string): string {
+  const [first, ...others] = servers.split(',');
+  const root = /\/.*$/.exec(others.at(-1) ?? '')?.[0] ?? '';
+  return others.length === 0 ? servers : `${first}+${others.length}${root}`;
 }

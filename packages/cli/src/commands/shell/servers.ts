@@ -1,6 +1,6 @@
 /** Questions of four letters, to each of the servers in the connect string (client-protocol.md §11). */
 import { nodeResolver, nodeTransport } from '@treekeeper/client';
-import { askServer, parseConnectString } from '@treekeeper/client/internal';
+import { askServer, parseConnectString, srvServers } from '@treekeeper/client/internal';
 import { reasonOf } from './format.ts';
 import type { Shell } from './shell.ts';
 
@@ -14,7 +14,8 @@ export interface Answer {
 
 /** Asks all servers at the same time. */
 export async function askAll(shell: Shell, word: string): Promise<Answer[]> {
-  const { hosts } = parseConnectString(shell.servers);
+  const { hosts: named, srvName } = parseConnectString(shell.servers);
+  const hosts = srvName === null ? named : await srvServers({ name: srvName });
   const transport = nodeTransport(shell.connectOptions.tls ?? false);
   return Promise.all(
     hosts.map(async (target) => {
