@@ -24,3 +24,4 @@ export { type StorageOptions, storageDefaults } from './storage/options.ts';
 export { DataTree, type NodeId } from './tree/data-tree.ts';
 export { Configuration } from './zab/configuration.ts';
 export { Election } from './zab/election.ts';
+export { ZAB_DEFAULTS, type ZabOptions } from './zab/options.ts';

@@ -1,6 +1,6 @@
 /**
- * Judges what one server writes to its clients: each frame is put in its place in the order of transactions, and must be
- * true of the model's state there; each watch must fire when it should, and before anything that shows the change.
+ * Judges what one server writes to its clients: each frame is put in its place in the order of transactions, and must
+ * be true of the state of the model there; each watch must fire when it should, and before anything that shows why.
  */
 import { ConnectResponse, type Infer, JuteReader, Perms, WatcherEvent } from '@treekeeper/protocol';
 import type { ConnectionView, Sent, SentHandshake } from './checkers/connection-view.ts';
@@ -74,12 +74,19 @@ export class ConnectionJudge {
     this.#catchUps.delete(view);
   }
 
-  /** A turn has ended at `lastZxid`: what it wrote to connections, in the order of the connections' numbers. */
-  turned(written: readonly Written[], lastZxid: number): void {
+  /**
+   * A turn has ended: what it wrote to connections, in the order of the connections' numbers.
+   *
+   * @param reached the zxid that the server has come to, told the highest that it has shown to a client
+   */
+  turned(written: readonly Written[], reached: (shownZxid: number) => number): void {
     const outputs = written.map(({ view, bytes }) => ({ view, frames: this.#cut(view, bytes), next: 0 }));
-    for (const output of outputs) {
-      place(output.frames, this.state.lastZxid);
+    let shownZxid = this.state.lastZxid;
+    for (const { frames } of outputs) {
+      place(frames, this.state.lastZxid);
+      shownZxid = Math.max(shownZxid, frames.at(-1)?.place ?? 0);
     }
+    const lastZxid = reached(shownZxid);
     for (;;) {
       for (const output of outputs) {
         this.#framesThrough(output, this.state.lastZxid);
@@ -92,7 +99,8 @@ export class ConnectionJudge {
     for (const { view, frames, next } of outputs) {
       const early = frames[next];
       const what = () =>
-        `connection ${view.port} was told of zxid ${zxidText(early.zxid)}; the last applied is ${zxidText(lastZxid)}`;
+        `connection ${view.port}: the answer of ${early.xid} tells of zxid ${zxidText(early.zxid)}; the last applied is ` +
+        zxidText(lastZxid);
       check(next === frames.length, 'order', what);
     }
   }

@@ -20,7 +20,35 @@ const OBSERVED = [
   'read answered',
 ] as const;
 
-export type Situation = (typeof OBSERVED)[number];
+/** In an ensemble only. */
+const OBSERVED_OF_ENSEMBLES = [
+  'leader established',
+  'committed by the next leader',
+  'server begins to serve',
+  'history cut back',
+  'session expired in the ensemble',
+  'power loss everywhere',
+  'kill everyone',
+  'wipe',
+  'disk replaced',
+  'pause',
+  'isolation',
+  'partition',
+  'cut',
+  'flapping',
+  'slow link',
+  'slow server',
+  'reset',
+  'slow disk',
+  'full disk',
+  'failing disk',
+  'clock jump',
+  'silent client',
+  'client reset',
+  'client cut',
+] as const;
+
+export type Situation = (typeof OBSERVED)[number] | (typeof OBSERVED_OF_ENSEMBLES)[number];
 
 /** Told by the server to its operator. */
 const TOLD: readonly (readonly [name: string, message: RegExp])[] = [
@@ -37,8 +65,15 @@ const TOLD: readonly (readonly [name: string, message: RegExp])[] = [
   ['slow client cut off', /does not read: /],
 ];
 
-/** Every situation, in the order in which they are reported. */
-export const SITUATIONS: readonly string[] = [...OBSERVED, ...TOLD.map(([name]) => name)];
+/** Every situation of a single server, in the order in which they are reported. */
+const SITUATIONS: readonly string[] = [...OBSERVED, ...TOLD.map(([name]) => name)];
+
+/** Of an ensemble: its servers end in other ways, and it takes other courses. */
+const NOT_OF_ENSEMBLES = ['clean stop', 'power loss in recovery', 'snapshot damaged', 'settings changed'];
+const SITUATIONS_OF_ENSEMBLES: readonly string[] = [
+  ...SITUATIONS.filter((name) => !NOT_OF_ENSEMBLES.includes(name)),
+  ...OBSERVED_OF_ENSEMBLES,
+];
 
 export class Coverage {
   readonly counts = new Map<string, number>();
@@ -65,9 +100,10 @@ export class Coverage {
   }
 
   /** In words, with what never happened at the end. */
-  describe(): string {
-    const met = SITUATIONS.filter((name) => this.counts.has(name)).map((name) => `${name} ${this.counts.get(name)}`);
-    const missed = SITUATIONS.filter((name) => !this.counts.has(name));
+  describe(isEnsemble = false): string {
+    const situations = isEnsemble ? SITUATIONS_OF_ENSEMBLES : SITUATIONS;
+    const met = situations.filter((name) => this.counts.has(name)).map((name) => `${name} ${this.counts.get(name)}`);
+    const missed = situations.filter((name) => !this.counts.has(name));
     return met.join(', ') + (missed.length > 0 ? `; never: ${missed.join(', ')}` : '');
   }
 

@@ -2,7 +2,17 @@
 import { type Random, SeededRandom } from '@treekeeper/server/internal';
 
 /** Each part of a run has dice of its own, so that a change in one does not shift what the others draw. */
-const STREAMS = ['settings', 'faults', 'schedule', 'workload', 'replica', 'disk'] as const;
+const STREAMS = [
+  'settings',
+  'faults',
+  'schedule',
+  'workload',
+  'replica',
+  'disk',
+  'network',
+  'ensemble',
+  'clients',
+] as const;
 export type Stream = (typeof STREAMS)[number];
 
 /** Far apart from seed to seed and from stream to stream. */

@@ -54,6 +54,8 @@ export class SimulatedDisk implements Disk {
   batchDurationMs = 0;
   /** Told of every step before it is executed. */
   onStep: ((step: DiskStep) => void) | null = null;
+  /** Told of every step that has succeeded. */
+  onDone: ((step: DiskStep) => void) | null = null;
   readonly #directories: Record<Area, Directory>;
   readonly #open = new Map<number, OpenFile>();
   #batches: Batch[] = [];
@@ -136,6 +138,9 @@ export class SimulatedDisk implements Disk {
     }
     const error = this.#execute(batch.steps[batch.next], random);
     batch.next++;
+    if (error === null) {
+      this.onDone?.(batch.steps[batch.next - 1]);
+    }
     if (error === null && batch.next < batch.steps.length) {
       return null;
     }

@@ -50,6 +50,8 @@ export interface WorkloadPlan {
   readonly largeData: boolean;
   /** Malformed bodies and frames. */
   readonly malformed: number;
+  /** The server's own nodes, which are asked for now and then. */
+  readonly reservedPaths: readonly string[];
 }
 
 export interface Plan {
@@ -104,6 +106,7 @@ function drawWorkload(dice: Dice): WorkloadPlan {
     topLevelNodes: dice.pick([2, 5, 12]),
     largeData: dice.chance(0.15),
     malformed: dice.chance(0.3) ? 0.02 : 0,
+    reservedPaths: ['/', '/zookeeper', '/zookeeper/config'],
   };
 }
 

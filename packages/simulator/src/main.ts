@@ -2,16 +2,21 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { Coverage } from './coverage.ts';
-import { type RunReport, runSeed, runTwice } from './run.ts';
+import { simulateRecipes } from './recipes/main.ts';
+import { shrinkFaults } from './ensemble/shrink.ts';
+import { ensemblePlanOf } from './ensemble/simulation.ts';
+import { type Print, type RunReport, runEnsemble, runEnsembleTwice, runSeed, runTwice } from './run.ts';
 import { planOf } from './simulation.ts';
 
-const USAGE = `Usage: npm run simulate -- [--seed N | --runs K [--from N]] [--ops N] [--verbose]
+const USAGE = `Usage: npm run simulate -- [--ensemble] [--seed N | --runs K [--from N]] [--ops N] [--verbose] [--shrink]
 
+  --ensemble  ensembles of one to seven servers and observers; without it, single servers
   --seed N    one seed, run twice: both runs must give the same trace
   --runs K    K seeds, every 20th of them twice; 100 unless told otherwise
   --from N    the first of them; random unless told otherwise
   --ops N     requests that clients send in each run before everything is healed; 200 unless told otherwise
-  --verbose   with --seed: the run in words`;
+  --verbose   with --seed: the run in words
+  --shrink    with --ensemble --seed: if it fails, the fewest of its faults with which it still does`;
 
 const REQUESTS_DEFAULT = 200;
 const RUNS_DEFAULT = 100;
@@ -25,7 +30,52 @@ interface Arguments {
   readonly from: number;
   readonly requests: number;
   readonly verbose: boolean;
+  readonly shrink: boolean;
+  readonly kind: Kind;
 }
+
+/** What is simulated. */
+interface Kind {
+  readonly flag: string;
+  readonly isEnsemble: boolean;
+  once(seed: number, requests: number): RunReport;
+  twice(seed: number, requests: number, print?: Print): RunReport;
+  /** What the seed has drawn, a line each. */
+  describePlan(seed: number, requests: number): string[];
+}
+
+const STANDALONE: Kind = {
+  flag: '',
+  isEnsemble: false,
+  once: (seed, requests) => runSeed(seed, requests),
+  twice: (seed, requests, print) => runTwice(seed, requests, print),
+  describePlan: (seed) => {
+    const { faults, workload, settings, sharedDirectory } = planOf(seed);
+    const { tickTimeMs, digestEnabled, storage, reaper, purgeIntervalMs } = settings;
+    const told = { sharedDirectory, tickTimeMs, digestEnabled, purgeIntervalMs, reaper, storage };
+    return [
+      `faults ${JSON.stringify(faults)}`,
+      `workload ${JSON.stringify(workload)}`,
+      `settings ${JSON.stringify(told)}`,
+    ];
+  },
+};
+
+const ENSEMBLE: Kind = {
+  flag: ' --ensemble',
+  isEnsemble: true,
+  once: (seed, requests) => runEnsemble({ seed, requests }),
+  twice: (seed, requests, print) => runEnsembleTwice(seed, requests, print),
+  describePlan: (seed, requests) => {
+    const { voters, observers, safetyMs, settings, zab, network, clients, faults } = ensemblePlanOf(seed, requests);
+    const { tickTimeMs, digestEnabled, storage } = settings;
+    return [
+      `${voters} voters, ${observers} observers, ${clients.length} clients; ${safetyMs} ms with ${faults.length} faults`,
+      `settings ${JSON.stringify({ tickTimeMs, digestEnabled, storage, zab, network })}`,
+      ...faults.map((fault) => `fault ${JSON.stringify(fault)}`),
+    ];
+  },
+};
 
 /** Null: help was asked for. Throws Error for what cannot be understood. */
 function parse(): Arguments | null {
@@ -36,6 +86,8 @@ function parse(): Arguments | null {
       from: { type: 'string' },
       ops: { type: 'string' },
       verbose: { type: 'boolean', default: false },
+      shrink: { type: 'boolean', default: false },
+      ensemble: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -52,13 +104,18 @@ function parse(): Arguments | null {
     from: number('from') ?? randomInt(2 ** 31),
     requests: number('ops') ?? REQUESTS_DEFAULT,
     verbose: values.verbose,
+    shrink: values.shrink,
+    kind: values.ensemble ? ENSEMBLE : STANDALONE,
   };
+  if (given.shrink && (given.seed === null || !values.ensemble)) {
+    throw new Error('--shrink looks at one seed of an ensemble: give --ensemble and --seed as well');
+  }
   return values.help ? null : given;
 }
 
-function reproduce(seed: number, requests: number): string {
+function reproduce(seed: number, { requests, kind }: Arguments): string {
   const ops = requests === REQUESTS_DEFAULT ? '' : ` --ops ${requests}`;
-  return `npm run simulate -- --seed ${seed}${ops}`;
+  return `npm run simulate --${kind.flag} --seed ${seed}${ops}`;
 }
 
 function describe({ requests, transactions, framesChecked, restarts, traceHash }: RunReport): string {
@@ -69,27 +126,30 @@ function describe({ requests, transactions, framesChecked, restarts, traceHash }
 }
 
 /** One seed, with everything it has drawn. */
-function single(seed: number, { requests, verbose }: Arguments): boolean {
-  const { faults, workload, settings, sharedDirectory } = planOf(seed);
-  const { tickTimeMs, digestEnabled, storage, reaper, purgeIntervalMs } = settings;
+function single(seed: number, given: Arguments): boolean {
+  const { requests, verbose, kind, shrink } = given;
   console.log(`seed ${seed}`);
-  console.log(`faults ${JSON.stringify(faults)}`);
-  console.log(`workload ${JSON.stringify(workload)}`);
-  console.log(
-    `settings ${JSON.stringify({ sharedDirectory, tickTimeMs, digestEnabled, purgeIntervalMs, reaper, storage })}`,
-  );
-  const report = runTwice(seed, requests, verbose ? (line) => console.log(line) : null);
+  for (const line of kind.describePlan(seed, requests)) {
+    console.log(line);
+  }
+  const report = kind.twice(seed, requests, verbose ? (line) => console.log(line) : null);
   console.log(describe(report));
   if (report.failure === null) {
     console.log('nothing wrong was seen, and both runs gave the same trace');
     return true;
   }
   console.log(report.failure.stack ?? report.failure.message);
-  console.log(reproduce(seed, requests));
+  if (shrink) {
+    for (const fault of shrinkFaults(seed, requests) ?? []) {
+      console.log(`needed: ${JSON.stringify(fault)}`);
+    }
+  }
+  console.log(reproduce(seed, given));
   return false;
 }
 
-function many({ runs, from, requests }: Arguments): boolean {
+function many(given: Arguments): boolean {
+  const { runs, from, requests, kind } = given;
   console.log(`seeds ${from} to ${from + runs - 1}, ${requests} requests each`);
   const startMs = performance.now();
   const failed: number[] = [];
@@ -98,7 +158,7 @@ function many({ runs, from, requests }: Arguments): boolean {
   const coverage = new Coverage();
   for (let i = 0; i < runs && failed.length < FAILURES_MAX; i++) {
     const seed = from + i;
-    const report = i % TWICE_EVERY === 0 ? runTwice(seed, requests) : runSeed(seed, requests);
+    const report = i % TWICE_EVERY === 0 ? kind.twice(seed, requests) : kind.once(seed, requests);
     checked += report.framesChecked;
     restarts += report.restarts;
     coverage.add(report.coverage);
@@ -115,9 +175,9 @@ function many({ runs, from, requests }: Arguments): boolean {
     `${runs} seeds in ${seconds.toFixed(1)} s (${(runs / seconds).toFixed(0)} a second): ${restarts} restarts, ` +
       `${checked} answers and events checked, ${failed.length} seeds failed`,
   );
-  console.log(`happened: ${coverage.describe()}`);
+  console.log(`happened: ${coverage.describe(kind.isEnsemble)}`);
   for (const seed of failed) {
-    console.log(reproduce(seed, requests));
+    console.log(reproduce(seed, given));
   }
   return failed.length === 0;
 }
@@ -137,4 +197,5 @@ function main(): number {
   return (given.seed === null ? many(given) : single(given.seed, given)) ? 0 : 1;
 }
 
-process.exitCode = main();
+const args = process.argv.slice(2);
+process.exitCode = args.includes('--recipes') ? await simulateRecipes(args) : main();

@@ -114,7 +114,7 @@ export class Referee {
     this.#nowMs = nowMs;
     const { lastZxid } = replica.world.tree;
     check(lastZxid >= this.state.lastZxid, 'order', () => `zxid ${lastZxid} after ${this.state.lastZxid}`);
-    this.#judge.turned(written, lastZxid);
+    this.#judge.turned(written, () => lastZxid);
   }
 
   /** After `turned`, and after the connections that the turn has closed were reported as `ended`. */

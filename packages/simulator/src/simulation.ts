@@ -2,7 +2,7 @@
  * One run: a safety phase, in which clients work while the faults that the seed has drawn happen, then a liveness phase
  * without faults, in which everybody must get on again, and in the end one more look at what is left on the disk.
  */
-import { checkProgress, leftovers, type ProgressClient } from './checkers/progress.ts';
+import { checkProgress, leftoversIn, type ProgressClient } from './checkers/progress.ts';
 import { check } from './checkers/violation.ts';
 import { Dice, Weighted } from './dice.ts';
 import { drawOtherSettings, drawPlan, type Plan } from './faults.ts';
@@ -277,7 +277,7 @@ class Simulation {
     }
     const { maxSessionTimeoutMs, reaper } = this.#plan.settings;
     const stepMs = (maxSessionTimeoutMs + reaper.checkIntervalMs) / QUIET_STEPS;
-    const left = () => leftovers(world.replica, world.referee.state, world.clock.wallMs);
+    const left = () => leftoversIn(world.replica, world.referee.state, world.clock.wallMs);
     for (let round = 0; round < QUIET_ROUNDS_MAX && left() !== null; round++) {
       this.#round(world, stepMs, () => {});
     }

@@ -76,10 +76,11 @@ export class Workload {
     if (dice.chance(this.#plan.malformed)) {
       return { kind: 'malformed', opcode: dice.pick([OpCode.create, OpCode.setData, OpCode.multi, OpCode.getData]) };
     }
-    return dice.chance(this.#plan.writes) ? this.#write() : this.#read();
+    return dice.chance(this.#plan.writes) ? this.write() : this.#read();
   }
 
-  #path(): string {
+  /** One of the few on which clients meet. */
+  path(): string {
     const dice = this.#dice;
     let path = `/${NAMES[dice.below(this.#plan.topLevelNodes)]}`;
     while (path.length < 40 && dice.chance(0.22)) {
@@ -88,7 +89,7 @@ export class Workload {
     if (dice.chance(0.1)) {
       path += `/${dice.pick(NAMES)}${String(dice.below(4)).padStart(10, '0')}`;
     }
-    return dice.chance(0.04) ? dice.pick(['/', '/zookeeper', '/zookeeper/config']) : path;
+    return dice.chance(0.04) ? dice.pick(this.#plan.reservedPaths) : path;
   }
 
   #data(): Uint8Array | null {
@@ -119,7 +120,7 @@ export class Workload {
       opcode = OpCode.createTTL;
     }
     const ttlMs = dice.pick([1, 300, 5000]);
-    return { kind: 'create', opcode, path: this.#path(), data: this.#data(), acl: this.#acl(), flags, ttlMs };
+    return { kind: 'create', opcode, path: this.path(), data: this.#data(), acl: this.#acl(), flags, ttlMs };
   }
 
   #part(): MultiPart {
@@ -128,25 +129,25 @@ export class Workload {
       case 'create':
         return this.#create();
       case 'setData':
-        return { kind, path: this.#path(), data: this.#data(), version: this.#version() };
+        return { kind, path: this.path(), data: this.#data(), version: this.#version() };
       case 'delete':
       case 'check':
-        return { kind, path: this.#path(), version: this.#version() };
+        return { kind, path: this.path(), version: this.#version() };
     }
   }
 
-  #write(): WriteRequest {
+  write(): WriteRequest {
     const dice = this.#dice;
     const kind = WRITES.draw(dice);
     switch (kind) {
       case 'create':
         return this.#create();
       case 'setData':
-        return { kind, path: this.#path(), data: this.#data(), version: this.#version() };
+        return { kind, path: this.path(), data: this.#data(), version: this.#version() };
       case 'delete':
-        return { kind, path: this.#path(), version: this.#version() };
+        return { kind, path: this.path(), version: this.#version() };
       case 'setACL': {
-        const path = this.#path();
+        const path = this.path();
         // The root stays open: a tree that nobody may change would be no test.
         return { kind, path: path === '/' ? '/a' : path, acl: this.#acl(), version: this.#version() };
       }
@@ -158,7 +159,7 @@ export class Workload {
   #read(): ReadRequest {
     const dice = this.#dice;
     const kind = READS.draw(dice);
-    const path = this.#path();
+    const path = this.path();
     switch (kind) {
       case 'getData':
       case 'exists':
@@ -175,7 +176,7 @@ export class Workload {
         return { kind };
       case 'multiRead': {
         const opcodes = [OpCode.getData, OpCode.getChildren];
-        const part = () => ({ opcode: dice.pick(opcodes), path: this.#path() });
+        const part = () => ({ opcode: dice.pick(opcodes), path: this.path() });
         return { kind, parts: Array.from({ length: dice.between(0, 3) }, part) };
       }
       case 'addWatch':

@@ -21,7 +21,7 @@ function disk(make: (options: DiskOptions) => SimulatedDisk): () => Doubles {
 }
 
 /** Says that a batch is done before it has begun. */
-class HastyDisk extends SimulatedDisk {
+export class HastyDisk extends SimulatedDisk {
   #early: DiskCompletion[] = [];
 
   override submit(steps: readonly DiskStep[]): number {
@@ -51,7 +51,7 @@ class HastyDisk extends SimulatedDisk {
 }
 
 /** Takes syncs for a suggestion. */
-class LazyDisk extends SimulatedDisk {
+export class LazyDisk extends SimulatedDisk {
   override submit(steps: readonly DiskStep[]): number {
     return super.submit(
       steps
@@ -101,7 +101,7 @@ function lastRecordOffset(content: Buffer): number {
 }
 
 /** After a while it does what it is asked and tells nobody. */
-class SilentDisk extends SimulatedDisk {
+export class SilentDisk extends SimulatedDisk {
   #left = 40;
 
   override step(random?: Random): DiskCompletion | null {
@@ -150,7 +150,7 @@ function isEvent(frame: Buffer): boolean {
   return frame.readInt32BE(4) === EVENT_XID;
 }
 
-class LateEvents extends FrameConnection {
+export class LateEvents extends FrameConnection {
   #held: Buffer[] = [];
 
   change(frames: Buffer[]): Buffer[] {
@@ -164,26 +164,26 @@ class LateEvents extends FrameConnection {
   }
 }
 
-class EventsTwice extends FrameConnection {
+export class EventsTwice extends FrameConnection {
   change(frames: Buffer[]): Buffer[] {
     return frames.flatMap((frame) => (isEvent(frame) ? [frame, frame] : [frame]));
   }
 }
 
-class LostEvents extends FrameConnection {
+export class LostEvents extends FrameConnection {
   change(frames: Buffer[]): Buffer[] {
     return frames.filter((frame) => !isEvent(frame));
   }
 }
 
-class SwappedAnswers extends FrameConnection {
+export class SwappedAnswers extends FrameConnection {
   change(frames: Buffer[]): Buffer[] {
     return frames.length === 2 && !frames.some(isEvent) ? frames.reverse() : frames;
   }
 }
 
 /** Data that were there once: the last byte of long answers is off by one. */
-class WrongBytes extends FrameConnection {
+export class WrongBytes extends FrameConnection {
   change(frames: Buffer[]): Buffer[] {
     for (const frame of frames) {
       if (frame.length > 80) {
@@ -263,7 +263,7 @@ export const plantedBugs: readonly PlantedBug[] = [
 let batches = 0;
 
 /** Harmless, and not the same from run to run. */
-class MoodyDisk extends SimulatedDisk {
+export class MoodyDisk extends SimulatedDisk {
   override submit(steps: readonly DiskStep[]): number {
     batches++;
     return super.submit(batches % 50 === 0 ? [...steps, { op: 'syncDirectory', area: 'log' }] : steps);

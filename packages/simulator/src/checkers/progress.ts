@@ -24,7 +24,7 @@ export function checkProgress(clients: readonly ProgressClient[]): void {
 }
 
 /** What should be gone when all clients have been for longer than any timeout; null when nothing is left of them. */
-export function leftovers({ world, connections }: Replica, state: ModelState, wallMs: number): string | null {
+export function leftoversIn({ world, connections }: Replica, state: ModelState, wallMs: number): string | null {
   const counts = { sessions: state.sessions.size, connections: connections.size, watches: world.watches.watchCount };
   for (const [name, count] of Object.entries(counts)) {
     if (count > 0) {

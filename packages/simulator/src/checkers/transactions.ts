@@ -3,7 +3,7 @@
  * one at most, those of a connection in the order in which they were sent; a refused write is an error transaction and
  * nothing more.
  */
-import { JuteReader, MultiTxn, OpCode, ttlOfOwner } from '@treekeeper/protocol';
+import { ErrorNumber, JuteReader, MultiTxn, OpCode, ttlOfOwner } from '@treekeeper/protocol';
 import { describeTxn, type LoggedTxn, sameBytes, sessionHex } from '../history.ts';
 import { expectedTxn } from '../model/prepare.ts';
 import { encodeTxn, type ModelState, type ModelTxn, partsOf } from '../model/state.ts';
@@ -18,6 +18,12 @@ export interface ReapingRules {
 export class TransactionChecker {
   readonly #requests = new Map<bigint, Map<number, Sent>>();
   readonly #lastCxid = new Map<ConnectionView, number>();
+  readonly #mayHaveMoved: (sessionId: bigint) => boolean;
+
+  /** @param mayHaveMoved whether requests may be refused because the session's client is at another server now */
+  constructor(mayHaveMoved: (sessionId: bigint) => boolean = () => false) {
+    this.#mayHaveMoved = mayHaveMoved;
+  }
 
   /** A request of a known session: the transaction with its session and xid will be compared with it. */
   sent(sessionId: bigint, sent: Sent): void {
@@ -48,6 +54,10 @@ export class TransactionChecker {
     const lastCxid = this.#lastCxid.get(sent.view) ?? 0;
     check(cxid > lastCxid, 'transactions', () => `${describeTxn(logged)} comes after cxid ${lastCxid}`);
     this.#lastCxid.set(sent.view, cxid);
+    const { txn } = logged;
+    if (txn.type === OpCode.error && txn.value.err === ErrorNumber.SESSION_MOVED && this.#mayHaveMoved(sessionId)) {
+      return;
+    }
     checkExpected(state, logged, expectedTxn(state, sent.request, sent.identities, logged));
   }
 }

@@ -1,0 +1,105 @@
+/** What a seed draws for an ensemble before its run begins: servers, settings, network, clients and the faults. */
+import { type ReplicaOptions, ZAB_DEFAULTS, type ZabOptions } from '@treekeeper/server/internal';
+import type { Dice } from '../dice.ts';
+import { drawSettings, type WorkloadPlan } from '../faults.ts';
+import { drawFaults, type Fault } from './faults.ts';
+import type { NetworkPlan } from './network.ts';
+import type { ClientPlan } from './session-client.ts';
+
+export interface EnsemblePlan {
+  readonly voters: number;
+  readonly observers: number;
+  readonly settings: ReplicaOptions;
+  readonly zab: Omit<ZabOptions, 'serverId'>;
+  readonly network: NetworkPlan;
+  readonly clientNetwork: NetworkPlan;
+  readonly clocks: readonly { readonly rate: number; readonly wallOffsetMs: number }[];
+  readonly workload: WorkloadPlan;
+  readonly clients: readonly ClientPlan[];
+  /** How long things may go wrong. */
+  readonly safetyMs: number;
+  /** In the order of time. */
+  readonly faults: readonly Fault[];
+}
+
+const CLIENTS_MAX = 8;
+/** Requests that a client makes in one stretch of work, about. */
+const REQUESTS_A_STRETCH = 2.5;
+
+export function drawEnsemblePlan(dice: Dice, requests: number): EnsemblePlan {
+  const voters = dice.pick([1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 7]);
+  const observers = dice.chance(0.25) ? dice.between(1, 2) : 0;
+  const drawn = drawSettings(dice);
+  const settings: ReplicaOptions = { ...drawn, storage: { ...drawn.storage, forceSync: true } };
+  const { tickTimeMs, minSessionTimeoutMs } = settings;
+  const safetyMs = tickTimeMs * dice.between(25, 60);
+  const serverIds = Array.from({ length: voters + observers }, (_, i) => i + 1);
+  const clientCount = dice.between(1, CLIENTS_MAX);
+  const thinkMsMax = (2 * safetyMs * clientCount * REQUESTS_A_STRETCH) / requests;
+  const clients = Array.from({ length: clientCount }, () => drawClient(dice, minSessionTimeoutMs, thinkMsMax));
+  return {
+    voters,
+    observers,
+    settings,
+    zab: drawZab(dice, tickTimeMs),
+    network: drawNetwork(dice),
+    clientNetwork: drawNetwork(dice),
+    clocks: serverIds.map(() => drawClock(dice)),
+    workload: drawWorkload(dice, clientCount),
+    clients,
+    safetyMs,
+    faults: drawFaults(dice, { serverIds, voters, clients: clientCount, tickTimeMs, safetyMs }),
+  };
+}
+
+/** Small windows and slices, so that every way of catching up is taken. */
+function drawZab(dice: Dice, tickTimeMs: number): Omit<ZabOptions, 'serverId'> {
+  return {
+    ...ZAB_DEFAULTS,
+    tickTimeMs,
+    initLimitTicks: dice.pick([5, 10]),
+    syncLimitTicks: dice.pick([2, 5]),
+    committedLogEntriesMax: dice.pick([1, 10, 500]),
+    snapshotSizeFactor: dice.pick([-1, 0, 0.33]),
+    linkUnsentBytesPause: dice.pick([100, 2000, 1 << 20]),
+    transferBytesPerTurn: dice.pick([50, 1000, 1 << 18]),
+  };
+}
+
+function drawNetwork(dice: Dice): NetworkPlan {
+  const delayMsMin = dice.pick([0.05, 0.05, 1, 5]);
+  return {
+    delayMsMin,
+    delayMsMax: delayMsMin * dice.pick([1, 3, 20]),
+    chopped: dice.chance(0.5) ? 0.1 : 0,
+  };
+}
+
+function drawClock(dice: Dice): { rate: number; wallOffsetMs: number } {
+  const drift = dice.chance(0.5) ? (dice.next() - 0.5) * dice.pick([1e-4, 0.02]) : 0;
+  const wallOffsetMs = dice.chance(0.5) ? dice.between(-5000, 5000) : 0;
+  return { rate: 1 + drift, wallOffsetMs };
+}
+
+function drawWorkload(dice: Dice, clients: number): WorkloadPlan {
+  return {
+    clients,
+    pipelineDepth: 0, // each client has its own
+    writes: 0.2 + 0.6 * dice.next(),
+    diligent: 1, // the session machine sees to that
+    topLevelNodes: dice.pick([2, 5, 12]),
+    largeData: dice.chance(0.15),
+    malformed: 0,
+    reservedPaths: ['/', '/zookeeper'],
+  };
+}
+
+function drawClient(dice: Dice, minSessionTimeoutMs: number, thinkMsMax: number): ClientPlan {
+  return {
+    sessionTimeoutMs: minSessionTimeoutMs * dice.pick([1, 2, 4, 10]),
+    expireByOwnClock: dice.chance(0.3),
+    pipelineDepth: dice.pick([1, 3, 10, 40]),
+    thinkMsMax,
+    syncedReads: dice.pick([0.1, 0.3]),
+  };
+}

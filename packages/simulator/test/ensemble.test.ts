@@ -1,0 +1,133 @@
+/** Ensembles from fixed seeds: a few small runs, those that once showed a bug, and planted bugs that must be seen. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { ConnectionView } from '../src/checkers/connection-view.ts';
+import { Violation } from '../src/checkers/violation.ts';
+import { RealTimeJudge } from '../src/ensemble/judges/real-time.ts';
+import type { EnsemblePlan } from '../src/ensemble/plan.ts';
+import { shrinkFaults } from '../src/ensemble/shrink.ts';
+import { ensemblePlanOf } from '../src/ensemble/simulation.ts';
+import { runEnsemble, runEnsembleTwice } from '../src/run.ts';
+import { type PlantedEnsembleBug, plantedEnsembleBugs } from './planted-ensemble-bugs.ts';
+
+const SEEDS = 15;
+const REQUESTS = 60;
+/** A planted bug must be seen within so many seeds. */
+const SEEDS_MAX = 60;
+const LONG_MS = 120_000;
+
+interface RegressionSeed {
+  readonly seed: number;
+  readonly requests: number;
+  readonly why: string;
+}
+
+const { ensembles } = JSON.parse(readFileSync(new URL('seeds.json', import.meta.url), 'utf8')) as {
+  readonly ensembles: readonly RegressionSeed[];
+};
+
+function kindOf(failure: Error | null): string | undefined {
+  return failure instanceof Violation ? failure.invariant : failure?.name;
+}
+
+/** The first seed that shows the bug in a way expected. */
+function hunt({ doubles, plant, invariants, faults }: PlantedEnsembleBug): number | null {
+  const undo = plant?.();
+  try {
+    for (let seed = 1; seed <= SEEDS_MAX; seed++) {
+      const change = (plan: EnsemblePlan) => (faults === undefined ? plan : { ...plan, faults: faults(plan) });
+      const { failure } = runEnsemble({ seed, requests: REQUESTS, doubles: doubles?.() ?? {}, change });
+      if (invariants.includes(kindOf(failure) ?? '')) {
+        return seed;
+      }
+    }
+    return null;
+  } finally {
+    undo?.();
+  }
+}
+
+test(
+  `seeds 1 to ${SEEDS} show nothing wrong`,
+  () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { failure } = runEnsemble({ seed, requests: REQUESTS });
+      expect(failure === null ? null : `seed ${seed}, ${REQUESTS} requests: ${failure.message}`).toBeNull();
+    }
+  },
+  LONG_MS,
+);
+
+test(
+  'a seed gives the same trace twice, and others give others',
+  () => {
+    const hashes = [1, 2, 3, 4].map((seed) => {
+      const { failure, traceHash } = runEnsembleTwice(seed, REQUESTS);
+      expect(failure).toBeNull();
+      return traceHash;
+    });
+    expect(new Set(hashes).size).toBe(hashes.length);
+  },
+  LONG_MS,
+);
+
+test(
+  'seeds that once showed a bug show none',
+  () => {
+    const failures = ensembles.map(({ seed, requests }) => runEnsemble({ seed, requests }).failure);
+    expect(failures).toEqual(ensembles.map(() => null));
+  },
+  LONG_MS,
+);
+
+describe('order in real time', () => {
+  const view = new ConnectionView(1);
+  const write = () => view.sent({ kind: 'delete', path: '/a', version: -1 }, 1, 0);
+  const sync = () => view.sent({ kind: 'sync', path: '/' }, 2, 0);
+
+  test('a session that is shown an older state than before is seen', () => {
+    const judge = new RealTimeJudge();
+    judge.received(1n, 1, 7, undefined);
+    judge.received(2n, 1, 6, undefined);
+    expect(() => judge.received(1n, 2, 6, undefined)).toThrow('sessions: ');
+  });
+
+  test('a write before what was known when it was sent is seen, and so is a sync that shows less', () => {
+    const judge = new RealTimeJudge();
+    judge.received(1n, 1, 7, undefined);
+    const late = [write(), sync()];
+    for (const sent of late) {
+      judge.sent(sent);
+    }
+    expect(() => judge.received(2n, 1, 7, late[0])).toThrow('real time: ');
+    judge.received(3n, 2, 7, late[1]);
+    expect(() => judge.received(4n, 2, 6, late[1])).toThrow('real time: ');
+  });
+});
+
+describe('a planted bug is found', () => {
+  test.each(plantedEnsembleBugs)(
+    '$what',
+    (bug) => {
+      expect(hunt(bug)).not.toBeNull();
+    },
+    LONG_MS,
+  );
+});
+
+test(
+  'of the faults of a failing seed those that matter remain',
+  () => {
+    const bug = plantedEnsembleBugs.find(({ what }) => what === 'a leader stays without its followers');
+    const undo = bug?.plant?.();
+    try {
+      const seed = hunt({ ...bug, what: '', invariants: ['progress'] }) as number;
+      const needed = shrinkFaults(seed, REQUESTS) ?? [];
+      expect(needed.length).toBeGreaterThan(0);
+      expect(needed.length).toBeLessThan(ensemblePlanOf(seed, REQUESTS).faults.length);
+    } finally {
+      undo?.();
+    }
+  },
+  LONG_MS,
+);
