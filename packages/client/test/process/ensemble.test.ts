@@ -1,16 +1,12 @@
 /** The client and an ensemble; `npm run interop -- client` runs the same against others. */
 import { startEnsemble, type TestEnsemble } from '@treekeeper/testing';
-import { afterAll, beforeAll, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { type EnsembleWorld, ensembleCases } from '../../../interop/src/client/ensemble-cases.ts';
 import { superDigest, superUser } from '../../../interop/src/servers.ts';
 
-let ensemble: TestEnsemble;
-let world: EnsembleWorld;
-
-beforeAll(async () => {
-  ensemble = await startEnsemble(3, { settings: { 'DigestAuthenticationProvider.superDigest': superDigest } });
+function worldOf(ensemble: TestEnsemble): EnsembleWorld {
   const { members } = ensemble;
-  world = {
+  return {
     addresses: members.map(({ connectString }) => connectString),
     superUser,
     kill: async (member) => await members[member]?.kill(),
@@ -22,10 +18,23 @@ beforeAll(async () => {
     untilServing: () => ensemble.untilServing(),
     leader: async () => members.indexOf(await ensemble.leader()),
   };
-});
-afterAll(() => ensemble[Symbol.asyncDispose]());
+}
 
-// Which servers offer read-only mode is interop's to say.
-test.each(ensembleCases.filter(({ readOnly }) => readOnly !== true))('$name', async ({ run }) => {
-  await run(world);
+describe.each([
+  ['with a quorum', false, { 'DigestAuthenticationProvider.superDigest': superDigest }],
+  [
+    'with or without',
+    true,
+    { 'readonlymode.enabled': true, localSessionsEnabled: true, localSessionsUpgradingEnabled: true },
+  ],
+])('%s', (_, readOnlyMode, settings) => {
+  let ensemble: TestEnsemble;
+  beforeAll(async () => {
+    ensemble = await startEnsemble(3, { settings });
+  });
+  afterAll(() => ensemble[Symbol.asyncDispose]());
+
+  test.each(ensembleCases.filter(({ readOnly = false }) => readOnly === readOnlyMode))('$name', async ({ run }) => {
+    await run(worldOf(ensemble));
+  });
 });
