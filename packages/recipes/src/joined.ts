@@ -113,7 +113,9 @@ export class Joined<T = string> implements AsyncDisposable {
         return;
       } catch (error) {
         if (isTreekeeperError(error, 'SESSION_EXPIRED')) {
-          this.#state = 'away';
+          if (!this.#isOver) {
+            this.#state = 'away'; // until it is known whether another session follows
+          }
         } else if (isTreekeeperError(error, 'NO_NODE') || isTreekeeperError(error, 'BAD_VERSION')) {
           this.#onNode(await this.#client.exists(this.node, forever));
         } else {

@@ -4,7 +4,7 @@ import { type Client, type Codec, isTreekeeperError, type Stat, utf8 } from '@tr
 import { Bell } from './bell.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { orNull } from './contenders.ts';
-import { isRecipeError, RecipeError } from './errors.ts';
+import { RecipeError } from './errors.ts';
 import { forever } from './forever.ts';
 import { Hold, type HoldOptions } from './hold.ts';
 import { join, nameOf } from './paths.ts';
@@ -221,6 +221,7 @@ export class Queue<T = string> {
   }
 
   async #isMarked(node: string, mark: string): Promise<boolean> {
+    await this.#client.sync(node, forever); // what was sent over the lost connection may be on its way to the tree
     const found = await orNull(this.#client.get(node, { ...forever, codec: utf8 }));
     return found?.value === mark;
   }
@@ -246,12 +247,12 @@ export class Lease<T> implements AsyncDisposable {
 
   /** Takes the item off the queue, for good. Rejects with FENCED when it is another's by now. */
   async done(): Promise<void> {
-    for (;;) {
+    for (let isUnclear = false; ; ) {
       try {
         await this.hold.guarded.delete(this.#item, forever);
         break;
       } catch (error) {
-        const isUnclear = isTreekeeperError(error, 'CONNECTION_LOSS') || isRecipeError(error, 'FENCED');
+        isUnclear ||= isTreekeeperError(error, 'CONNECTION_LOSS');
         if (isUnclear && (await this.#client.exists(this.#item, forever).catch(() => undefined)) === null) {
           break; // the answer was lost, not the deed
         }

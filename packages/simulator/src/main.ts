@@ -2,9 +2,9 @@
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { Coverage } from './coverage.ts';
-import { simulateRecipes } from './recipes/main.ts';
 import { shrinkFaults } from './ensemble/shrink.ts';
 import { ensemblePlanOf } from './ensemble/simulation.ts';
+import { simulateRecipes } from './recipes/main.ts';
 import { type Print, type RunReport, runEnsemble, runEnsembleTwice, runSeed, runTwice } from './run.ts';
 import { planOf } from './simulation.ts';
 
@@ -16,7 +16,8 @@ const USAGE = `Usage: npm run simulate -- [--ensemble] [--seed N | --runs K [--f
   --from N    the first of them; random unless told otherwise
   --ops N     requests that clients send in each run before everything is healed; 200 unless told otherwise
   --verbose   with --seed: the run in words
-  --shrink    with --ensemble --seed: if it fails, the fewest of its faults with which it still does`;
+  --shrink    with --ensemble --seed: if it fails, the fewest of its faults with which it still does
+  --recipes   recipes and their clients instead; has options of its own: --recipes --help`;
 
 const REQUESTS_DEFAULT = 200;
 const RUNS_DEFAULT = 100;

@@ -84,6 +84,7 @@ export class Faults {
   /** No more of them; what is paused or cut off goes on. */
   heal(): void {
     this.#isOver = true;
+    this.#world.isHealed = true;
     this.#world.tell(() => 'no more faults');
     for (const program of this.#world.programs.values()) {
       program.cutOffUntilMs = Math.min(program.cutOffUntilMs, this.#world.nowMs);

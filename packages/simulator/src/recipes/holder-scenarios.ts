@@ -84,9 +84,7 @@ function holders(setting: Setting, recipe: HolderRecipe): Scenario {
         await journal.write(program, hold);
       }
     } finally {
-      if (setting.planted.holder !== 'does not release') {
-        await hold.release();
-      }
+      await hold.release();
     }
   };
 

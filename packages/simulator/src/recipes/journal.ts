@@ -7,7 +7,8 @@ import type { RecipeWorld } from './world.ts';
 const JOURNAL = '/journal';
 const ENTRY = 'entry-';
 
-interface Holder {
+/** Who was let in. */
+export interface Holder {
   readonly program: Program;
   readonly hold: Hold;
 }
@@ -77,7 +78,7 @@ export class Journal {
 }
 
 /** Who was paused has to be given the time to notice what has come to pass meanwhile. */
-function canKnow(program: Program): boolean {
+export function canKnow(program: Program): boolean {
   const { isDead, pausedUntilMs, nowMs, world } = program;
   return !isDead && (pausedUntilMs === 0 || nowMs > pausedUntilMs + world.plan.sessionTimeoutMs);
 }

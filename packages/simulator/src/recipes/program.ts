@@ -1,4 +1,4 @@
-/** A simulated program: a Node process with a client or more, which can be paused, cut off from the network and killed. */
+/** A simulated program: a Node process with a client or more, which can be paused, cut off and killed. */
 import { type Client, type ConnectOptions, connect, isTreekeeperError } from '@treekeeper/client';
 import { type Appointment, type Surroundings, surroundedBy } from './node-ambient.ts';
 import type { Owner } from './timeline.ts';
@@ -12,6 +12,8 @@ export class Program implements Surroundings, Owner {
   /** 1 for the first run of that name. */
   readonly runs: number;
   readonly world: RecipeWorld;
+  /** Fires when it is to come to its end. */
+  readonly closing = new AbortController();
   isDead = false;
   pausedUntilMs = 0;
   cutOffUntilMs = 0;

@@ -4,15 +4,21 @@ import { Dice } from '../dice.ts';
 import { Trace } from '../trace.ts';
 import { Faults } from './faults.ts';
 import { electionScenario, lockScenario, semaphoreScenario } from './holder-scenarios.ts';
+import { membershipScenario } from './membership-scenario.ts';
 import { withSimulatedAmbient } from './node-ambient.ts';
 import { drawRecipePlan, type RecipePlan } from './plan.ts';
+import { queueScenario } from './queue-scenario.ts';
 import type { Planted, Scenario, ScenarioMaker } from './scenario.ts';
+import { taskScenario } from './task-scenario.ts';
 import { RecipeWorld } from './world.ts';
 
 export const scenarios = {
   lock: lockScenario,
   election: electionScenario,
   semaphore: semaphoreScenario,
+  'master-worker': taskScenario,
+  queue: queueScenario,
+  membership: membershipScenario,
 } as const satisfies Record<string, ScenarioMaker>;
 export type ScenarioName = keyof typeof scenarios;
 export const scenarioNames = Object.keys(scenarios) as ScenarioName[];
@@ -97,8 +103,7 @@ async function run(seed: number, world: RecipeWorld, scenario: Scenario): Promis
   faults.heal();
   const isDone = await world.runUntil(() => scenario.missing() === null, HEALED_MS_MAX);
   check(isDone, 'progress', () => `without faults there is still to come: ${scenario.missing()}`);
-  world.tell(() => 'closing');
-  world.isClosing = true;
+  world.close();
   const isAtRest = await world.runUntil(() => world.isAtRest, REST_MS_MAX);
   check(isAtRest, 'progress', () => `${world.busy.join(', ')} cannot come to an end`);
   await world.runUntil(() => false, 3 * plan.sessionTimeoutMs); // who was killed is forgotten

@@ -19,7 +19,7 @@ export interface Scenario {
   judge(): void;
 }
 
-/** What a scenario is made of; `client` lets a test plant a bug between a recipe and its client. */
+/** What a scenario is made of. */
 export interface Setting {
   readonly world: RecipeWorld;
   readonly dice: Dice;
@@ -29,11 +29,9 @@ export interface Setting {
 /** Bugs that the judges have to find. */
 export interface Planted {
   /** What programs use in place of their client. */
-  readonly client?: (client: Client) => Client;
-  /** What handlers of tasks do besides. */
-  readonly handler?: 'effect outside of the transaction';
-  /** What a seat's holder forgets. */
-  readonly holder?: 'does not release' | 'does not wait';
+  readonly client?: (client: Client, world: RecipeWorld) => Client;
+  /** A handler of tasks whose effect does not happen with the result. */
+  readonly looseEffects?: boolean;
 }
 
 export type ScenarioMaker = (setting: Setting) => Scenario;
@@ -59,7 +57,7 @@ export async function rounds(
   const onExpired = dice.chance(0.5) ? 'new-session' : 'close';
   while (!world.isClosing) {
     const connected = await program.connect({ onExpired });
-    const client = planted.client?.(connected) ?? connected;
+    const client = planted.client?.(connected, world) ?? connected;
     while (!world.isClosing && client.state !== 'closed' && client.state !== 'expired') {
       try {
         await round(client);

@@ -34,6 +34,8 @@ export class RecipeWorld {
   main: (program: Program) => Promise<void> = async () => undefined;
   /** No program begins anything new. */
   isClosing = false;
+  /** No fault happens any more. */
+  isHealed = false;
   readonly #server: StandaloneWorld;
   readonly #timeline: Timeline;
   readonly #pipes = new Set<Pipe>();
@@ -150,6 +152,15 @@ export class RecipeWorld {
       this.#resting.add(program);
     } else {
       this.fail(new Violation('progress', `${program.name} has ended before its time`));
+    }
+  }
+
+  /** Asks all programs to come to an end. */
+  close(): void {
+    this.tell(() => 'closing');
+    this.isClosing = true;
+    for (const program of this.programs.values()) {
+      program.after(0, () => program.closing.abort());
     }
   }
 
