@@ -127,26 +127,47 @@ function encodeSubTxn({ kind, value }: Txn): { type: number; data: Uint8Array } 
  * operation, not those at the end: `apply` keeps them in `stats`, by index.
  */
 interface MultiValue extends MultiTxn {
+  /** Decoded. */
+  parts?: readonly SubTxnValue[];
   stats?: (EncodableStat | undefined)[];
+}
+
+interface SubTxnValue {
+  readonly kind: TxnKind<never>;
+  readonly value: never;
+}
+
+/** Throws JuteError. */
+function decodeParts({ txns }: MultiTxn): SubTxnValue[] {
+  return txns.map(({ type, data }) => {
+    const kind = subTxnKinds.get(type);
+    if (kind === undefined) {
+      throw new JuteError('OUT_OF_RANGE', `a multi with an operation of type ${type}, which has no place there`);
+    }
+    subReader.reset(data, 0, data.length);
+    return { kind, value: kind.record.decode(subReader) };
+  });
 }
 
 export const multiTxn: TxnKind<MultiValue> = {
   type: OpCode.multi,
-  record: MultiTxn,
+  record: {
+    ...MultiTxn,
+    /** With all its parts: a transaction that cannot be read must not get into the log, nor be applied by half. */
+    decode(reader) {
+      const multi: MultiValue = MultiTxn.decode(reader);
+      multi.parts = decodeParts(multi);
+      return multi;
+    },
+  },
   apply(world, multi, context) {
     const { txns } = multi;
     if (txns.some(({ type }) => type === OpCode.error)) {
       return 0; // one refused operation, and none is applied; the rest is in the record for the reply
     }
-    multi.stats = txns.map(({ type, data }) => {
-      const kind = subTxnKinds.get(type);
-      if (kind === undefined) {
-        throw new Error(`a multi with an operation of type ${type}, which has no place there`);
-      }
-      subReader.reset(data, 0, data.length);
-      const value = kind.record.decode(subReader);
+    multi.stats = (multi.parts ?? decodeParts(multi)).map(({ kind, value }) => {
       kind.apply(world, value, context); // in replay one may fail: the others are applied all the same
-      return statAfter(world, type, value);
+      return statAfter(world, kind.type, value);
     });
     return 0;
   },

@@ -227,6 +227,10 @@ describe('a follower', () => {
     send(packetBytes(PacketType.proposal, zxid + 1, Buffer.from('no transaction')));
     expect(follower.messages.slice(said).join()).toContain('what the leader sent cannot be read');
     ensemble.untilServing();
+    const { disk } = follower;
+    const logs = disk.list('log').map(({ name, sizeBytes }) => Buffer.from(disk.read('log', name, 0, sizeBytes)));
+    expect(logs.length).toBeGreaterThan(0);
+    expect(logs.some((log) => log.includes('no transaction'))).toBe(false);
     follower.kill();
     follower.start();
     expect(lastZxid()).toBe(zxid);
