@@ -52,9 +52,6 @@ export class MemberDatabase implements Database {
   readonly #parts: DatabaseParts;
   readonly #payload = new PayloadReader();
   #incoming: WorldSink | null = null;
-  #isAhead = false;
-  /** So is the snapshot on disk, and the log has not caught up with it. */
-  #isDiskAhead = false;
   /** Where the history is to end; null: nothing is to be cut off. */
   #truncation: { readonly zxid: number; ticket: number | null } | null = null;
   /** Whom the writes of epochs on their way are for; null: for nobody, they were missing at the start. */
@@ -131,9 +128,9 @@ export class MemberDatabase implements Database {
   beginIncoming(): SnapshotIncoming {
     const sink = this.#parts.newSink();
     this.#incoming = sink;
-    this.#isAhead = true;
     this.#parts.replaceWorld(sink.world);
     this.#parts.snapshots.replaceWorld(sink.world, true);
+    this.#parts.snapshots.isAhead = true;
     return new SnapshotStreamReader(sink, this.#parts.options.fieldBytesMax);
   }
 
@@ -141,13 +138,12 @@ export class MemberDatabase implements Database {
    * Memory may show effects of transactions after `lastZxid`: it came from a leader that went on writing meanwhile.
    */
   get isAhead(): boolean {
-    return this.#isAhead;
+    return this.#parts.snapshots.isAhead;
   }
 
   /** What was to come has come. */
   becomeEven(): void {
-    this.#isAhead = false;
-    this.#isDiskAhead = false;
+    this.#parts.snapshots.isAhead = false;
     this.#parts.snapshots.start(); // of the tree as it should be, for the next recovery
   }
 
@@ -219,10 +215,10 @@ export class MemberDatabase implements Database {
   /** Memory becomes what the disk has. Nothing may be under way. */
   reload(): void {
     const { txnLog, snapshots } = this.#parts;
-    const { world, history } = this.#parts.recover();
-    this.#isAhead = this.#isDiskAhead;
+    const { world, history, isAhead } = this.#parts.recover();
     this.#parts.replaceWorld(world);
     snapshots.replaceWorld(world, false);
+    snapshots.isAhead = isAhead;
     txnLog.restart(world.tree.lastZxid, history.contiguousFrom);
   }
 
@@ -243,7 +239,6 @@ export class MemberDatabase implements Database {
     const wasForeign = snapshots.isForeign;
     if (snapshots.onCompletion(completion)) {
       if (wasForeign) {
-        this.#isDiskAhead = true;
         txnLog.restart(this.lastZxid); // nothing of before is left on the disk
       }
       events.snapshotWritten();

@@ -21,6 +21,8 @@ export interface RecoveredWorld {
   readonly snapshotWanted: boolean;
   /** There was nothing on disk: no transaction may be logged before the first snapshot is there. */
   readonly isNew: boolean;
+  /** A member: the tree shows more than its last transaction, for its leader went on writing when it gave it. */
+  readonly isAhead: boolean;
   /** What recovery says of the history on disk. */
   readonly history: Recovered;
 }
@@ -64,10 +66,20 @@ export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams, isMe
   metrics.digest_mismatches_count.add(sink.digestMismatches);
   return {
     world,
-    snapshotWanted: snapshotZxid === null || orphans > 0 || sinceSnapshotTxns > options.storage.snapCount / 2,
+    snapshotWanted:
+      snapshotZxid === null ||
+      orphans > 0 ||
+      sinceSnapshotTxns > options.storage.snapCount / 2 ||
+      (sink.isAhead && !isMember),
+    isAhead: sink.isAhead && isMember,
     isNew: snapshotZxid === null,
     history,
   };
+}
+
+interface Target {
+  readonly zxid: number;
+  readonly digest: bigint;
 }
 
 /** Fills a new world, from files or from a leader's stream. */
@@ -78,10 +90,12 @@ export class WorldSink implements RecoverySink {
   readonly #elapsedMs: () => number;
   world: ReplicaWorld;
   digestMismatches = 0;
+  /** The snapshot shows more than its last transaction: no digest tells anything. */
+  isAhead = false;
   /** When the snapshot had been loaded; null: there was none. */
   snapshotLoadedMs: number | null = null;
   /** The snapshot's digest, to be compared when replay reaches its zxid; records are not compared before. */
-  #target: SnapshotDigest | null = null;
+  #target: Target | null = null;
 
   constructor(options: ReplicaOptions, access: AccessControl, log: Log, elapsedMs: () => number) {
     this.#options = options;
@@ -121,8 +135,10 @@ export class WorldSink implements RecoverySink {
   snapshotLoaded(zxid: number, digest: SnapshotDigest | null): void {
     this.world.tree.finishLoading();
     this.snapshotLoadedMs = this.#elapsedMs();
-    if (this.#options.digestEnabled && digest !== null && digest.zxid > 0 && digest.zxid >= zxid) {
-      this.#target = digest;
+    if (digest?.digest === null) {
+      this.isAhead = true;
+    } else if (this.#options.digestEnabled && digest !== null && digest.zxid > 0 && digest.zxid >= zxid) {
+      this.#target = { zxid: digest.zxid, digest: digest.digest };
       this.#compareTarget(zxid);
     }
   }
@@ -132,13 +148,13 @@ export class WorldSink implements RecoverySink {
     const { zxid } = header;
     if (this.#target !== null) {
       this.#compareTarget(zxid);
-    } else if (digest !== null && this.#options.digestEnabled && header.type !== OpCode.error) {
+    } else if (digest !== null && this.#options.digestEnabled && !this.isAhead && header.type !== OpCode.error) {
       this.#compare(zxid, digest);
     }
   }
 
   #compareTarget(zxid: number): void {
-    const target = this.#target as SnapshotDigest;
+    const target = this.#target as Target;
     if (zxid === target.zxid) {
       this.#compare(zxid, target.digest);
       this.#target = null;

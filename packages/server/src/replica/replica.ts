@@ -107,6 +107,7 @@ export class Replica {
       this.#txnLog.restart(world.tree.lastZxid, history.contiguousFrom); // it is asked for its past
     }
     this.snapshots = new Snapshots(world, disk, options.storage, log, recovered.isNew, clock, metrics.snapshottime);
+    this.snapshots.isAhead = recovered.isAhead;
     this.#nextPurgeMs = options.purgeIntervalMs > 0 ? clock.nowMs : Number.POSITIVE_INFINITY;
     this.throttle = new ConnectionThrottle(options.connectionThrottle, random, clock.nowMs);
     this.#digests = new Digests(options.digestEnabled, metrics, log);

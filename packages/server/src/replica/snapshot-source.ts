@@ -15,11 +15,14 @@ export class ReplicaSnapshotSource implements SnapshotSource {
   readonly #world: World;
   readonly #walk: TreeWalk;
   readonly #digestEnabled: boolean;
+  readonly #isAhead: boolean;
 
-  constructor(world: World, digestEnabled: boolean) {
+  /** @param isAhead the world shows more than its last transaction */
+  constructor(world: World, digestEnabled: boolean, isAhead = false) {
     const { tree, sessions } = world;
     this.#world = world;
     this.#digestEnabled = digestEnabled;
+    this.#isAhead = isAhead;
     this.zxid = tree.lastZxid;
     this.sessions = sessions.globalTimeouts();
     this.acls = new Map(tree.acls.entries());
@@ -45,9 +48,10 @@ export class ReplicaSnapshotSource implements SnapshotSource {
   }
 
   /** Taken when the walk is over: what has been read is a mixture up to here. */
-  trailer(): { digestZxid: number; digest: bigint | null; lastZxid: number } {
-    const { tree } = this.#world;
-    return { digestZxid: tree.lastZxid, digest: this.#digestEnabled ? tree.digest : null, lastZxid: tree.lastZxid };
+  trailer(): { digestZxid: number; digest: bigint | null; isAhead: boolean; lastZxid: number } {
+    const { digest, lastZxid } = this.#world.tree;
+    const isAhead = this.#isAhead;
+    return { digestZxid: lastZxid, digest: this.#digestEnabled ? digest : null, isAhead, lastZxid };
   }
 
   end(): void {

@@ -31,6 +31,8 @@ export class Snapshots {
   /** Asked for by name (`write`), and not begun or not done. */
   #wanted: 'no' | 'next' | 'writing' = 'no';
   #isForeign = false;
+  /** The world shows more than its last transaction: snapshots say so. */
+  isAhead = false;
   #last: WrittenSnapshot | null = null;
   #failures = 0;
   #failure: string | null = null;
@@ -104,7 +106,7 @@ export class Snapshots {
   }
 
   #begin(): void {
-    this.#source = new ReplicaSnapshotSource(this.#world, this.#options.digestEnabled);
+    this.#source = new ReplicaSnapshotSource(this.#world, this.#options.digestEnabled, this.isAhead);
     this.#startedMs = this.#clock.nowMs;
     this.#writer = new SnapshotWriter(this.#disk, this.#options, this.#source, this.#isForeign);
   }

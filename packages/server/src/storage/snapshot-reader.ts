@@ -10,8 +10,15 @@ import { DIGEST_VERSION } from './txn-body.ts';
 export interface SnapshotDigest {
   /** Usually beyond the zxid in the snapshot's name: the tree went on changing while it was written. */
   readonly zxid: number;
-  readonly digest: bigint;
+  /** Null: the tree shows more than its last transaction, and digests of later ones cannot be compared either. */
+  readonly digest: bigint | null;
 }
+
+/**
+ * In place of the version of a digest: the tree came from a leader that went on writing, and what it is ahead with has
+ * not been logged here yet. Apache ZooKeeper does not compare a digest whose version it does not know.
+ */
+export const AHEAD_VERSION = 3;
 
 export interface SnapshotTrailer {
   /** Null: none, unknown, or not of version 2. */
@@ -161,6 +168,9 @@ class SnapshotReader {
       return null;
     }
     const digest = this.#long();
+    if (version === AHEAD_VERSION) {
+      return { zxid, digest: null };
+    }
     // (0, 2, 0): a server that was restarted and has not changed anything since does not know its digest.
     return version !== DIGEST_VERSION || zxid === 0 ? null : { zxid, digest };
   }

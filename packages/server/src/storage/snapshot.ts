@@ -10,6 +10,7 @@ import { compressionHeader, compressSlice } from './compression.ts';
 import { snapshotFileHeader, snapshotName } from './format.ts';
 import type { StorageOptions } from './options.ts';
 import { replacementSteps } from './replacement.ts';
+import { AHEAD_VERSION } from './snapshot-reader.ts';
 import { DIGEST_VERSION } from './txn-body.ts';
 
 /** What a snapshot is made of. It may change while it is written: replay evens that out (fuzzy snapshots, §3.6). */
@@ -23,7 +24,13 @@ export interface SnapshotSource {
   /** Appends nodes (path, data, ACL id, stat) until about `budgetBytes` are written. False: that was the last. */
   writeNodes(writer: JuteWriter, budgetBytes: number): boolean;
   /** The last transaction applied and the tree's digest then, null if unknown; asked when the nodes are all written. */
-  trailer(): { readonly digestZxid: number; readonly digest: bigint | null; readonly lastZxid: number };
+  trailer(): {
+    readonly digestZxid: number;
+    readonly digest: bigint | null;
+    /** The tree shows more than its last transaction. */
+    readonly isAhead?: boolean;
+    readonly lastZxid: number;
+  };
 }
 
 /** Files of this prefix are unfinished. Java, too, takes them for no snapshot. */
@@ -160,12 +167,12 @@ export class SnapshotWriter {
 
   #writeTrailer(): void {
     const writer = this.#writer;
-    const { digestZxid, digest, lastZxid } = this.#source.trailer();
+    const { digestZxid, digest, lastZxid, isAhead = false } = this.#source.trailer();
     writer.ustring(END_OF_SECTION);
     this.#seal();
     if (this.#options.digestEnabled) {
-      const known = digest !== null;
-      SnapshotDigest.encode(writer, { zxid: known ? digestZxid : 0, version: DIGEST_VERSION, digest: digest ?? 0n });
+      const known = { zxid: digest === null ? 0 : digestZxid, version: DIGEST_VERSION, digest: digest ?? 0n };
+      SnapshotDigest.encode(writer, isAhead ? { zxid: digestZxid, version: AHEAD_VERSION, digest: 0n } : known);
       this.#seal();
     }
     if (this.#options.serializeLastProcessedZxid) {

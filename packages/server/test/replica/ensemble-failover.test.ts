@@ -180,7 +180,8 @@ describe('a member that was away', () => {
     }
   });
 
-  test('and has lost its disk gets everything while others write', () => {
+  /** A member without a disk comes back while others write, and goes on until it has come so far. */
+  function loadWhileWriting(hasComeSoFar: (member: TestMember) => boolean) {
     const ensemble = new TestEnsemble(3);
     const [member] = ensemble.learners;
     const writer = ensemble.leader.client(40_000);
@@ -190,13 +191,18 @@ describe('a member that was away', () => {
     member.wipe();
     member.start();
     // The snapshot takes many turns, and shows some of what is written meanwhile.
-    for (let i = 0; !member.running.serving; i++) {
+    for (let i = 0; !hasComeSoFar(member); i++) {
       writer.send(setData(paths[(i * 7) % 700], `${i}`));
       writer.send(remove(paths[699 - (i % 600)]));
       writer.send(create(`/new-${i}`));
       ensemble.round();
       expect(i).toBeLessThan(10_000);
     }
+    return { ensemble, member };
+  }
+
+  test('and has lost its disk gets everything while others write', () => {
+    const { ensemble, member } = loadWhileWriting(({ running }) => running.serving);
     expect(member.messages.join('\n')).toMatch(/wrote snapshot\.1/);
     expectSameTrees(ensemble);
     // Of a tree that was ahead of its zxid nobody is told the digest.
@@ -207,6 +213,24 @@ describe('a member that was away', () => {
     member.start();
     ensemble.untilServing();
     expectSameTrees(ensemble);
+  });
+
+  test('and is killed before it has what its snapshot is ahead with: no digest is taken to be wrong', () => {
+    let turns = 0;
+    const { ensemble, member } = loadWhileWriting(({ running }) => running.serving && turns++ === 1);
+    // It has logged something behind the snapshot, and written no other yet.
+    expect(member.messages.filter((text) => /^wrote snapshot\.1/.test(text)).length).toBe(1);
+    member.kill();
+    member.start();
+    expect(member.metrics.digest_mismatches_count.value).toBe(0);
+    ensemble.untilServing();
+    expectSameTrees(ensemble);
+    const before = member.messages.length;
+    member.kill();
+    member.start();
+    ensemble.untilServing();
+    expectSameTrees(ensemble);
+    expect(member.messages.slice(before).join()).not.toContain('digest');
   });
 
   test('is no loss while a quorum is there, and is one when it is not', () => {
