@@ -72,11 +72,11 @@ async function main(): Promise<number> {
     const [servers, clients, minutes] = [values.servers, values.clients, values.minutes].map(Number);
     const options = { product, servers, clients, minutes, seed, network, faults: chosen, directory, tell } as const;
     await checks.part(`seed ${seed}`, () => torture(options, checks));
+    for (const note of checks.notes.splice(0)) {
+      tell(note);
+    }
   }
   killAllServers();
-  for (const note of checks.notes) {
-    tell(note);
-  }
   if (values.keep || checks.failures.length > 0) {
     tell(`working files: ${directory}`);
   } else {
@@ -88,6 +88,9 @@ async function main(): Promise<number> {
 
 // What the run has made of namespaces, mounts and processes goes with the process.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => process.exit(1));
+  process.once(signal, () => {
+    process.stdout.write(`ended by ${signal}\n`);
+    process.exit(1);
+  });
 }
 process.exitCode = await main();
