@@ -60,9 +60,14 @@ function writeBarePacket(to: JuteWriter, type: number, zxid: number): void {
 
 /** A PROPOSAL as it goes to every follower. Its payload is `payloadOf` the packet. */
 export function proposalPacket(zxid: number, payload: Uint8Array): Uint8Array {
-  const packet = new JuteWriter(PACKET_HEADER_BYTES + payload.length + 4);
-  writePacket(packet, PacketType.proposal, zxid, payload);
-  return packet.bytes;
+  const packet = Buffer.allocUnsafe(PACKET_HEADER_BYTES + payload.length + 4); // small ones share memory
+  packet.writeInt32BE(PacketType.proposal, 0);
+  packet.writeInt32BE(Math.floor(zxid / TWO_32), 4);
+  packet.writeInt32BE(zxid | 0, 8);
+  packet.writeInt32BE(payload.length, 12);
+  packet.set(payload, PACKET_HEADER_BYTES);
+  packet.writeInt32BE(NULL, packet.length - 4);
+  return packet;
 }
 
 /** The payload of a packet made by `proposalPacket`, in place. */
