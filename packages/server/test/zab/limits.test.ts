@@ -72,3 +72,21 @@ test('a leader that a voter has left waits no longer than it is told for a quoru
     expect(lone.leadership.endReason).toBe('no quorum of learners in time, while discovery');
   }
 });
+
+test('a learner that does not keep up is cut off, and the others go on', () => {
+  const lone = leader({ linkUnsentBytesMax: 10_000 });
+  const slow = join(lone, 4, 0);
+  lone.receive(slow, packetBytes(PacketType.ack, E1));
+  lone.run();
+  slow.unsentBytes = 10_000;
+  lone.run();
+  expect(slow.isClosed).toBe(false);
+  slow.unsentBytes = 10_001;
+  lone.run();
+  expect(slow.isClosed).toBe(true);
+  expect(lone.told.at(-1)).toMatch(
+    /^warn learner 4 at .* does not keep up, 10001 bytes are waiting for it: link closed$/,
+  );
+  expect(lone.leadership.learners.size).toBe(1);
+  expect(join(lone, 4, 0).isClosed, 'it comes again').toBe(false);
+});
