@@ -149,9 +149,20 @@ export class Joined<T = string> implements AsyncDisposable {
         this.#lose(`the session is ${state}`);
       } else if (state === 'expired') {
         this.#state = 'away';
-      } else if (state === 'connected' && this.#client.sessionId !== this.#sessionId && !this.#isEntering) {
+      } else if (state === 'connected') {
+        this.#onConnected();
+      }
+    }
+  }
+
+  #onConnected(): void {
+    if (this.#client.sessionId !== this.#sessionId) {
+      if (!this.#isEntering) {
         void this.#enterAgain();
       }
+    } else if (this.#state === 'away') {
+      this.#state = 'joined'; // it was the session before that had expired, while this one joined
+      this.#settled.ring();
     }
   }
 

@@ -196,9 +196,12 @@ export class Queue<T = string> {
         .create(node, mark, { mode: 'ephemeral' })
         .commit(forever);
     } catch (error) {
-      const isLost = isTreekeeperError(error, 'CONNECTION_LOSS') && (await this.#isMarked(node, mark));
-      if (!isLost) {
+      if (!isTreekeeperError(error, 'CONNECTION_LOSS')) {
         return passIfTaken(error);
+      }
+      if (!(await this.#isMarked(node, mark))) {
+        throwIfAborted(options.signal, this.#path);
+        return await this.#lease(name, options); // not the next one: it is still this one's turn
       }
     }
     const lease = await this.#client.exists(node, forever);
@@ -288,7 +291,7 @@ function passIfExists(error: unknown): null {
 }
 
 function passIfTaken(error: unknown): null {
-  const taken = ['NODE_EXISTS', 'BAD_VERSION', 'NO_NODE', 'CONNECTION_LOSS'];
+  const taken = ['NODE_EXISTS', 'BAD_VERSION', 'NO_NODE'];
   if (taken.some((code) => isTreekeeperError(error) && error.code === code)) {
     return null;
   }

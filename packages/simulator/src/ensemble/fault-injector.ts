@@ -134,14 +134,14 @@ export class FaultInjector {
   }
 
   /**
-   * A voter that forgets breaks its word, unless the others hold whatever it held: only then is it wiped, and not the
-   * only one there is. Nobody may have an election under way that it has voted in, either.
+   * A voter that forgets breaks its word, unless the others hold whatever it has acknowledged: only then is it wiped,
+   * and not the only one there is. Nobody may have an election under way that it has voted in, either.
    */
   #wipe(server: SimulatedServer | undefined): (() => void) | null {
-    const { servers, referee, isWhole } = this.#world;
-    const others = [...servers.values()].filter((other) => other !== server);
-    const isSpared = others.some(({ serverId }) => this.#world.configuration.isVoter(serverId));
-    const isSafe = isSpared && isWhole && others.every(({ serverId }) => referee.holdsEverything(serverId));
+    const { serverIds, referee, configuration, isWhole } = this.#world;
+    const others = serverIds.filter((id) => id !== server?.serverId);
+    const isSpared = others.some((id) => configuration.isVoter(id));
+    const isSafe = isSpared && isWhole && referee.holdEverything(others);
     if (server === undefined || !isSafe) {
       return null;
     }

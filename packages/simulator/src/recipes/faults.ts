@@ -55,11 +55,11 @@ export class Faults {
         }
         return;
       case 'cutOff':
-        program.cutOffUntilMs = world.nowMs + this.#whileMs();
+        program.cutOffUntilMs = Math.max(program.cutOffUntilMs, world.nowMs + this.#whileMs());
         world.tell(() => `${program.name} is cut off for ${program.cutOffUntilMs - world.nowMs} ms`);
         return;
       case 'pause':
-        program.pausedUntilMs = world.nowMs + this.#whileMs();
+        program.pausedUntilMs = Math.max(program.pausedUntilMs, world.nowMs + this.#whileMs());
         world.tell(() => `${program.name} is paused for ${program.pausedUntilMs - world.nowMs} ms`);
         return;
       case 'kill':
@@ -81,14 +81,13 @@ export class Faults {
     }
   }
 
-  /** No more of them; what is paused or cut off goes on. */
+  /** No more of them; what is cut off gets through, and what is paused goes on in its time. */
   heal(): void {
     this.#isOver = true;
     this.#world.isHealed = true;
     this.#world.tell(() => 'no more faults');
     for (const program of this.#world.programs.values()) {
       program.cutOffUntilMs = Math.min(program.cutOffUntilMs, this.#world.nowMs);
-      program.pausedUntilMs = Math.min(program.pausedUntilMs, this.#world.nowMs);
     }
   }
 }

@@ -13,7 +13,10 @@ export const queueScenario: ScenarioMaker = (setting): Scenario => {
   const { world, dice } = setting;
   const takers = dice.between(1, 3);
   const offered = new Set<string>();
-  const taken: number[] = [];
+  const taken = new Set<string>();
+  /** Items of which leases have been seen, and the last of them. */
+  const leased = new Set<string>();
+  let lastLeased = '';
   const leases = new Map<string, Holder>();
   let named = 0;
   let offering: Program | null = null;
@@ -38,12 +41,7 @@ export const queueScenario: ScenarioMaker = (setting): Scenario => {
     const isTwice = other !== undefined && other.hold.state === 'held' && canKnow(other.program);
     check(!isTwice, 'mutual exclusion', () => `${other?.program.name} and ${program.name} both have ${value}`);
     leases.set(value, { program, hold });
-    if (!taken.includes(Number(value))) {
-      const latest = taken.at(-1) ?? 0;
-      const early = () => `${value} was taken first after ${latest}`;
-      check(takers > 1 || Number(value) > latest, 'queue order', early);
-      taken.push(Number(value));
-    }
+    taken.add(value);
     await program.sleep(dice.between(0, 800));
     if (dice.chance(0.9)) {
       await lease.done();
@@ -57,6 +55,14 @@ export const queueScenario: ScenarioMaker = (setting): Scenario => {
       rounds(program, setting, (client) =>
         program.name === 'offerer' ? offer(program, client) : take(program, client),
       ),
+    onTurn() {
+      const news = world.children(`${PATH}/leases`).filter((name) => !leased.has(name));
+      for (const name of news.sort()) {
+        check(name > lastLeased, 'queue order', () => `${name} was given out first after ${lastLeased}`);
+        lastLeased = name;
+        leased.add(name);
+      }
+    },
     // Whoever was killed before it had the answer may have done it: then it is off the queue.
     missing: () => {
       const left = world.children(PATH).flatMap((folder) => world.children(`${PATH}/${folder}`));
@@ -64,7 +70,7 @@ export const queueScenario: ScenarioMaker = (setting): Scenario => {
       return left.length === 0 && !isOffering ? null : `${left.length} nodes in the queue, or an offer`;
     },
     judge() {
-      const lost = [...offered].find((value) => !taken.includes(Number(value)));
+      const lost = [...offered].find((value) => !taken.has(value));
       check(lost === undefined, 'queue', () => `${lost} was offered, and never taken`);
     },
   };

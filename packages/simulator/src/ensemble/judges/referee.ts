@@ -167,9 +167,10 @@ export class EnsembleReferee {
     this.#server(serverId).holdings.wiped();
   }
 
-  /** Whether a server has on its disk whatever any server has logged. */
-  holdsEverything(serverId: number): boolean {
-    return this.#server(serverId).holdings.has(this.order.lastLoggedZxid);
+  /** Whether everything that was ever logged is committed, and on the disks of these servers. */
+  holdEverything(serverIds: readonly number[]): boolean {
+    const { lastLoggedZxid, lastZxid } = this.order;
+    return lastLoggedZxid === lastZxid && serverIds.every((id) => this.#server(id).holdings.has(lastZxid));
   }
 
   /** A server's turn has ended: what it wrote to connections, in the order of the connections' numbers. */
