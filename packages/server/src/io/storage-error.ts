@@ -12,3 +12,17 @@ export class StorageError extends Error {
     this.kind = kind;
   }
 }
+
+/**
+ * What is in the files is not what was written, or not all of it. A lone server does not start; a member of an ensemble
+ * gets its data anew from the others (docs/decisions/0017-damaged-members.md).
+ */
+export class DamageError extends StorageError {
+  /** Where and what, without advice for whoever has only this server. */
+  readonly damage: string;
+
+  constructor(damage: string, advice: string) {
+    super('data', `${damage}. ${advice}`);
+    this.damage = damage;
+  }
+}

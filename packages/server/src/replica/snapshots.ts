@@ -6,7 +6,7 @@ import type { Log } from '../io/log.ts';
 import type { Summary } from '../metrics/primitives.ts';
 import type { World } from '../operations/operation.ts';
 import type { StorageOptions } from '../storage/options.ts';
-import { SnapshotWriter } from '../storage/snapshot.ts';
+import { type HistoryReplacement, SnapshotWriter } from '../storage/snapshot.ts';
 import { ReplicaSnapshotSource } from './snapshot-source.ts';
 
 /** The last snapshot that was completed. */
@@ -33,6 +33,8 @@ export class Snapshots {
   #isForeign = false;
   /** The world shows more than its last transaction: snapshots say so. */
   isAhead = false;
+  /** What a leader's world replaces on the disk is damaged, or wrong: it is kept, under other names. */
+  setsAside = false;
   #last: WrittenSnapshot | null = null;
   #failures = 0;
   #failure: string | null = null;
@@ -108,7 +110,11 @@ export class Snapshots {
   #begin(): void {
     this.#source = new ReplicaSnapshotSource(this.#world, this.#options.digestEnabled, this.isAhead);
     this.#startedMs = this.#clock.nowMs;
-    this.#writer = new SnapshotWriter(this.#disk, this.#options, this.#source, this.#isForeign);
+    this.#writer = new SnapshotWriter(this.#disk, this.#options, this.#source, this.#replaces);
+  }
+
+  get #replaces(): HistoryReplacement {
+    return !this.#isForeign ? 'none' : this.setsAside ? 'set aside' : 'remove';
   }
 
   /**
@@ -170,6 +176,7 @@ export class Snapshots {
     if (isDone) {
       this.#wanted = 'no';
       this.#isForeign = false;
+      this.setsAside = false;
     } else if (isWanted) {
       this.#wanted = 'next'; // it has failed: `retry`
     } else {

@@ -1,7 +1,7 @@
 /** Reads the records of one log file (disk-format.md §2.1, §2.4). */
 import { LOG_MAGIC } from '@treekeeper/protocol';
 import type { Disk } from '../io/disk.ts';
-import { StorageError } from '../io/storage-error.ts';
+import { DamageError } from '../io/storage-error.ts';
 import { ADLER32_START, adler32 } from './adler32.ts';
 import { type DataFile, FILE_HEADER_BYTES, RECORD_END, RECORD_FRAME_BYTES, RECORD_HEAD_BYTES } from './format.ts';
 import { chunksOf, FileInput } from './input.ts';
@@ -22,7 +22,7 @@ const BEFORE_ZXID_BYTES = 8 + 4;
 
 /**
  * Goes through a file record by record: after `next()` is true the body lies in bytes[bodyStart, bodyEnd) until the
- * next call. Damage that no crash can explain throws a StorageError: to skip it would be to lose transactions silently.
+ * next call. Damage that no crash can explain throws a DamageError: to skip it would be to lose transactions silently.
  */
 export class LogReader {
   bodyStart = 0;
@@ -38,7 +38,7 @@ export class LogReader {
   /** The highest that a record had; those that follow have higher ones. */
   #lastZxid: number;
 
-  /** Throws StorageError if this is not a log. */
+  /** Throws DamageError if this is not a log. */
   constructor(disk: Disk, file: DataFile, bodyBytesMax: number) {
     this.#file = file;
     this.#input = new FileInput(chunksOf(disk, 'log', file.name));
@@ -184,9 +184,9 @@ export class LogReader {
     return zxid !== null && zxid > this.#lastZxid;
   }
 
-  #damage(offset: number, what: string, whatToDo: string): StorageError {
+  #damage(offset: number, what: string, whatToDo: string): DamageError {
     const hint = whatToDo.replaceAll('OFFSET', String(offset)).replaceAll('FILE', this.#file.name);
-    return new StorageError('data', `${this.#file.name} is damaged at offset ${offset}: ${what}. ${hint}`);
+    return new DamageError(`${this.#file.name} is damaged at offset ${offset}: ${what}`, hint);
   }
 }
 

@@ -3,7 +3,7 @@ import { epochOf, JuteError, type JuteReader, zxidHex } from '@treekeeper/protoc
 import { AssertionFailure } from '../assert.ts';
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
-import { StorageError } from '../io/storage-error.ts';
+import { DamageError, StorageError } from '../io/storage-error.ts';
 import { isProvenSuccessor, isSuccessor } from './contiguity.ts';
 import { checkDirectories, removeUnfinished } from './directories.ts';
 import { type DataFile, listDataFiles, passesQuickCheck } from './format.ts';
@@ -73,6 +73,8 @@ class Recovery {
   /** Records before this zxid are in the snapshot; the leading ones are passed over. */
   #replayFrom = 0;
   #skipping = true;
+  /** Of the newest snapshot that is damaged: the history must reach at least so far. */
+  #damagedZxid = 0;
 
   constructor(disk: Disk, options: StorageOptions, sink: RecoverySink, log: Log) {
     this.#disk = disk;
@@ -99,9 +101,21 @@ class Recovery {
     for (const file of logsFrom(logs, this.#replayFrom)) {
       this.#replay(file, file === logs.at(-1));
     }
+    this.#requireNoDamage(this.#lastZxid);
     this.#makeDurable(logs.at(-1));
     this.#log.info(`recovered through zxid 0x${zxidHex(this.#lastZxid)}: ${this.#txns} transactions from logs`);
     return this.#result(snapshotZxid);
+  }
+
+  /** A snapshot that is damaged shows that the history went on: the logs must have what an older one does not. */
+  #requireNoDamage(reachedZxid: number): void {
+    if (reachedZxid < this.#damagedZxid) {
+      throw new DamageError(
+        `a snapshot of zxid 0x${zxidHex(this.#damagedZxid)} is damaged, and between zxid 0x${zxidHex(reachedZxid)} and ` +
+          'that transactions are missing in the logs',
+        RESTORE,
+      );
+    }
   }
 
   #result(snapshotZxid: number | null): Recovered {
@@ -155,15 +169,13 @@ class Recovery {
           throw error;
         }
         this.#sink.reset();
+        this.#damagedZxid = Math.max(this.#damagedZxid, zxid);
         faults.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
         this.#log.warn(`cannot use ${faults.at(-1)}`);
       }
     }
     if (faults.length > 0) {
-      throw new StorageError(
-        'data',
-        `none of the ${faults.length} snapshots can be loaded. ${faults.join('; ')}. ${RESTORE}`,
-      );
+      throw new DamageError(`none of the ${faults.length} snapshots can be loaded. ${faults.join('; ')}`, RESTORE);
     }
     return null;
   }
@@ -176,20 +188,18 @@ class Recovery {
         );
         return;
       }
-      throw new StorageError(
-        'data',
-        `no snapshot found, but there are log entries (${logs[0].name} and ${logs.length - 1} more). Either the ` +
-          `snapshots were lost: ${RESTORE}. Or these are all the logs from the first one on, as after an upgrade from ` +
-          'ZooKeeper 3.4: start once with snapshot.trust.empty=true',
+      throw new DamageError(
+        `no snapshot found, but there are log entries (${logs[0].name} and ${logs.length - 1} more)`,
+        `Either the snapshots were lost: ${RESTORE}. Or these are all the logs from the first one on, as after an ` +
+          'upgrade from ZooKeeper 3.4: start once with snapshot.trust.empty=true',
       );
     }
     const cut = snapshots.find(({ zxid }) => zxid > 0);
     if (cut !== undefined) {
       // Java starts with an empty database here.
-      throw new StorageError(
-        'data',
-        `${cut.name} is cut off, and there is neither another snapshot nor a log. ${RESTORE}; or remove the file to ` +
-          'begin with an empty database',
+      throw new DamageError(
+        `${cut.name} is cut off, and there is neither another snapshot nor a log`,
+        `${RESTORE}; or remove the file to begin with an empty database`,
       );
     }
   }
@@ -269,8 +279,9 @@ class Recovery {
     }
     const gap = `${place}: zxid 0x${zxidHex(zxid)} follows 0x${zxidHex(last)}`;
     if (!this.#skipping) {
-      throw new StorageError('data', `${gap}: the transactions between them are missing. ${RESTORE}`);
+      throw new DamageError(`${gap}: the transactions between them are missing`, RESTORE);
     }
+    this.#requireNoDamage(last);
     this.#log.error(`${gap}, that of the snapshot: the transactions between them are missing, if there were any`);
   }
 }

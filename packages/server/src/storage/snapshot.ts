@@ -69,6 +69,9 @@ export function writeTables(writer: JuteWriter, { sessions, acls }: Pick<Snapsho
  */
 export type SnapshotState = 'writing' | 'done' | 'failed' | 'abandoned';
 
+/** What becomes of the history that is on the disk already. */
+export type HistoryReplacement = 'none' | 'remove' | 'set aside';
+
 /** Writes one snapshot: call `advance` every turn until `state` is no longer 'writing'. */
 export class SnapshotWriter {
   readonly zxid: number;
@@ -77,7 +80,7 @@ export class SnapshotWriter {
   readonly #disk: Disk;
   readonly #options: StorageOptions;
   readonly #source: SnapshotSource;
-  readonly #replacesHistory: boolean;
+  readonly #replaces: HistoryReplacement;
   readonly #file: number;
   readonly #writer: JuteWriter;
 
@@ -94,12 +97,13 @@ export class SnapshotWriter {
   #nodesLeft = true;
 
   /**
-   * @param replacesHistory the source came from a leader: in the end this snapshot is all there is on the disk, older
-   *   snapshots and all logs are gone (replacement.ts). The log must be idle until then
+   * @param replaces not 'none': the source came from a leader, and in the end this snapshot is all there is on the
+   *   disk, older snapshots and all logs are gone, or set aside ('set aside', replacement.ts). The log must be idle until
+   *   then
    */
-  constructor(disk: Disk, options: StorageOptions, source: SnapshotSource, replacesHistory = false) {
+  constructor(disk: Disk, options: StorageOptions, source: SnapshotSource, replaces: HistoryReplacement = 'none') {
     assert(source.zxid >= 0, 'a snapshot has a zxid');
-    this.#replacesHistory = replacesHistory;
+    this.#replaces = replaces;
     this.zxid = source.zxid;
     this.name = snapshotName(source.zxid, options.snapshotCompression);
     this.#disk = disk;
@@ -195,8 +199,8 @@ export class SnapshotWriter {
   /** The name appears when the bytes are safe, and purging may rely on it when the directory is. */
   #finish(steps: DiskStep[]): void {
     steps.push({ op: 'sync', file: this.#file }, { op: 'close', file: this.#file });
-    if (this.#replacesHistory) {
-      steps.push(...replacementSteps(this.#disk, this.#temporaryName, this.name));
+    if (this.#replaces !== 'none') {
+      steps.push(...replacementSteps(this.#disk, this.#temporaryName, this.name, this.#replaces === 'set aside'));
     } else {
       steps.push(
         { op: 'rename', area: 'data', from: this.#temporaryName, to: this.name },

@@ -57,7 +57,7 @@ describe('after a replacement', () => {
     ['the same zxid as a snapshot there was', 0x200000001],
   ])('the snapshot is all there is: %s', (_, zxid) => {
     const disk = oldHistory();
-    const writer = new SnapshotWriter(disk, OPTIONS, incoming(zxid), true);
+    const writer = new SnapshotWriter(disk, OPTIONS, incoming(zxid), 'remove');
     while (writer.state === 'writing') {
       writer.advance();
       deliver(disk, writer);
@@ -80,7 +80,7 @@ describe('after a replacement', () => {
       let isOver = false;
       for (let seed = 0; seed < 20; seed++) {
         const disk = oldHistory();
-        const writer = new SnapshotWriter(disk, OPTIONS, incoming(zxid), true);
+        const writer = new SnapshotWriter(disk, OPTIONS, incoming(zxid), 'remove');
         writer.advance();
         for (let step = 0; step < done && writer.state === 'writing'; step++) {
           const completion = disk.step();
