@@ -75,17 +75,16 @@ async function handOver(testCase: Case, options: Options, checks: Checks): Promi
       dataDirectory: copy,
       settings,
     });
+    const sameMismatch = digestMismatch(same.log);
     const expected = await look(same, sessions, checks, `${name}, the writer's own restart`);
     await same.stop();
     const other = await Server.start({ flavour: to, directory: join(directory, 'other'), dataDirectory, settings });
+    const otherMismatch = digestMismatch(other.log);
     const actual = await look(other, sessions, checks, name);
     // Under load Apache now and then records a digest that its own restart finds wrong: then ours must find the same.
-    checks.equal(`${name}: digest mismatches`, digestMismatch(other.log), digestMismatch(same.log));
-    checks.that(
-      `${name}: our digests are right`,
-      from === 'apache' || digestMismatch(other.log) === '',
-      () => other.log,
-    );
+    // Only while recovering: what it does to sessions afterwards may make it miscalculate another time.
+    checks.equal(`${name}: digest mismatches`, otherMismatch, sameMismatch);
+    checks.that(`${name}: our digests are right`, from === 'apache' || otherMismatch === '', () => other.log);
     await other.stop();
     checks.equal(`${name}: tree`, compareDumps(expected.tree, actual.tree), '');
     checks.equal(`${name}: next zxid`, actual.nextZxid, expected.nextZxid);

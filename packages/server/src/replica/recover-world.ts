@@ -148,7 +148,10 @@ export class WorldSink implements RecoverySink {
     const { zxid } = header;
     if (this.#target !== null) {
       this.#compareTarget(zxid);
-    } else if (digest !== null && this.#options.digestEnabled && !this.isAhead && header.type !== OpCode.error) {
+    }
+    // At the zxid of the snapshot's digest both can be compared: the writer may have recorded a wrong one.
+    const isComparable = this.#target === null && !this.isAhead && header.type !== OpCode.error;
+    if (isComparable && digest !== null && this.#options.digestEnabled) {
       this.#compare(zxid, digest);
     }
   }
