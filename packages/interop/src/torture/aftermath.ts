@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '@treekeeper/client';
 import { ConnectionLost } from '../session.ts';
-import type { Checks } from '../suite.ts';
 import { compareDumps, dumpTree, type TreeDump } from '../tree-dump.ts';
 import { type Cluster, within } from './cluster.ts';
+import type { Findings } from './figures.ts';
 import type { Member } from './member.ts';
 
 const SETTLE_MS_MAX = 60_000;
@@ -13,13 +13,13 @@ const DUMP_PAUSE_MS = 1000;
 
 export class Aftermath {
   readonly #cluster: Cluster;
-  readonly #checks: Checks;
+  readonly #findings: Findings;
   /** Trees of earlier episodes, by their roots. */
   readonly #past = new Map<string, TreeDump>();
 
-  constructor(cluster: Cluster, checks: Checks) {
+  constructor(cluster: Cluster, findings: Findings) {
     this.#cluster = cluster;
-    this.#checks = checks;
+    this.#findings = findings;
   }
 
   /** All have applied the same transactions. */
@@ -30,7 +30,7 @@ export class Aftermath {
       return zxids[0] !== null && new Set(zxids).size === 1;
     });
     const modes = isSame ? '' : await this.#cluster.modes();
-    return this.#checks.that('all have the same last zxid', isSame, () => `${zxids.join(', ')}; ${modes}`);
+    return this.#findings.that('stuck', 'all have the same last zxid', isSame, () => `${zxids.join(', ')}; ${modes}`);
   }
 
   /** Everybody has the same tree, and those of earlier episodes are as they were. */
@@ -39,11 +39,11 @@ export class Aftermath {
     const tree = await treeOf(first);
     for (const other of others) {
       const difference = compareDumps(tree, await treeOf(other));
-      this.#checks.that(`server ${other.id} has the tree of server 1`, difference === '', () => difference);
+      this.#findings.that('tree', `server ${other.id} has the tree of server 1`, difference === '', () => difference);
     }
     for (const [path, before] of this.#past) {
       const difference = compareDumps(before, below(tree, path));
-      this.#checks.that(`${path} is as it was`, difference === '', () => difference);
+      this.#findings.that('tree', `${path} is as it was`, difference === '', () => difference);
     }
     this.#past.set(root, below(tree, root));
     await this.#compareDigests();
@@ -57,14 +57,15 @@ export class Aftermath {
         const [zxid, digest] = line.split(': ');
         const other = known.get(zxid) ?? digest;
         known.set(zxid, digest);
-        this.#checks.that(
+        this.#findings.that(
+          'tree',
           `digest of ${zxid}`,
           digest === other,
           () => `server ${member.id} has ${digest}, not ${other}`,
         );
       }
       const mismatches = (await member.monitor('digest_mismatches_count')) ?? '0';
-      this.#checks.that(`server ${member.id} finds no wrong digest`, mismatches === '0', () => mismatches);
+      this.#findings.that('tree', `server ${member.id} finds no wrong digest`, mismatches === '0', () => mismatches);
     }
   }
 

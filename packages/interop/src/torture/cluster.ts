@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly directory: string;
   readonly settings: Readonly<Record<string, string | number>>;
   readonly network: 'namespaces' | 'proxies';
+  /** What is filled: a file system of server 1's own, where it may be mounted, or else what the process may write. */
+  readonly disk: 'small' | 'limited';
   /** Servers have clocks of their own, where the machine has libfaketime. */
   readonly ownClocks: boolean;
 }
@@ -56,8 +58,7 @@ export class Cluster {
   /** What the machine allows, for the report. */
   get description(): string {
     const [first] = this.members;
-    const disk =
-      first.smallDisk === null ? 'no small disk (needs the right to mount)' : `a disk of ${SMALL_DISK_MB} MB`;
+    const disk = first.smallDisk === null ? 'no disk of its own: RLIMIT_FSIZE' : `a disk of ${SMALL_DISK_MB} MB`;
     const clock = first.clockFile === null ? 'the machine’s clock' : 'clocks that are set, by libfaketime';
     return `${this.network.description}; ${disk}; ${clock}`;
   }
@@ -103,10 +104,14 @@ export class Cluster {
     this.launchAll();
   }
 
-  async end(): Promise<void> {
+  /** `keepsFiles`: what is on small disks is copied to the others. */
+  async end(keepsFiles: boolean): Promise<void> {
     for (const member of this.members) {
       member.resume();
       await member.kill();
+      if (keepsFiles) {
+        member.keepDisk();
+      }
       if (member.smallDisk !== null) {
         unmountDisk(member.smallDisk);
       }
@@ -132,7 +137,8 @@ async function newMember(id: number, network: Network, options: ClusterOptions):
   mkdirSync(directory, { recursive: true });
   const seat = network.seat(id);
   // One of them; the others have the machine's disk.
-  const smallDisk = id === 1 ? mountSmallDisk(join(directory, 'disk'), SMALL_DISK_MB) : null;
+  const isSmall = options.disk === 'small' && id === 1;
+  const smallDisk = isSmall ? mountSmallDisk(join(directory, 'disk'), SMALL_DISK_MB) : null;
   const clockFile = options.ownClocks && FAKETIME_LIBRARY !== undefined ? join(directory, 'clock') : null;
   // Java asks for the names of addresses, and in a namespace nobody answers.
   const hostsFile = join(directory, 'hosts');

@@ -47,11 +47,19 @@ export const faults: readonly Fault[] = [
   fault('slow network', 3, (scene) => slow(scene, scene.cluster.members)),
   fault('restart all', 3, restartAll),
   fault('rolling restart', 3, rollingRestart),
+  fault('hand-over', 5, handOver),
   fault('clock', 4, setClock),
   fault('full disk', 4, fillDisk),
   { name: 'wiped', weight: 4, needsOthers: true, run: (scene) => without(scene, wipe) },
   { name: 'damaged files', weight: 6, needsOthers: true, run: (scene) => without(scene, damage) },
 ];
+
+/** Those of the given names, or all, which can be done to this ensemble. */
+export function possibleFaults({ members }: Cluster, names: readonly string[]): readonly Fault[] {
+  return faults.filter(({ name, run }) => {
+    return (names.length === 0 || names.includes(name)) && (run !== setClock || members[0].clockFile !== null);
+  });
+}
 
 function fault(name: string, weight: number, run: (scene: Scene) => Promise<void>): Fault {
   return { name, weight, needsOthers: false, run };
@@ -147,6 +155,14 @@ async function rollingRestart(scene: Scene): Promise<void> {
   }
 }
 
+/** A leader that is asked to end gives its place to another one, if it can. */
+async function handOver(scene: Scene): Promise<void> {
+  const member = await leader(scene);
+  scene.tell(`SIGTERM to the leader ${member.id}`);
+  await member.terminate();
+  member.launch();
+}
+
 // The network
 
 async function alone(scene: Scene, member: Member, direction: 'in' | 'out' | 'both'): Promise<void> {
@@ -222,9 +238,6 @@ async function slow(scene: Scene, members: readonly Member[]): Promise<void> {
 
 async function fillDisk(scene: Scene): Promise<void> {
   const [member] = scene.cluster.members;
-  if (member.smallDisk === null) {
-    return;
-  }
   scene.tell(`fill the disk of ${member.id}`);
   member.excuse = { reason: 'its disk is full', needsWiping: false };
   member.fillDisk();
@@ -236,9 +249,6 @@ async function fillDisk(scene: Scene): Promise<void> {
 
 async function setClock(scene: Scene): Promise<void> {
   const { cluster, random } = scene;
-  if (cluster.members[0].clockFile === null) {
-    return;
-  }
   const members = shuffled(cluster.members, random).slice(0, random.between(1, cluster.members.length));
   for (const member of members) {
     const seconds = random.pick(CLOCK_SECONDS);

@@ -9,8 +9,16 @@ import { Register } from './register.ts';
 /** The value that every register begins with. */
 export const FIRST_VALUE = 'first';
 
-/** Everything that must not be, in words; empty when all is well. */
-export function judge(history: History, final: FinalState): string[] {
+/** What is wrong: a write that is lost, one with two histories, a stale read behind a sync, ... */
+export type Kind = 'lost' | 'fork' | 'stale' | 'order' | 'session' | 'number' | 'owned';
+
+export interface Violation {
+  readonly kind: Kind;
+  readonly text: string;
+}
+
+/** Everything that must not be; empty when all is well. */
+export function judge(history: History, final: FinalState): Violation[] {
   return new Judge(history, final).violations;
 }
 
@@ -23,7 +31,7 @@ function told(call: AnyCall): string {
 }
 
 class Judge {
-  readonly violations: string[] = [];
+  readonly violations: Violation[] = [];
   readonly #history: History;
   readonly #final: FinalState;
   readonly #registers = new Map<string, Register>();
@@ -43,9 +51,9 @@ class Judge {
     this.#checkOwned();
   }
 
-  #that(holds: boolean, violation: () => string): void {
+  #that(kind: Kind, holds: boolean, text: () => string): void {
     if (!holds) {
-      this.violations.push(violation());
+      this.violations.push({ kind, text: text() });
     }
   }
 
@@ -71,13 +79,13 @@ class Judge {
     for (const call of this.#history.calls) {
       if (call.outcome === 'done' && (call.kind === 'set' || call.kind === 'read')) {
         const fault = this.#register(call.key).see(call);
-        this.#that(fault === null, () => `fork: ${fault}: ${told(call)}`);
+        this.#that('fork', fault === null, () => `fork: ${fault}: ${told(call)}`);
         this.#checkSource(call);
       }
     }
     for (const [key, state] of this.#final.registers) {
       const fault = this.#register(key).see(state);
-      this.#that(fault === null, () => `fork: in the end ${fault}`);
+      this.#that('fork', fault === null, () => `fork: in the end ${fault}`);
     }
   }
 
@@ -85,14 +93,14 @@ class Judge {
   #checkSource(call: Extract<AnyCall, { kind: 'set' | 'read' }>): void {
     if (call.kind === 'set') {
       const isNext = call.expectedVersion === -1 || call.version === call.expectedVersion + 1;
-      this.#that(isNext, () => `wrong version ${call.version} after ${call.expectedVersion}: ${told(call)}`);
+      this.#that('order', isNext, () => `wrong version ${call.version} after ${call.expectedVersion}: ${told(call)}`);
     } else if (call.value !== FIRST_VALUE) {
       const source = this.#register(call.key).sets.get(call.value);
-      this.#that(source !== undefined, () => `nobody wrote this: ${told(call)}`);
+      this.#that('order', source !== undefined, () => `nobody wrote this: ${told(call)}`);
       if (source !== undefined) {
         const isOwnLater = source.session === call.session && source.place > call.place;
         const isPossible = source.began < call.ended && !isOwnLater;
-        this.#that(isPossible, () => `read before it was written: ${told(call)}, ${told(source)}`);
+        this.#that('order', isPossible, () => `read before it was written: ${told(call)}, ${told(source)}`);
       }
     }
   }
@@ -101,14 +109,22 @@ class Judge {
     const seen = new Map<string, number>();
     let last = -1n;
     for (const { version, zxid, value } of register.versions) {
-      this.#that(zxid > last, () => `version ${version} of ${register.key} has an older zxid than the one before`);
+      this.#that(
+        'order',
+        zxid > last,
+        () => `version ${version} of ${register.key} has an older zxid than the one before`,
+      );
       last = zxid;
       const other = seen.get(value);
-      this.#that(other === undefined, () => `"${value}" is version ${other} and ${version} of ${register.key}`);
+      this.#that(
+        'order',
+        other === undefined,
+        () => `"${value}" is version ${other} and ${version} of ${register.key}`,
+      );
       seen.set(value, version);
       const source = register.sets.get(value);
       const isRefused = source !== undefined && source.outcome === 'refused';
-      this.#that(!isRefused, () => `refused, and yet version ${version}: ${source && told(source)}`);
+      this.#that('order', !isRefused, () => `refused, and yet version ${version}: ${source && told(source)}`);
     }
   }
 
@@ -116,19 +132,19 @@ class Judge {
   #checkCount(register: Register): void {
     const final = this.#final.registers.get(register.key);
     if (final === undefined) {
-      this.violations.push(`${register.key} is gone`);
+      this.violations.push({ kind: 'lost', text: `${register.key} is gone` });
       return;
     }
     const known = new Set(register.versions.map(({ value }) => value));
     const latest = register.versions[register.versions.length - 1];
-    this.#that(latest.version <= final.version, () => {
+    this.#that('lost', latest.version <= final.version, () => {
       const source = register.sets.get(latest.value);
       return `lost: ${register.key} ends at version ${final.version}, but ${source && told(source)} was ${latest.version}`;
     });
     const numbered = register.versions.filter(({ version }) => version <= final.version).length;
     const unseen = final.version + 1 - numbered - (register.versions[0].version === 0 ? 0 : 1);
     const open = [...register.sets.values()].filter(({ outcome, value }) => outcome === 'unknown' && !known.has(value));
-    this.#that(unseen <= open.length, () => {
+    this.#that('order', unseen <= open.length, () => {
       return `${register.key} has ${unseen} versions of unknown origin, and only ${open.length} writes are unaccounted for`;
     });
   }
@@ -159,12 +175,13 @@ class Judge {
       const least = this.#register(call.key).versionAt(earlier.zxid);
       if (call.isSynced) {
         this.#that(
+          'stale',
           call.version >= least,
           () => `${name}: version ${least} was there: ${told(call)} after ${told(earlier)}`,
         );
       }
     } else if (call.kind !== 'look') {
-      this.#that(call.zxid > earlier.zxid, () => `${name}: ${told(call)} after ${told(earlier)}`);
+      this.#that('order', call.zxid > earlier.zxid, () => `${name}: ${told(call)} after ${told(earlier)}`);
     }
   }
 
@@ -174,7 +191,7 @@ class Judge {
     const ids = new Map<bigint, number>();
     for (const { id, index } of this.#history.sessions) {
       const other = ids.get(id);
-      this.#that(other === undefined, () => `sessions ${other} and ${index} have the same id`);
+      this.#that('session', other === undefined, () => `sessions ${other} and ${index} have the same id`);
       ids.set(id, index);
     }
     const latest = new Map<number, AnyCall>();
@@ -196,11 +213,11 @@ class Judge {
   #checkBehind(call: AnyCall, earlier: AnyCall): void {
     if (call.kind === 'read') {
       const least = this.#register(call.key).versionAt(earlier.zxid);
-      this.#that(call.version >= least, () => `session goes back: ${told(call)} after ${told(earlier)}`);
+      this.#that('session', call.version >= least, () => `session goes back: ${told(call)} after ${told(earlier)}`);
     } else if (call.kind !== 'look') {
       // The operations of one transaction share a zxid.
       const isBehind = call.zxid > earlier.zxid || (call.kind === 'set' && call.zxid === earlier.zxid);
-      this.#that(isBehind, () => `session out of order: ${told(call)} after ${told(earlier)}`);
+      this.#that('session', isBehind, () => `session out of order: ${told(call)} after ${told(earlier)}`);
     }
   }
 
@@ -216,15 +233,19 @@ class Judge {
     const byNumber = new Map<string, AppendCall>();
     for (const call of calls.filter(({ outcome }) => outcome === 'done')) {
       const other = byNumber.get(call.path);
-      this.#that(other === undefined, () => `same number twice: ${told(call)}, ${other && told(other)}`);
+      this.#that('number', other === undefined, () => `same number twice: ${told(call)}, ${other && told(other)}`);
       byNumber.set(call.path, call);
       const isThere = this.#final.appended.get(call.path)?.value === call.value;
-      this.#that(isThere || takes.has(call.path), () => `lost: ${told(call)} is not there, and nobody took it`);
+      this.#that('lost', isThere || takes.has(call.path), () => `lost: ${told(call)} is not there, and nobody took it`);
     }
     const inOrder = [...byNumber.values()].sort((a, b) => (a.zxid < b.zxid ? -1 : 1));
     for (const [i, call] of inOrder.entries()) {
       const before = inOrder[i - 1];
-      this.#that(i === 0 || before.path < call.path, () => `numbers go back: ${told(call)} after ${told(before)}`);
+      this.#that(
+        'number',
+        i === 0 || before.path < call.path,
+        () => `numbers go back: ${told(call)} after ${told(before)}`,
+      );
     }
     this.#checkLeft(byValue);
   }
@@ -233,11 +254,12 @@ class Judge {
     const paths = new Map<string, string>();
     for (const [path, { value }] of this.#final.appended) {
       const call = byValue.get(value);
-      this.#that(call !== undefined && call.outcome !== 'refused', () => {
+      this.#that('order', call !== undefined && call.outcome !== 'refused', () => {
         return `${path} "${value}" is there: ${call === undefined ? 'nobody made it' : told(call)}`;
       });
       const isOther = call?.outcome === 'done' && call.path !== path;
       this.#that(
+        'order',
         !isOther && !paths.has(value),
         () => `made twice: ${path}, ${paths.get(value)}, ${call && told(call)}`,
       );
@@ -252,11 +274,15 @@ class Judge {
     }
     for (const [path, takes] of byPath) {
       const done = takes.filter(({ outcome }) => outcome === 'done');
-      this.#that(done.length <= 1, () => `taken twice: ${done.map(told).join(', ')}`);
-      this.#that(done.length === 0 || !this.#final.appended.has(path), () => `taken, and yet there: ${told(done[0])}`);
+      this.#that('order', done.length <= 1, () => `taken twice: ${done.map(told).join(', ')}`);
+      this.#that(
+        'lost',
+        done.length === 0 || !this.#final.appended.has(path),
+        () => `taken, and yet there: ${told(done[0])}`,
+      );
       for (const missed of takes.filter(({ code }) => code === 'NO_NODE')) {
         const isTaken = takes.some(({ outcome, began }) => outcome !== 'refused' && began < missed.ended);
-        this.#that(isTaken, () => `nobody took it, and yet it was not there: ${told(missed)}`);
+        this.#that('lost', isTaken, () => `nobody took it, and yet it was not there: ${told(missed)}`);
       }
     }
   }
@@ -266,7 +292,11 @@ class Judge {
   #checkOwned(): void {
     for (const path of this.#final.owned) {
       const maker = this.#of('own').find((call) => call.path === path);
-      this.violations.push(`the session is gone, and its node is there: ${maker === undefined ? path : told(maker)}`);
+      this.#that(
+        'owned',
+        false,
+        () => `the session is gone, and its node is there: ${maker === undefined ? path : told(maker)}`,
+      );
     }
     const made = new Map(this.#of('own').map((call): [string, OwnCall] => [call.path, call]));
     const lastDone = new Map<number, number>();
@@ -279,7 +309,7 @@ class Judge {
       // A last answer may come from a session that has just ended; one that goes on has its nodes.
       const goesOn = (lastDone.get(look.session.index) ?? 0) > look.place;
       const isMade = made.get(look.path)?.outcome === 'done';
-      this.#that(!goesOn || !isMade, () => `the session lives, and its node is gone: ${told(look)}`);
+      this.#that('owned', !goesOn || !isMade, () => `the session lives, and its node is gone: ${told(look)}`);
     }
   }
 }

@@ -1,7 +1,8 @@
 /** One server of the ensemble under torture: its process, its disk and its clock. */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   closeSync,
+  cpSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -178,8 +179,11 @@ export class Member {
     return `${kind}: ${file} at ${at} of ${size}`;
   }
 
+  /** Nothing more can be written until `freeDisk`. */
   fillDisk(): void {
-    if (this.smallDisk !== null) {
+    if (this.smallDisk === null) {
+      this.#limitFiles('0');
+    } else {
       const ballast = openSync(join(this.smallDisk, 'ballast'), 'w');
       try {
         for (;;) {
@@ -196,8 +200,24 @@ export class Member {
   }
 
   freeDisk(): void {
-    if (this.smallDisk !== null) {
+    if (this.smallDisk === null) {
+      this.#limitFiles('unlimited');
+    } else {
       rmSync(join(this.smallDisk, 'ballast'), { force: true });
+    }
+  }
+
+  /** Without a disk of its own to fill: its files must not be longer, which writers hear as EFBIG. */
+  #limitFiles(size: '0' | 'unlimited'): void {
+    if (this.server.alive) {
+      spawnSync('prlimit', ['--pid', String(this.server.pid), `--fsize=${size}:unlimited`]);
+    }
+  }
+
+  /** What is on a disk that goes away with the run. */
+  keepDisk(): void {
+    if (this.smallDisk !== null) {
+      cpSync(this.server.dataDirectory, join(this.server.directory, 'data-kept'), { recursive: true });
     }
   }
 

@@ -1,7 +1,8 @@
 /**
  * A network namespace for each server, on one bridge. A cut link is a neighbour entry with a hardware address that
- * nobody has: packets leave and never arrive, in one direction, without an error for anybody. Slowness is netem's, or
- * where the kernel has none the queue of a token bucket.
+ * nobody has: packets leave and never arrive, in one direction, without an error for anybody. Slowness is netem's. Where
+ * the kernel has none, packets wait in the queue of a token bucket, and a filter that asks for random numbers sends some
+ * of them to a device that is down.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import type { Network, Role, Seat, Slowness } from './network.ts';
@@ -14,6 +15,7 @@ const SUBNETS = '198.18';
 const NOWHERE = '02:00:00:00:ff:ff';
 /** The rate at which a token bucket delays a busy server's packets. */
 const SLOW_RATE = '512kbit';
+const DEAD_END = 'nowhere';
 
 const open = new Set<NamespaceNetwork>();
 process.on('exit', () => {
@@ -28,11 +30,12 @@ export class NamespaceNetwork implements Network {
   readonly #name = `tkt${process.pid}`;
   readonly #subnet = `${SUBNETS}.${process.pid % 256}`;
   #hasNetem = false;
+  #losesPackets = false;
 
   private constructor(roles: readonly Role[]) {
     this.#roles = roles;
     this.#make();
-    this.description = `network namespaces; ${this.#hasNetem ? 'delay and loss by netem' : `no netem: ${SLOW_RATE} by tbf`}`;
+    this.description = `network namespaces; ${this.#slowness}`;
   }
 
   /** Null where the machine does not allow it. */
@@ -45,6 +48,13 @@ export class NamespaceNetwork implements Network {
     } catch {
       return null;
     }
+  }
+
+  get #slowness(): string {
+    if (this.#hasNetem) {
+      return 'delay and loss by netem';
+    }
+    return `no netem: ${SLOW_RATE} by tbf, ${this.#losesPackets ? 'loss by a random filter' : 'no loss of packets'}`;
   }
 
   get #serverIds(): number[] {
@@ -75,6 +85,7 @@ export class NamespaceNetwork implements Network {
       }
       const probe = ['-n', this.#namespace(1), 'qdisc', 'replace', 'dev', 'eth0', 'root', 'netem', 'delay', '1ms'];
       this.#hasNetem = spawnSync('tc', probe).status === 0;
+      this.#losesPackets = !this.#hasNetem && this.#makeDeadEnds();
       this.#healNow();
     } catch (error) {
       this.remove();
@@ -92,6 +103,16 @@ export class NamespaceNetwork implements Network {
     run('ip', [...within, 'addr', 'add', `${this.#address(serverId)}/24`, 'dev', 'eth0']);
     run('ip', [...within, 'link', 'set', 'lo', 'up']);
     run('ip', [...within, 'link', 'set', 'eth0', 'up']);
+  }
+
+  /** False where the kernel cannot filter so. */
+  #makeDeadEnds(): boolean {
+    return this.#serverIds.every((serverId) => {
+      const namespace = this.#namespace(serverId);
+      const device = ['-n', namespace, 'link', 'add', DEAD_END, 'type', 'veth', 'peer', 'name', `${DEAD_END}-too`];
+      const isMade = spawnSync('ip', device).status === 0;
+      return isMade && spawnSync('tc', ['-n', namespace, 'qdisc', 'add', 'dev', 'eth0', 'clsact']).status === 0;
+    });
   }
 
   seat(serverId: number): Seat {
@@ -116,6 +137,11 @@ export class NamespaceNetwork implements Network {
       ? ['netem', 'delay', `${delayMs}ms`, `${delayMs / 2}ms`, 'loss', `${lossPercent}%`]
       : ['tbf', 'rate', SLOW_RATE, 'burst', '4kb', 'latency', '2s'];
     run('tc', ['-n', this.#namespace(serverId), 'qdisc', 'replace', 'dev', 'eth0', 'root', ...how]);
+    if (this.#losesPackets && lossPercent > 0) {
+      const filter = ['-n', this.#namespace(serverId), 'filter', 'replace', 'dev', 'eth0', 'egress', 'pref', '1'];
+      const matching = ['protocol', 'ip', 'bpf', 'bytecode', randomFilter(lossPercent)];
+      run('tc', [...filter, ...matching, 'action', 'mirred', 'egress', 'redirect', 'dev', DEAD_END]);
+    }
   }
 
   async heal(): Promise<void> {
@@ -124,7 +150,11 @@ export class NamespaceNetwork implements Network {
 
   #healNow(): void {
     for (const serverId of this.#serverIds) {
-      spawnSync('tc', ['-n', this.#namespace(serverId), 'qdisc', 'del', 'dev', 'eth0', 'root']);
+      const namespace = this.#namespace(serverId);
+      spawnSync('tc', ['-n', namespace, 'qdisc', 'del', 'dev', 'eth0', 'root']);
+      if (this.#losesPackets) {
+        spawnSync('tc', ['-n', namespace, 'filter', 'del', 'dev', 'eth0', 'egress']);
+      }
       for (const other of this.#serverIds.filter((id) => id !== serverId)) {
         this.#setNeighbour(serverId, other, this.#hardwareAddress(other));
       }
@@ -149,6 +179,13 @@ export class NamespaceNetwork implements Network {
       spawnSync('ip', ['link', 'del', this.#name]);
     }
   }
+}
+
+/** A program for the kernel's packet filter that matches so many packets of a hundred. */
+function randomFilter(percent: number): string {
+  // Loads a random number of 32 bits; a higher one than the limit skips the instruction that matches.
+  const limit = Math.floor((percent / 100) * 2 ** 32);
+  return `4,32 0 0 4294963256,53 1 0 ${limit},6 0 0 4294967295,6 0 0 0`;
 }
 
 function run(command: string, args: readonly string[]): void {

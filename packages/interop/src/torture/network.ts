@@ -26,7 +26,7 @@ export interface Network {
   seat(serverId: number): Seat;
   /** Nothing passes from the one to the other until `heal`; nobody is told. */
   cut(from: number, to: number): Promise<void>;
-  /** All that the server sends to others is late, or lost and sent again, until `heal`. */
+  /** What the server sends to others is late, or lost and sent again, until `heal`; as far as this network can. */
   slow(serverId: number, slowness: Slowness): Promise<void>;
   heal(): Promise<void>;
   close(): Promise<void>;

@@ -7,10 +7,13 @@ import type { Flavour } from '../servers.ts';
 import type { Checks } from '../suite.ts';
 import { Aftermath } from './aftermath.ts';
 import { Cluster, within } from './cluster.ts';
-import { type Fault, faults, type Scene } from './faults.ts';
-import { History } from './history.ts';
-import { judge } from './judge.ts';
+import { type Fault, possibleFaults, type Scene } from './faults.ts';
+import { type Figures, Findings } from './figures.ts';
+import { type FinalState, History } from './history.ts';
+import { judge, type Violation } from './judge.ts';
+import { keepHistory } from './keep.ts';
 import type { Role } from './network.ts';
+import { median } from './report.ts';
 import { type Ground, prepareGround, readFinal, Workload } from './workload.ts';
 
 /** From the end of a fault until all serve and a write is acknowledged. */
@@ -21,6 +24,8 @@ const OVERLAP_MS_MAX = 2000;
 /** Trees of episodes are kept so long, to see that they do not change any more. */
 const EPISODES_KEPT = 2;
 const VIOLATIONS_SHOWN = 10;
+/** Of `any`, and the only one in which packets are late on every machine. */
+const PROXIES_SHARE = 0.3;
 
 export interface TortureOptions {
   readonly product: Flavour;
@@ -28,35 +33,27 @@ export interface TortureOptions {
   readonly clients: number;
   readonly minutes: number;
   readonly seed: number;
-  readonly network: 'namespaces' | 'proxies';
+  readonly network: 'any' | 'namespaces' | 'proxies';
+  readonly disk: 'small' | 'limited';
   /** Names of faults; empty for all. */
   readonly faults: readonly string[];
   readonly directory: string;
   readonly tell: (text: string) => void;
 }
 
-/** What was done and how long it took. */
-export interface Tally {
-  readonly faults: Map<string, number>;
-  /** From the end of each fault until all served and a write was acknowledged, ms. */
-  readonly recoveriesMs: number[];
-  episodes: number;
-  calls: number;
-  acknowledged: number;
-  sessions: number;
-}
-
-export async function torture(options: TortureOptions, checks: Checks): Promise<void> {
+/** Adds what it comes to to the figures. */
+export async function torture(options: TortureOptions, checks: Checks, figures: Figures): Promise<void> {
   const random = new Random(options.seed);
   const tickTime = random.pick([200, 500, 500, 1000]);
   const roles: Role[] = Array.from({ length: options.servers }, () => 'participant');
   if (random.chance(0.3)) {
     roles.push('observer');
   }
+  const directory = join(options.directory, `${options.product}-${options.servers}-${options.seed}`);
   const cluster = await Cluster.create({
     flavour: options.product,
     roles,
-    directory: join(options.directory, `${options.product}-${options.servers}-${options.seed}`),
+    directory,
     settings: {
       tickTime,
       initLimit: Math.ceil(15_000 / tickTime),
@@ -66,41 +63,59 @@ export async function torture(options: TortureOptions, checks: Checks): Promise<
       preAllocSize: 64,
       maxSessionTimeout: 60_000,
     },
-    network: options.network,
     ownClocks: random.chance(0.5),
+    network: networkOf(options, random),
+    disk: options.disk,
   });
-  const run = new Run(options, cluster, checks, Math.max(3000, 2 * tickTime));
+  figures.seeds.push(options.seed);
+  figures.means.add(cluster.description);
   options.tell(`${options.product}, ${roles.join(', ')}, seed ${options.seed}: ${cluster.description}`);
+  const failuresBefore = checks.failures.length;
+  const run = new Run({ options, cluster, directory, checks, figures }, Math.max(3000, 2 * tickTime));
   try {
     await run.all();
   } finally {
-    await cluster.end();
+    await cluster.end(checks.failures.length > failuresBefore);
     run.report();
   }
+}
+
+function networkOf({ network }: TortureOptions, random: Random): 'namespaces' | 'proxies' {
+  const drawn = random.chance(PROXIES_SHARE) ? 'proxies' : 'namespaces';
+  return network === 'any' ? drawn : network;
+}
+
+interface Setting {
+  readonly options: TortureOptions;
+  readonly cluster: Cluster;
+  /** Of this run's own. */
+  readonly directory: string;
+  readonly checks: Checks;
+  readonly figures: Figures;
 }
 
 class Run {
   readonly #options: TortureOptions;
   readonly #cluster: Cluster;
+  readonly #directory: string;
   readonly #checks: Checks;
+  readonly #figures: Figures;
+  readonly #findings: Findings;
   readonly #sessionTimeoutMs: number;
   readonly #aftermath: Aftermath;
   readonly #beganMs = performance.now();
-  readonly #tally: Tally = {
-    faults: new Map(),
-    recoveriesMs: [],
-    episodes: 0,
-    calls: 0,
-    acknowledged: 0,
-    sessions: 0,
-  };
+  readonly #recoveriesMs: number[] = [];
+  #acknowledged = 0;
 
-  constructor(options: TortureOptions, cluster: Cluster, checks: Checks, sessionTimeoutMs: number) {
+  constructor({ options, cluster, directory, checks, figures }: Setting, sessionTimeoutMs: number) {
     this.#options = options;
     this.#cluster = cluster;
+    this.#directory = directory;
     this.#checks = checks;
+    this.#figures = figures;
+    this.#findings = new Findings(checks, figures);
     this.#sessionTimeoutMs = sessionTimeoutMs;
-    this.#aftermath = new Aftermath(cluster, checks);
+    this.#aftermath = new Aftermath(cluster, this.#findings);
   }
 
   #tell(text: string): void {
@@ -111,7 +126,7 @@ class Run {
   async all(): Promise<void> {
     this.#cluster.launchAll();
     const isUp = await this.#cluster.untilServing(RECOVERY_MS_MAX);
-    this.#checks.that('the ensemble starts', isUp, () => this.#logs());
+    this.#findings.that('stuck', 'the ensemble starts', isUp, () => this.#logs());
     const endMs = this.#beganMs + this.#options.minutes * 60_000;
     for (let episode = 1; isUp && performance.now() < endMs; episode++) {
       if (!(await this.#episode(episode, endMs))) {
@@ -144,31 +159,39 @@ class Run {
     let isAlive = true;
     do {
       await sleep(random.below(PAUSE_MS_MAX));
-      await this.#harm(scene);
-      isAlive = await this.#recovers(workload);
+      workload.takeLongestPause();
+      const fault = await this.#harm(scene);
+      isAlive = await this.#recovers(workload, fault);
     } while (isAlive && performance.now() < episodeEndMs);
     await workload.end();
-    this.#tally.episodes++;
-    this.#tally.calls += history.calls.length;
-    this.#tally.sessions += history.sessions.length;
-    this.#tally.acknowledged += workload.acknowledged;
+    this.#count(history, workload);
     return isAlive && (await this.#judge(episode, ground));
   }
 
-  /** One fault, or several at once. */
-  async #harm(scene: Scene): Promise<void> {
+  #count(history: History, { acknowledged }: Workload): void {
+    const figures = this.#figures;
+    figures.episodes++;
+    figures.calls += history.calls.length;
+    figures.sessions += history.sessions.length;
+    figures.acknowledged += acknowledged;
+    this.#acknowledged += acknowledged;
+    for (const call of history.calls) {
+      figures.syncedReads += call.kind === 'read' && call.isSynced && call.outcome === 'done' ? 1 : 0;
+    }
+  }
+
+  /** One fault, or several at once. Answers what it was. */
+  async #harm(scene: Scene): Promise<string> {
     const { random } = scene;
-    const chosen = this.#options.faults;
-    const choices = faults
-      .filter(({ name }) => chosen.length === 0 || chosen.includes(name))
-      .map((fault): [number, Fault] => [fault.weight, fault]);
+    const choices = possibleFaults(this.#cluster, this.#options.faults).map((fault): [number, Fault] => {
+      return [fault.weight, fault];
+    });
     const drawn = Array.from({ length: random.pick([1, 1, 1, 2, 3]) }, () => random.weighted(choices));
     const together = drawn.some(({ needsOthers }) => needsOthers) ? drawn.slice(0, 1) : drawn;
     const at = random.below(OVERLAP_MS_MAX);
     await Promise.all(
       together.map(async (fault, i) => {
         await sleep(i * at);
-        this.#tally.faults.set(fault.name, (this.#tally.faults.get(fault.name) ?? 0) + 1);
         await fault.run(scene);
       }),
     );
@@ -176,16 +199,26 @@ class Run {
     for (const member of this.#cluster.members) {
       member.purge();
     }
+    return together.length === 1 ? together[0].name : 'several at once';
   }
 
-  async #recovers(workload: Workload): Promise<boolean> {
+  async #recovers(workload: Workload, fault: string): Promise<boolean> {
     const beganMs = performance.now();
     const isServing = await this.#cluster.untilServing(RECOVERY_MS_MAX);
     const isWriting = isServing && (await within(RECOVERY_MS_MAX, async () => workload.lastWriteMs > beganMs));
     const what = isServing ? 'nobody can write' : 'not all serve';
     const modes = isWriting ? '' : await this.#cluster.modes();
-    this.#checks.that('the ensemble recovers', isWriting, () => `${what}: ${modes}\n${this.#logs()}`);
-    this.#tally.recoveriesMs.push(performance.now() - beganMs);
+    this.#findings.that(
+      'stuck',
+      `the ensemble recovers from ${fault}`,
+      isWriting,
+      () => `${what}: ${modes}\n${this.#logs()}`,
+    );
+    const recoveryMs = performance.now() - beganMs;
+    this.#recoveriesMs.push(recoveryMs);
+    // Nobody has written since: what has not ended counts, too.
+    const openMs = isWriting ? 0 : performance.now() - workload.lastWriteMs;
+    this.#figures.addFault(fault, Math.max(workload.takeLongestPause(), openMs), recoveryMs);
     this.#reportSelfEnds();
     return isWriting;
   }
@@ -194,26 +227,25 @@ class Run {
     for (const { member, exitCode, lastWords, excuse } of this.#cluster.selfEnds.splice(0)) {
       const what = `server ${member.id} ended by itself (${exitCode})`;
       if (excuse === null) {
-        this.#checks.fail(what, lastWords);
+        this.#findings.that('ended', what, false, () => lastWords);
       } else {
+        this.#figures.addExcused(excuse.reason);
         this.#tell(`${what}: ${excuse.reason}`);
       }
     }
   }
 
   async #judge(episode: number, ground: Ground): Promise<boolean> {
-    const cluster = this.#cluster;
     await within(2 * this.#sessionTimeoutMs + 15_000, () => nobodyLeft(ground));
     const isSettled = await this.#aftermath.settle();
     if (isSettled) {
-      const violations = judge(ground.history, await readFinal(ground, cluster.servers));
-      const shown = violations.slice(0, VIOLATIONS_SHOWN).join('\n');
-      const more = violations.length > VIOLATIONS_SHOWN ? `\nand ${violations.length - VIOLATIONS_SHOWN} more` : '';
-      this.#checks.that(`history of episode ${episode}`, violations.length === 0, () => shown + more);
+      await this.#judgeHistory(episode, ground);
       await this.#aftermath.compare(ground.root);
       if (episode > EPISODES_KEPT) {
         await this.#aftermath.remove(`/torture-${episode - EPISODES_KEPT}`);
       }
+    } else {
+      this.#keep(episode, [], ground.history, null);
     }
     this.#reportSelfEnds();
     const { calls, sessions } = ground.history;
@@ -221,22 +253,41 @@ class Run {
     return isSettled;
   }
 
+  async #judgeHistory(episode: number, { history, root }: Ground): Promise<void> {
+    const final = await readFinal(root, this.#cluster.servers);
+    const violations = judge(history, final);
+    for (const { kind } of violations) {
+      this.#findings.count(kind, 1);
+    }
+    const shown = violations.slice(0, VIOLATIONS_SHOWN).map(({ kind, text }) => `${kind}: ${text}`);
+    const more = violations.length > VIOLATIONS_SHOWN ? [`and ${violations.length - VIOLATIONS_SHOWN} more`] : [];
+    const isRight = violations.length === 0;
+    this.#checks.that(`history of episode ${episode}`, isRight, () => [...shown, ...more].join('\n'));
+    if (!isRight) {
+      this.#keep(episode, violations, history, final);
+    }
+  }
+
+  #keep(episode: number, violations: readonly Violation[], history: History, final: FinalState | null): void {
+    const file = join(this.#directory, `history-${episode}.jsonl`);
+    keepHistory(file, violations, history, final);
+    this.#tell(`the history of episode ${episode} is in ${file}`);
+  }
+
   #logs(): string {
     return this.#cluster.members.map(({ id, server }) => `server ${id}:\n${server.log.slice(-1500)}`).join('\n');
   }
 
   report(): void {
-    const { episodes, calls, acknowledged, sessions, recoveriesMs } = this.#tally;
     const { product, servers, seed } = this.#options;
-    const sorted = recoveriesMs.map(Math.round).sort((a, b) => a - b);
-    const count = [...this.#tally.faults.values()].reduce((sum, number) => sum + number, 0);
+    const minutes = (performance.now() - this.#beganMs) / 60_000;
+    this.#figures.minutes += minutes;
+    const recoveriesMs = this.#recoveriesMs.length === 0 ? [0] : this.#recoveriesMs;
     this.#checks.note(
-      `${product}, ${servers} servers, seed ${seed}: ${episodes} episodes, ${count} faults, ${calls} calls, ` +
-        `${acknowledged} writes acknowledged, ${sessions} sessions; all serve and write again after ` +
-        `${sorted[sorted.length >> 1] ?? 0} ms (median), ${sorted[sorted.length - 1] ?? 0} ms (longest)`,
+      `${product}, ${servers} servers, seed ${seed}: ${minutes.toFixed(1)} minutes, ${this.#recoveriesMs.length} faults, ` +
+        `${this.#acknowledged} writes acknowledged; all serve and write again after ` +
+        `${median(recoveriesMs).toFixed(0)} ms (median), ${Math.max(...recoveriesMs).toFixed(0)} ms (longest)`,
     );
-    const names = [...this.#tally.faults].sort().map(([name, number]) => `${name} ${number}`);
-    this.#checks.note(names.join(', '));
   }
 }
 

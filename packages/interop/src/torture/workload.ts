@@ -50,8 +50,9 @@ export class Workload {
   readonly #ending = new AbortController();
   readonly #runs: Promise<void>[];
   /** By `performance.now()`. */
-  lastWriteMs = 0;
+  lastWriteMs = performance.now();
   acknowledged = 0;
+  #longestPauseMs = 0;
 
   constructor(ground: Ground, clients: number, random: Random) {
     const takeable: string[] = [];
@@ -62,8 +63,17 @@ export class Workload {
   }
 
   #wrote(): void {
-    this.lastWriteMs = performance.now();
+    const now = performance.now();
+    this.#longestPauseMs = Math.max(this.#longestPauseMs, now - this.lastWriteMs);
+    this.lastWriteMs = now;
     this.acknowledged++;
+  }
+
+  /** The longest time between two acknowledged writes since it was last asked for, ms. */
+  takeLongestPause(): number {
+    const longestMs = this.#longestPauseMs;
+    this.#longestPauseMs = 0;
+    return longestMs;
   }
 
   /** Every client sees once more that its ephemeral nodes are there, and goes, with or without a word. */
@@ -347,7 +357,7 @@ class Life {
 }
 
 /** Reads what the clients of an episode have left. */
-export async function readFinal({ root }: Ground, servers: string): Promise<FinalState> {
+export async function readFinal(root: string, servers: string): Promise<FinalState> {
   await using client = await connect(servers, { connectTimeoutMs: 60_000 });
   await client.sync('/');
   const read = async (folder: string): Promise<Map<string, Final>> => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { AnyCall, FinalState } from '../../src/torture/history.ts';
 import { History, type SessionRecord } from '../../src/torture/history.ts';
-import { FIRST_VALUE, judge } from '../../src/torture/judge.ts';
+import { FIRST_VALUE, judge, type Violation } from '../../src/torture/judge.ts';
 
 const KEY = '/r';
 
@@ -70,10 +70,14 @@ class Case {
     this.registers.set(KEY, { value, version, zxid });
   }
 
-  get verdict(): string[] {
+  get violations(): readonly Violation[] {
     const { registers, appended, owned } = this;
     const final: FinalState = { registers, appended, owned };
-    return judge(this.history, final).map((violation) => violation.replace(/[:,].*/, ''));
+    return judge(this.history, final);
+  }
+
+  get verdict(): string[] {
+    return this.violations.map(({ text }) => text.replace(/[:,].*/, ''));
   }
 }
 
@@ -295,4 +299,19 @@ describe('ephemeral nodes', () => {
     c.set(c.one, 'a', 11n, 1);
     expect(c.verdict).toEqual(['the session lives']);
   });
+});
+
+test('a violation has the kind under which it is reported', () => {
+  const lost = new Case();
+  lost.set(lost.one, 'a', 10n, 1);
+  lost.end(FIRST_VALUE, 0, 1n);
+  expect(lost.violations).toMatchObject([{ kind: 'lost' }]);
+  const stale = new Case();
+  stale.set(stale.one, 'a', 10n, 1);
+  stale.read(stale.other, FIRST_VALUE, 1n, 0, true);
+  expect(stale.violations).toMatchObject([{ kind: 'stale' }]);
+  const forked = new Case();
+  forked.set(forked.one, 'a', 10n, 1);
+  forked.set(forked.other, 'b', 11n, 1);
+  expect(forked.violations).toContainEqual(expect.objectContaining({ kind: 'fork' }));
 });
