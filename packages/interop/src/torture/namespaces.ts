@@ -1,8 +1,8 @@
 /**
  * A network namespace for each server, on one bridge. A cut link is a neighbour entry with a hardware address that
- * nobody has: packets leave and never arrive, in one direction, without an error for anybody. Slowness is netem's. Where
- * the kernel has none, packets wait in the queue of a token bucket, and a filter that asks for random numbers sends some
- * of them to a device that is down.
+ * nobody has: packets leave and never arrive, in one direction, without an error for anybody. Slowness is netem's.
+ * Where the kernel has none, packets wait in the queue of a token bucket, and a filter that asks for random numbers
+ * sends some of them to a device that is down.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import type { Network, Role, Seat, Slowness } from './network.ts';
