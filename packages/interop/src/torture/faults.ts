@@ -293,7 +293,7 @@ function wipe(scene: Scene, member: Member): void {
 }
 
 function damage(scene: Scene, member: Member): void {
-  const what = member.damage(scene.random.pick(damages), scene.random);
+  const what = member.damage(scene.random.pick(['log', 'snapshot']), scene.random.pick(damages), scene.random);
   scene.tell(`damage ${member.id}: ${what}`);
   member.excuse = { reason: 'its files are damaged', needsWiping: true };
 }

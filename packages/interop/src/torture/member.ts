@@ -13,7 +13,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../random.ts';
 import type { Server } from '../servers.ts';
@@ -25,8 +25,11 @@ const LOG_CHARACTERS_SHOWN = 1500;
 const BALLAST_BYTES = 1 << 20;
 const SNAPSHOTS_KEPT = 3;
 
-export type Damage = 'flipped log' | 'cut log' | 'flipped snapshot' | 'no snapshot';
-export const damages: readonly Damage[] = ['flipped log', 'cut log', 'flipped snapshot', 'no snapshot'];
+/** One bit is another one, a page is as if it had never been written, the end is missing, or the file. */
+export type Damage = 'flipped' | 'zeroed' | 'cut' | 'gone';
+export const damages: readonly Damage[] = ['flipped', 'zeroed', 'cut', 'gone'];
+export type FileKind = 'log' | 'snapshot';
+const PAGE_BYTES = 4096;
 
 /** Why a server may end by itself. */
 export interface Excuse {
@@ -160,23 +163,27 @@ export class Member {
   }
 
   /** Says what was done; the process must not run. */
-  damage(kind: Damage, random: Random): string {
-    const file = this.#files(kind.endsWith('log') ? 'log' : 'snapshot').at(-1)?.path;
+  damage(kind: FileKind, damage: Damage, random: Random): string {
+    const file = this.#files(kind).at(-1)?.path;
     if (file === undefined) {
       return 'nothing to damage';
     }
     const { size } = statSync(file);
     const at = Math.floor(endOfContent(file) * (0.1 + 0.9 * random.next()));
-    if (kind === 'no snapshot') {
+    if (damage === 'gone') {
       rmSync(file);
-    } else if (kind === 'cut log') {
+    } else if (damage === 'cut') {
       truncateSync(file, at);
     } else {
       const bytes = readFileSync(file);
-      bytes[at] ^= 1 << random.below(8);
+      if (damage === 'zeroed') {
+        bytes.fill(0, at - (at % PAGE_BYTES), at - (at % PAGE_BYTES) + PAGE_BYTES);
+      } else {
+        bytes[at] ^= 1 << random.below(8);
+      }
       writeFileSync(file, bytes);
     }
-    return `${kind}: ${file} at ${at} of ${size}`;
+    return `${basename(file)} ${damage} at ${at} of ${size}`;
   }
 
   /** Nothing more can be written until `freeDisk`. */

@@ -1,0 +1,238 @@
+/**
+ * Whether calls that overlapped can have happened one after the other, each at a moment between its beginning and its
+ * end, so that every answer is what a model says: the search of Wing and Gong, which remembers where it has been, as
+ * Lowe's does. Nothing but the times and the answers is believed.
+ *
+ * Linearizability is local: a history is linearizable if that of each object is. So the caller asks for one object at a
+ * time, and the search stays small.
+ */
+
+/** A call with what was heard of it. */
+export interface Operation<Call> {
+  readonly call: Call;
+  /** Of two operations, one came before the other if it ended before the other began. No two moments are the same. */
+  readonly began: number;
+  /** When its answer came. Infinity: none came, so it may have happened at any time after its beginning, or never. */
+  readonly ended: number;
+}
+
+/** What an object does, one call at a time. */
+export interface Model<State, Call> {
+  readonly initial: State;
+  /** The state after a call that had its answer; null: it cannot have had that answer in this state. */
+  step(state: State, call: Call): State | null;
+  /** The same for equal states, and for no others. */
+  key(state: State): string;
+  /**
+   * Of calls without an answer: those of one kind turn every state into states that no answer tells apart, so it is
+   * enough to try the oldest. Null: it is like no other.
+   */
+  kind(call: Call): string | null;
+}
+
+export type Verdict<Call> =
+  | { readonly kind: 'linearizable' }
+  /** Of all orders that explain the most, this is one; `stuck` are the calls with answers that none of them reaches. */
+  | { readonly kind: 'violation'; readonly order: readonly Call[]; readonly stuck: readonly Call[] }
+  /** The search was given up. */
+  | { readonly kind: 'undecided' };
+
+/** Calls are tried so often, unless told otherwise. */
+const TRIES_MAX = 2_000_000;
+
+/** A call, or the end of one, in the list of all moments; taken out while the call is part of the order tried. */
+interface Moment {
+  readonly place: number;
+  readonly isEnd: boolean;
+  before: Moment | null;
+  after: Moment | null;
+}
+
+export function checkLinearizability<State, Call>(
+  model: Model<State, Call>,
+  operations: readonly Operation<Call>[],
+  triesMax: number = TRIES_MAX,
+): Verdict<Call> {
+  return new Search(model, operations, triesMax).run();
+}
+
+class Search<State, Call> {
+  readonly #model: Model<State, Call>;
+  /** By their beginning. */
+  readonly #operations: readonly Operation<Call>[];
+  readonly #head: Moment = { place: -1, isEnd: false, before: null, after: null };
+  readonly #calls: Moment[] = [];
+  readonly #ends: (Moment | null)[] = [];
+  /** Of calls without an answer: the one of its kind that began before; −1: there is none. */
+  readonly #earlier: number[];
+  readonly #isDone: boolean[];
+  /** Where the search has been, and found nothing. */
+  readonly #visited = new Set<string>();
+  readonly #order: { readonly place: number; readonly stateBefore: State }[] = [];
+  #longest: readonly number[] = [];
+  /** Calls with answers that are not part of the order. */
+  #left = 0;
+  #triesLeft: number;
+
+  constructor(model: Model<State, Call>, operations: readonly Operation<Call>[], triesMax: number) {
+    this.#model = model;
+    this.#operations = operations.toSorted((one, other) => one.began - other.began);
+    this.#triesLeft = triesMax;
+    this.#isDone = this.#operations.map(() => false);
+    this.#earlier = this.#operations.map(() => -1);
+    this.#link();
+    this.#pairKinds();
+  }
+
+  #link(): void {
+    const moments: { readonly at: number; readonly moment: Moment }[] = [];
+    this.#operations.forEach(({ began, ended }, place) => {
+      const call: Moment = { place, isEnd: false, before: null, after: null };
+      const end: Moment | null = Number.isFinite(ended) ? { place, isEnd: true, before: null, after: null } : null;
+      this.#calls.push(call);
+      this.#ends.push(end);
+      moments.push({ at: began, moment: call });
+      if (end !== null) {
+        this.#left++;
+        moments.push({ at: ended, moment: end });
+      }
+    });
+    let last = this.#head;
+    for (const { moment } of moments.sort((one, other) => one.at - other.at)) {
+      last.after = moment;
+      moment.before = last;
+      last = moment;
+    }
+  }
+
+  #pairKinds(): void {
+    const latest = new Map<string, number>();
+    this.#operations.forEach(({ call, ended }, place) => {
+      const kind = Number.isFinite(ended) ? null : this.#model.kind(call);
+      if (kind !== null) {
+        this.#earlier[place] = latest.get(kind) ?? -1;
+        latest.set(kind, place);
+      }
+    });
+  }
+
+  run(): Verdict<Call> {
+    let state = this.#model.initial;
+    let moment = this.#head.after;
+    while (this.#left > 0) {
+      // Some end is always left, so the list does not come to its own.
+      if (moment === null || moment.isEnd) {
+        const last = this.#order.pop();
+        if (last === undefined) {
+          return this.#violation();
+        }
+        state = last.stateBefore;
+        this.#putBack(last.place);
+        moment = this.#calls[last.place].after;
+        continue;
+      }
+      if (this.#triesLeft-- === 0) {
+        return { kind: 'undecided' };
+      }
+      const next = this.#try(state, moment.place);
+      if (next === null) {
+        moment = moment.after;
+      } else {
+        this.#order.push({ place: moment.place, stateBefore: state });
+        this.#remember();
+        state = next;
+        moment = this.#head.after;
+      }
+    }
+    return { kind: 'linearizable' };
+  }
+
+  /** Makes a call the next of the order, and returns the state after it; null: it cannot be, or that leads nowhere. */
+  #try(state: State, place: number): State | null {
+    const earlier = this.#earlier[place];
+    if (earlier >= 0 && !this.#isDone[earlier]) {
+      return null;
+    }
+    const next = this.#model.step(state, this.#operations[place].call);
+    if (next === null) {
+      return null;
+    }
+    this.#takeOut(place);
+    const here = this.#key(next);
+    if (this.#visited.has(here)) {
+      this.#putBack(place);
+      return null;
+    }
+    this.#visited.add(here);
+    return next;
+  }
+
+  /** Which calls are part of the order, and the state: what comes after depends on nothing else. */
+  #key(state: State): string {
+    const first = this.#head.after?.place ?? this.#operations.length;
+    const parts: number[] = [first];
+    // Whatever began before the first call that is left is part of the order; of later ones only some are.
+    const lastBegun = this.#order.reduce((last, { place }) => Math.max(last, place), first);
+    for (let place = first; place <= lastBegun; place++) {
+      if (this.#isDone[place]) {
+        parts.push(place);
+      }
+    }
+    return `${parts.join()} ${this.#model.key(state)}`;
+  }
+
+  #remember(): void {
+    if (this.#order.length > this.#longest.length) {
+      this.#longest = this.#order.map(({ place }) => place);
+    }
+  }
+
+  #takeOut(place: number): void {
+    this.#isDone[place] = true;
+    unlink(this.#calls[place]);
+    const end = this.#ends[place];
+    if (end !== null) {
+      this.#left--;
+      unlink(end);
+    }
+  }
+
+  #putBack(place: number): void {
+    this.#isDone[place] = false;
+    const end = this.#ends[place];
+    if (end !== null) {
+      this.#left++;
+      relink(end);
+    }
+    relink(this.#calls[place]);
+  }
+
+  #violation(): Verdict<Call> {
+    const reached = new Set(this.#longest);
+    const order = this.#longest.map((place) => this.#operations[place].call);
+    // Of those that are left, the ones that had begun when the first of them ended: somewhere there it goes wrong.
+    const left = this.#operations.filter(({ ended }, place) => !reached.has(place) && Number.isFinite(ended));
+    const firstEnd = left.reduce((first, { ended }) => Math.min(first, ended), Number.POSITIVE_INFINITY);
+    return { kind: 'violation', order, stuck: left.filter(({ began }) => began < firstEnd).map(({ call }) => call) };
+  }
+}
+
+function unlink({ before, after }: Moment): void {
+  if (before !== null) {
+    before.after = after;
+  }
+  if (after !== null) {
+    after.before = before;
+  }
+}
+
+/** Moments are put back in the opposite order of that in which they were taken out. */
+function relink(moment: Moment): void {
+  const { before, after } = moment;
+  if (before !== null) {
+    before.after = moment;
+  }
+  if (after !== null) {
+    after.before = moment;
+  }
+}
