@@ -2,12 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../random.ts';
 import { type Cluster, within } from './cluster.ts';
-import { damages, type Member } from './member.ts';
+import { damages } from './damage.ts';
+import type { Member } from './member.ts';
 
 const SHORT_MS = [200, 1500] as const;
 const LONG_MS = [2000, 8000] as const;
 const SERVING_MS_MAX = 90_000;
 const FLAPS_MAX = 8;
+const ALTERED = 'altered snapshot';
 const CLOCK_SECONDS = [-86_400, -3600, -60, -5, 5, 60, 3600, 86_400];
 
 export interface Scene {
@@ -52,13 +54,16 @@ export const faults: readonly Fault[] = [
   fault('full disk', 4, fillDisk),
   { name: 'wiped', weight: 4, needsOthers: true, run: (scene) => without(scene, wipe) },
   { name: 'damaged files', weight: 6, needsOthers: true, run: (scene) => without(scene, damage) },
+  { name: ALTERED, weight: 3, needsOthers: true, run: (scene) => without(scene, alter) },
 ];
 
 /** Those of the given names, or all, which can be done to this ensemble. */
-export function possibleFaults({ members }: Cluster, names: readonly string[]): readonly Fault[] {
-  return faults.filter(({ name, run }) => {
-    return (names.length === 0 || names.includes(name)) && (run !== setClock || members[0].clockFile !== null);
-  });
+export function possibleFaults({ members, flavour }: Cluster, names: readonly string[]): readonly Fault[] {
+  // Apache ZooKeeper warns that its digest is another one, and goes on: all that comes later would only say that again.
+  const isChosen = (name: string): boolean => {
+    return names.length === 0 ? name !== ALTERED || flavour === 'treekeeper' : names.includes(name);
+  };
+  return faults.filter(({ name, run }) => isChosen(name) && (run !== setClock || members[0].clockFile !== null));
 }
 
 function fault(name: string, weight: number, run: (scene: Scene) => Promise<void>): Fault {
@@ -296,4 +301,9 @@ function damage(scene: Scene, member: Member): void {
   const what = member.damage(scene.random.pick(['log', 'snapshot']), scene.random.pick(damages), scene.random);
   scene.tell(`damage ${member.id}: ${what}`);
   member.excuse = { reason: 'its files are damaged', needsWiping: true };
+}
+
+/** The leader's digests tell. */
+function alter(scene: Scene, member: Member): void {
+  scene.tell(`damage ${member.id}: ${member.damage('snapshot', 'altered', scene.random)}`);
 }

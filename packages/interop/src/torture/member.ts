@@ -1,22 +1,11 @@
 /** One server of the ensemble under torture: its process, its disk and its clock. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import {
-  closeSync,
-  cpSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { basename, join } from 'node:path';
+import { closeSync, cpSync, mkdirSync, openSync, readdirSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Random } from '../random.ts';
 import type { Server } from '../servers.ts';
+import { type Damage, damageFile, type FileKind } from './damage.ts';
 
 const WORD_MS_MAX = 1000;
 /** Before a server that has ended by itself is started again. */
@@ -24,12 +13,6 @@ const RESTART_PAUSE_MS = 300;
 const LOG_CHARACTERS_SHOWN = 1500;
 const BALLAST_BYTES = 1 << 20;
 const SNAPSHOTS_KEPT = 3;
-
-/** One bit is another one, a page is as if it had never been written, the end is missing, or the file. */
-export type Damage = 'flipped' | 'zeroed' | 'cut' | 'gone';
-export const damages: readonly Damage[] = ['flipped', 'zeroed', 'cut', 'gone'];
-export type FileKind = 'log' | 'snapshot';
-const PAGE_BYTES = 4096;
 
 /** Why a server may end by itself. */
 export interface Excuse {
@@ -165,25 +148,7 @@ export class Member {
   /** Says what was done; the process must not run. */
   damage(kind: FileKind, damage: Damage, random: Random): string {
     const file = this.#files(kind).at(-1)?.path;
-    if (file === undefined) {
-      return 'nothing to damage';
-    }
-    const { size } = statSync(file);
-    const at = Math.floor(endOfContent(file) * (0.1 + 0.9 * random.next()));
-    if (damage === 'gone') {
-      rmSync(file);
-    } else if (damage === 'cut') {
-      truncateSync(file, at);
-    } else {
-      const bytes = readFileSync(file);
-      if (damage === 'zeroed') {
-        bytes.fill(0, at - (at % PAGE_BYTES), at - (at % PAGE_BYTES) + PAGE_BYTES);
-      } else {
-        bytes[at] ^= 1 << random.below(8);
-      }
-      writeFileSync(file, bytes);
-    }
-    return `${basename(file)} ${damage} at ${at} of ${size}`;
+    return file === undefined ? 'nothing to damage' : damageFile(file, damage, random);
   }
 
   /** Nothing more can be written until `freeDisk`. */
@@ -236,16 +201,6 @@ export class Member {
       writeFileSync(this.clockFile, `${offsetSeconds < 0 ? '' : '+'}${offsetSeconds}\n`);
     }
   }
-}
-
-/** Logs end with zeros that belong to nobody yet. */
-function endOfContent(file: string): number {
-  const bytes = readFileSync(file);
-  let end = bytes.length;
-  while (end > 1 && bytes[end - 1] === 0) {
-    end--;
-  }
-  return end;
 }
 
 const mounted = new Set<string>();
