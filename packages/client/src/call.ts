@@ -1,9 +1,8 @@
 import { operationChannel } from './diagnostics.ts';
-import type { Driver } from './driver.ts';
 import { TreekeeperError } from './errors.ts';
 import { limits } from './limits.ts';
 import type { RequestFailure, SessionRequest, WatchRegistration, WireOperation } from './session/types.ts';
-import type { CallOptions, RetryPolicy } from './types.ts';
+import type { RetryPolicy } from './types.ts';
 
 /** The options of a call with its deadline as a point in time, so that parts of it can share it. */
 export interface CallTerms {
@@ -19,6 +18,19 @@ export interface CallHandlers<Reply, Result> {
   finish(reply: Reply): Result | Promise<Result>;
   /** Turns a failure into a result; undefined leaves it one. */
   rescue?(failure: RequestFailure): { readonly result: Result } | undefined;
+}
+
+/** What runs calls. */
+export interface CallCarrier {
+  /** Of this stretch of work. */
+  readonly nowMs: number;
+  readonly sessionId: bigint;
+  /** `host:port`; null without one. */
+  readonly server: string | null;
+  /** Begins an attempt; `settle` ends it. */
+  submit(call: Call): void;
+  /** Nobody waits for it any more. */
+  abandon(call: Call, cause: unknown): void;
 }
 
 /** One call through all its attempts: a request of the session, and the promise behind it. */
@@ -38,7 +50,7 @@ export class Call implements SessionRequest {
   zxid: bigint | null = null;
   requestBytes = 0;
   replyBytes = 0;
-  readonly #driver: Driver;
+  readonly #carrier: CallCarrier;
   readonly #terms: CallTerms;
   readonly #handlers: CallHandlers<never, unknown>;
   readonly #resolve: (value: unknown) => void;
@@ -49,7 +61,7 @@ export class Call implements SessionRequest {
   #onAbort: (() => void) | null = null;
 
   constructor(
-    driver: Driver,
+    carrier: CallCarrier,
     operation: WireOperation,
     body: unknown,
     name: string,
@@ -60,7 +72,7 @@ export class Call implements SessionRequest {
     resolve: (value: unknown) => void,
     reject: (error: unknown) => void,
   ) {
-    this.#driver = driver;
+    this.#carrier = carrier;
     this.operation = operation;
     this.body = body;
     this.name = name;
@@ -85,7 +97,7 @@ export class Call implements SessionRequest {
       this.#onAbort = () => this.#abort(signal.reason);
       signal.addEventListener('abort', this.#onAbort, { once: true });
     }
-    this.#driver.submit(this);
+    this.#carrier.submit(this);
   }
 
   /** The session is done with it. */
@@ -112,12 +124,12 @@ export class Call implements SessionRequest {
     this.phase = 'new';
     this.failure = null;
     if (delayMs === 0) {
-      this.#driver.submit(this);
+      this.#carrier.submit(this);
       return;
     }
     this.#retryTimer = setTimeout(() => {
       this.#retryTimer = null;
-      this.#driver.submit(this);
+      this.#carrier.submit(this);
     }, delayMs);
   }
 
@@ -133,7 +145,7 @@ export class Call implements SessionRequest {
   #abort(cause: unknown): void {
     this.#onAbort = null;
     if (this.#retryTimer === null) {
-      this.#driver.abandon(this, cause);
+      this.#carrier.abandon(this, cause);
       return;
     }
     clearTimeout(this.#retryTimer);
@@ -160,7 +172,7 @@ export class Call implements SessionRequest {
     }
     // Without a connection it waits for one anyway, and the session paces its attempts.
     const delayMs = error.code === 'CONNECTION_LOSS' ? 0 : backoffMs(retry, this.#attempts);
-    return this.#driver.nowMs + delayMs < deadlineMs ? delayMs : null;
+    return this.#carrier.nowMs + delayMs < deadlineMs ? delayMs : null;
   }
 
   #end(): void {
@@ -177,8 +189,8 @@ export class Call implements SessionRequest {
         replyBytes: this.replyBytes,
         retries: this.#attempts - 1,
         errorCode: this.failure?.code ?? null,
-        sessionId: this.#driver.session.sessionId,
-        server: this.#driver.server,
+        sessionId: this.#carrier.sessionId,
+        server: this.#carrier.server,
       });
     }
   }
@@ -193,13 +205,4 @@ export class Call implements SessionRequest {
 export function backoffMs(policy: RetryPolicy, attempts: number): number {
   const { delayMinMs = limits.retryDelayMinMs, delayMaxMs = limits.retryDelayMaxMs } = policy;
   return Math.min(delayMaxMs, delayMinMs * 2 ** (attempts - 1)) * (1 - Math.random() / 2);
-}
-
-/** The terms of a call that begins now. */
-export function termsOf(driver: Driver, options: CallOptions | undefined): CallTerms {
-  if (options === undefined) {
-    return driver.usualTerms();
-  }
-  const { signal, timeoutMs = driver.settings.requestTimeoutMs, retry = driver.settings.retry } = options;
-  return { signal, deadlineMs: driver.nowMs + timeoutMs, retry };
 }

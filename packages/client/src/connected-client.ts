@@ -1,5 +1,5 @@
 import { type AuthPacket, WatcherType } from '@treekeeper/protocol';
-import { type CallHandlers, type CallTerms, termsOf } from './call.ts';
+import type { CallHandlers, CallTerms } from './call.ts';
 import type { Client } from './client.ts';
 import { bytes, type Codec, encodeValue, invalidValue } from './codec.ts';
 import { parseServerList } from './connect-string.ts';
@@ -258,7 +258,7 @@ export class ConnectedClient implements Client {
   async addAuth(scheme: string, credentials: Uint8Array | string): Promise<void> {
     const { driver } = this.#core;
     const body = authBody(scheme, credentials);
-    await driver.call(authOperation, body, 'addAuth', undefined, driver.usualTerms(), null, { finish: () => null });
+    await driver.call(authOperation, body, 'addAuth', undefined, driver.terms(), null, { finish: () => null });
   }
 
   getConfig(options: WatchableOptions = {}): Promise<EnsembleConfig> {
@@ -315,7 +315,7 @@ export class ConnectedClient implements Client {
   }
 
   #terms(options: CallOptions | undefined): CallTerms {
-    return termsOf(this.#core.driver, options);
+    return this.#core.driver.terms(options);
   }
 
   /** A read that can leave a watch. Not an async function: these are the calls that come by the hundred thousand. */

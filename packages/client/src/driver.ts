@@ -1,9 +1,9 @@
 /** Runs a Session on the real world: connections, one timer, names, and the promises of those who wait. */
-import { Call, type CallHandlers, type CallTerms } from './call.ts';
+import { Call, type CallCarrier, type CallHandlers, type CallTerms } from './call.ts';
 import { eventChannel, stateChannel } from './diagnostics.ts';
 import { TreekeeperError } from './errors.ts';
 import { askServer } from './four-letter.ts';
-import type { SaslConversation } from './sasl/sasl.ts';
+import type { SaslConversation } from './sasl/conversation.ts';
 import { authOperation } from './session/internal-requests.ts';
 import { Session } from './session/session.ts';
 import type {
@@ -16,7 +16,7 @@ import type {
 } from './session/types.ts';
 import { StateFeed } from './state-feed.ts';
 import type { Resolver, Transport, TransportConnection } from './transport.ts';
-import type { RetryPolicy, SessionState, WatchEvent } from './types.ts';
+import type { CallOptions, RetryPolicy, SessionState, WatchEvent } from './types.ts';
 
 /** The world of a session. */
 export interface DriverSettings {
@@ -39,7 +39,7 @@ const TIMER_EARLY_MS = 1;
 /** Longer waits overflow Node's timers. */
 const TIMER_MS_MAX = 0x7fffffff;
 
-export class Driver {
+export class Driver implements CallCarrier {
   readonly settings: DriverSettings;
   readonly session: Session;
   readonly states: StateFeed;
@@ -67,6 +67,10 @@ export class Driver {
     return this.#nowMs;
   }
 
+  get sessionId(): bigint {
+    return this.session.sessionId;
+  }
+
   /** `host:port` of the server that serves, or is being tried. */
   get server(): string | null {
     const { host } = this.session;
@@ -78,8 +82,12 @@ export class Driver {
     this.#drain();
   }
 
-  /** Of a call without options; the same for all that begin at the same time. */
-  usualTerms(): CallTerms {
+  /** The terms of a call that begins now; without options the same for all that begin at the same time. */
+  terms(options?: CallOptions | undefined): CallTerms {
+    if (options !== undefined) {
+      const { signal, timeoutMs = this.settings.requestTimeoutMs, retry = this.settings.retry } = options;
+      return { signal, deadlineMs: this.nowMs + timeoutMs, retry };
+    }
     const deadlineMs = this.nowMs + this.settings.requestTimeoutMs;
     if (this.#usualTerms?.deadlineMs !== deadlineMs) {
       this.#usualTerms = { signal: undefined, deadlineMs, retry: this.settings.retry };

@@ -1,5 +1,5 @@
 import { AddWatchMode, WatcherType } from '@treekeeper/protocol';
-import { type CallTerms, termsOf } from './call.ts';
+import type { CallTerms } from './call.ts';
 import type { Driver, ToldWatcher } from './driver.ts';
 import { isTreekeeperError, TreekeeperError } from './errors.ts';
 import { EventQueue } from './event-queue.ts';
@@ -62,7 +62,7 @@ export class PersistentWatch extends EventQueue<WatchEvent> implements Watch, To
     this.onReturn = () => this.close();
     this.onOverflow = () => [{ type: 'gap', path, zxid: null }];
     interest.add(this.#key);
-    this.ready = this.#set(termsOf(driver, options));
+    this.ready = this.#set(driver.terms(options));
     this.ready.catch((error: unknown) => this.#failed(error));
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
   }
@@ -153,7 +153,7 @@ export class PersistentWatch extends EventQueue<WatchEvent> implements Watch, To
   }
 
   #askToRemove(type: number): Promise<null> {
-    const terms = this.#driver.usualTerms();
+    const terms = this.#driver.terms();
     const body = { path: this.#fullPath, type };
     return this.#driver.call(operations.removeWatches, body, 'removeWatches', this.path, terms, null, {
       finish: () => null,

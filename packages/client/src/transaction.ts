@@ -1,5 +1,4 @@
 import { CheckVersionRequest, OpCode, type Stat } from '@treekeeper/protocol';
-import { termsOf } from './call.ts';
 import { bytes, type Codec, encodeValue } from './codec.ts';
 import type { Driver } from './driver.ts';
 import { codeOfNumber, TreekeeperError } from './errors.ts';
@@ -67,7 +66,7 @@ export class TransactionBuilder {
       return [];
     }
     const steps = [...this.#steps];
-    const terms = termsOf(this.#driver, options);
+    const terms = this.#driver.terms(options);
     return await this.#driver.call(multiOperation, steps, 'commit', undefined, terms, null, {
       finish: (results: MultiPartResult[]) => this.#finish(steps, results),
     });

@@ -207,7 +207,7 @@ async function findProtected(
 
 /** Waits for the fate of what was sent to be settled, and undoes it. */
 async function removeProtected(driver: Driver, parent: string, prefix: string, path: string): Promise<void> {
-  const terms = driver.usualTerms();
+  const terms = driver.terms();
   const found = await findSynced(driver, terms, () => findProtected(driver, parent, prefix, path, terms));
   if (found !== undefined) {
     await deleteNodeIdempotently(driver, { full: found.path, path }, -1, terms);

@@ -33,18 +33,16 @@ export {
   boolean,
   buffer,
   type Encodable,
-  type Fields,
-  type FieldType,
   type Infer,
   int,
   long,
   nullable,
-  type RecordType,
   record,
   ustring,
   vector,
 } from './jute/schema.ts';
 export { textOf } from './jute/text.ts';
+export type { Fields, FieldType, RecordType } from './jute/types.ts';
 export { JuteWriter } from './jute/writer.ts';
 export { OpCode, type OpCodeName, opCodeName, SpecialXid } from './opcodes.ts';
 export { isValidPath, nodeName, parentPath, pathFault, sequenceSuffix } from './path.ts';

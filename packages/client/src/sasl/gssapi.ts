@@ -1,7 +1,7 @@
 /** Kerberos, through the optional package `kerberos` (client-protocol.md §8.6). */
 import { TreekeeperError } from '../errors.ts';
 import type { GssapiOptions } from '../options.ts';
-import type { SaslConversation } from './sasl.ts';
+import type { SaslConversation } from './conversation.ts';
 
 /** What is used of the package `kerberos`, whose types are not there when it is not. */
 interface Kerberos {

@@ -4,7 +4,7 @@
  */
 import { bytesMin, decodeFields, encodeFields } from './interpret.ts';
 import type { JuteReader } from './reader.ts';
-import type { Fields, FieldType } from './schema.ts';
+import type { Fields, FieldType } from './types.ts';
 import type { JuteWriter } from './writer.ts';
 
 export type Encode = (writer: JuteWriter, value: never) => void;

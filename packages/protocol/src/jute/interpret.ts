@@ -3,7 +3,7 @@
  * tests, and takes its place where code generation is forbidden (`--disallow-code-generation-from-strings`).
  */
 import type { JuteReader } from './reader.ts';
-import type { Fields, FieldType } from './schema.ts';
+import type { Fields, FieldType } from './types.ts';
 import type { JuteWriter } from './writer.ts';
 
 export function encodeFields(writer: JuteWriter, fields: Fields, value: Record<string, unknown>): void {

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { checkConfig } from './checks.ts';
-import { composeConfig, Values } from './compose.ts';
+import { composeConfig } from './compose.ts';
 import { ConfigError, type Notice, type Origin } from './config-error.ts';
 import { type Assignment, environmentDefines, parseDefine } from './defines.ts';
+import { Values } from './effective-values.ts';
 import { KEYS, type KeyRow } from './keys/index.ts';
 import { MEMBERSHIP, type Membership, readMembership, readProposed } from './membership.ts';
 import { reasonOf } from './reason.ts';

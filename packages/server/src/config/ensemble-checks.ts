@@ -1,7 +1,8 @@
 /** What an ensemble needs, and what it would come to regret (quorum-protocol.md §1). */
 import type { Member } from '../zab/members.ts';
-import { COMMITTED_LOG_TXNS_MIN, type Values } from './compose.ts';
+import { COMMITTED_LOG_TXNS_MIN } from './compose.ts';
 import type { Notice, Origin } from './config-error.ts';
+import type { Values } from './effective-values.ts';
 import type { Membership } from './membership.ts';
 import type { ServerConfig } from './server-config.ts';
 
