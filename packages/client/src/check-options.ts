@@ -103,6 +103,7 @@ const session: Check = shape(
 const checks: Readonly<Record<keyof ConnectOptions, Check>> = {
   sessionTimeoutMs: whole(1, INT32_MAX),
   connectTimeoutMs: milliseconds,
+  failFast: boolean,
   requestTimeoutMs: milliseconds,
   signal: (value) => (value instanceof AbortSignal ? null : 'an AbortSignal'),
   readOnly: boolean,

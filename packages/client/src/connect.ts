@@ -96,10 +96,11 @@ function giveAuth(driver: Driver, { auth = [] }: ConnectOptions): Promise<unknow
 }
 
 function connected(driver: Driver, accepted: Promise<unknown>, options: ConnectOptions): Promise<void> {
-  const { connectTimeoutMs = limits.connectTimeoutMs, signal } = options;
+  const { connectTimeoutMs = limits.connectTimeoutMs, failFast = false, signal } = options;
   return new Promise((resolve, reject) => {
     const settle = (outcome: () => void): void => {
       stop();
+      driver.onAlone = null;
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
       outcome();
@@ -114,14 +115,15 @@ function connected(driver: Driver, accepted: Promise<unknown>, options: ConnectO
         settle(() => reject(refusal(state, reason)));
       }
     });
-    const timer = setTimeout(
-      () => {
-        const faults = driver.session.faults;
-        const message = `no server took the session within ${connectTimeoutMs} ms${faults === '' ? '' : ` (${faults})`}`;
-        settle(() => reject(new TreekeeperError('CONNECT_FAILED', { operation: 'connect', message })));
-      },
-      Math.min(connectTimeoutMs, TIMER_MS_MAX),
-    );
+    const fail = (when: string): void => {
+      const faults = driver.session.faults;
+      const message = `no server took the session${when}${faults === '' ? '' : ` (${faults})`}`;
+      settle(() => reject(new TreekeeperError('CONNECT_FAILED', { operation: 'connect', message })));
+    };
+    const timer = setTimeout(() => fail(` within ${connectTimeoutMs} ms`), Math.min(connectTimeoutMs, TIMER_MS_MAX));
+    if (failFast) {
+      driver.onAlone = () => fail('');
+    }
     const onAbort = (): void =>
       settle(() => reject(new TreekeeperError('ABORTED', { operation: 'connect', cause: signal?.reason })));
     if (signal?.aborted === true) {

@@ -43,6 +43,8 @@ export class Driver implements CallCarrier {
   readonly settings: DriverSettings;
   readonly session: Session;
   readonly states: StateFeed;
+  /** Told when every server was tried, and none can be reached. */
+  onAlone: (() => void) | null = null;
   #connection: TransportConnection | null = null;
   #sasl: SaslConversation | null = null;
   #timer: NodeJS.Timeout | null = null;
@@ -169,6 +171,9 @@ export class Driver implements CallCarrier {
       this.#connection?.write(bytes);
     }
     this.#setTimer();
+    if (this.onAlone !== null && this.session.isAlone) {
+      this.onAlone();
+    }
   }
 
   #perform(output: SessionOutput): void {

@@ -91,6 +91,12 @@ export interface ConnectOptions {
   readonly sessionTimeoutMs?: number | undefined;
   /** Deadline of `connect()`. @default 15000 */
   readonly connectTimeoutMs?: number | undefined;
+  /**
+   * Lets `connect()` reject with CONNECT_FAILED as soon as every server was tried and none can be reached: its name,
+   * its port or its certificate is wrong, or it does not run. Otherwise that is tried again until `connectTimeoutMs`,
+   * as it is with servers that are there but have no quorum. @default false
+   */
+  readonly failFast?: boolean | undefined;
   /** Deadline of each call that does not name its own. @default 30000 */
   readonly requestTimeoutMs?: number | undefined;
   /** Ends the wait of `connect()`. */

@@ -65,14 +65,18 @@ function readiness(server: Server, config: ServerConfig): string {
   return `${state}: ${where}; ${has}; ${Math.round(performance.now())} ms after the process began`;
 }
 
+/** Where the shell looks for a server that nobody named. */
+const SHELL_DEFAULT = '127.0.0.1:2181';
+
 /** A few lines for somebody who has just typed `npm start`. */
 function welcome(server: Server, config: ServerConfig): string {
   const { nodeCount } = server.summary;
   const address = `${config.listeners.clientAddress ?? '127.0.0.1'}:${server.clientPort ?? server.secureClientPort}`;
+  const shell = `npx treekeeper shell${address === SHELL_DEFAULT ? '' : ` -s ${address}`}`;
   const urls = server.httpUrls.map((url) => url.replace(/^admin /, 'Admin    ').replace(/^metrics /, 'Metrics  '));
   return [
     'ready: a ZooKeeper server for trying things out',
-    `Clients  ${address} (npx treekeeper shell, or any ZooKeeper client)`,
+    `Clients  ${address} (${shell}, or any ZooKeeper client)`,
     ...urls,
     `Data     ${resolve(config.storage.dataDir)} (${nodeCount} nodes)`,
     'Stop     Ctrl-C; the data stay',

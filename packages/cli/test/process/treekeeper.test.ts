@@ -29,6 +29,14 @@ test('a server with a bad configuration ends with exit code 2 and names every fa
   expect(stderr).toContain('zoo.cfg:5: skipACL=true: expected yes or no');
 });
 
+test('a Node.js that is too old is told so, not shown a syntax error', () => {
+  const old = 'Object.defineProperty(process, "versions", { value: { ...process.versions, node: "20.18.3" } })';
+  const args = ['--import', `data:text/javascript,${encodeURIComponent(old)}`, BIN, 'shell'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', cwd: dir });
+  expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
+  expect(stderr).toMatch(/^error: treekeeper needs Node\.js 20\.19 or newer; this is v\d/);
+});
+
 test('a missing configuration file ends with exit code 2', () => {
   expect(treekeeper('server', 'none.cfg')).toEqual({
     status: 2,

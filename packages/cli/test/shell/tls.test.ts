@@ -50,6 +50,14 @@ test('without a certificate, or without TLS, it says what is wrong', async () =>
   }
 });
 
+test.each([
+  ['an authority that is not trusted', () => [address, '--tls'], /--ca FILE says whom to trust/],
+  ['TLS to a port without it', () => [secure.connectString, '--tls'], /does that port speak TLS/],
+])('what cannot be is told at once, with what to do: %s', async (_, args, hint) => {
+  const { code, err } = await runShell(['-s', ...args(), 'ls', '/']);
+  expect({ code, err }).toEqual({ code: 3, err: expect.stringMatching(hint) });
+});
+
 test("with zkCli's client configuration", async () => {
   const file = join(directory, 'client.properties');
   const write = (...lines: string[]): void => writeFileSync(file, lines.join('\n'));

@@ -9,6 +9,10 @@ export class Hosts {
   #next = 0;
   /** Attempts since the last success. */
   #attempts = 0;
+  /** What was wrong with each server the last time. */
+  readonly #faults = new Map<string, string>();
+  /** Those with which no connection came about the last time. */
+  readonly #silent = new Set<string>();
 
   constructor(hosts: readonly HostPort[], shuffle: boolean, random: () => number) {
     this.#hosts = shuffle ? shuffled(hosts, random) : hosts;
@@ -65,6 +69,29 @@ export class Hosts {
 
   succeeded(): void {
     this.#attempts = 0;
+    this.#faults.clear();
+    this.#silent.clear();
+  }
+
+  /** @param isSilent no connection came about */
+  failed(host: HostPort | null, reason: string, isSilent: boolean): void {
+    if (host !== null) {
+      const name = nameOf(host);
+      this.#faults.set(name, reason);
+      this.#silent.delete(name);
+      if (isSilent) {
+        this.#silent.add(name);
+      }
+    }
+  }
+
+  get areAllSilent(): boolean {
+    return this.#hosts.every((host) => this.#silent.has(nameOf(host)));
+  }
+
+  /** `host:port: reason; ...` since the last success; '' if there are none. */
+  get faults(): string {
+    return [...this.#faults].map(([host, reason]) => `${host}: ${reason}`).join('; ');
   }
 
   /** How long to wait before the next attempt: not at all within a round, longer from round to round. */
@@ -109,6 +136,10 @@ function moveTo(
   const toKept = (kept.length * Math.max(0, -growth)) / (after.length * removed);
   const choice = added.length === 0 || (kept.length > 0 && random() < toKept) ? kept : added;
   return pick(choice, random);
+}
+
+function nameOf({ host, port }: HostPort): string {
+  return `${host}:${port}`;
 }
 
 /** A random element. */

@@ -54,8 +54,6 @@ export class Session {
   #closing: SessionRequest | null = null;
   #closeEndsMs = NEVER;
   #ended: { readonly code: TreekeeperErrorCode; readonly message: string | undefined } | null = null;
-  /** What was wrong with each server the last time. */
-  readonly #faults = new Map<string, string>();
 
   constructor(config: SessionConfig) {
     this.#config = config;
@@ -106,7 +104,12 @@ export class Session {
 
   /** What was wrong with each server when it was last tried. */
   get faults(): string {
-    return [...this.#faults].map(([host, reason]) => `${host}: ${reason}`).join('; ');
+    return this.#hosts.faults;
+  }
+
+  /** Every server was tried, and at none anything answered. */
+  get isAlone(): boolean {
+    return this.#phase === 'pausing' && this.#hosts.areAllSilent;
   }
 
   /** Call `tick` no later than this. */
@@ -245,7 +248,7 @@ export class Session {
     } catch (error) {
       // A reply that cannot be understood, or is too long: nothing behind it can be trusted.
       if (error instanceof JuteError || error instanceof FrameLengthError || error instanceof ProtocolViolation) {
-        this.#lost(error.message);
+        this.#lost(this.#phase === 'handshaking' ? `no ZooKeeper server answers (${error.message})` : error.message);
         return;
       }
       throw error;
@@ -298,7 +301,7 @@ export class Session {
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
     if (nowMs >= this.#requests.soonestDeadlineMs) {
-      const why = this.#faults.size === 0 ? `the session is ${this.#state}` : this.faults;
+      const why = this.faults === '' ? `the session is ${this.#state}` : this.faults;
       this.#requests.expire(nowMs, this.#authentication.requests(), why);
     }
     if (nowMs >= this.#closeEndsMs) {
@@ -388,7 +391,6 @@ export class Session {
     this.#phaseEndsMs = NEVER;
     this.#lastHeardMs = this.#nowMs;
     this.#hosts.succeeded();
-    this.#faults.clear();
     this.#setState(this.#search.isNeeded ? 'connected-read-only' : 'connected', null);
     this.#authentication.replay();
     this.#watches.replay(this.#lastZxid);
@@ -441,9 +443,7 @@ export class Session {
 
   /** The connection or the attempt is over; the session is not. */
   #lost(reason: string): void {
-    if (this.#host !== null) {
-      this.#faults.set(`${this.#host.host}:${this.#host.port}`, reason);
-    }
+    this.#hosts.failed(this.#host, reason, this.#phase === 'resolving' || this.#phase === 'opening');
     this.#dropConnection(reason);
     if (this.#closing !== null) {
       this.#end('closed', 'CLOSED', null);

@@ -1,4 +1,4 @@
-/** The programs of docs/guides/client.md compile, run, and print what the guide says. */
+/** The programs of docs/guides/client.md and of the README compile, run, and print what stands below them. */
 import { execFile, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -12,7 +12,8 @@ const root = join(import.meta.dirname, '../../../..');
 const directory = mkdtempSync(join(tmpdir(), 'treekeeper-guide-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
-const guide = readFileSync(join(root, 'docs/guides/client.md'), 'utf8');
+const pages = ['docs/guides/client.md', 'README.md'].map((page) => readFileSync(join(root, page), 'utf8'));
+const guide = pages.join('');
 const programs = [...guide.matchAll(/^## (.*)$|^```ts\n([\s\S]*?)^```\n\n```text\n([\s\S]*?)^```$/gm)].flatMap(
   ([, heading, code, output], i, all) =>
     heading === undefined ? [{ name: `${headingBefore(all, i)}, ${i}`, code: code ?? '', output }] : [],

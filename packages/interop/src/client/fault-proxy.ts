@@ -21,6 +21,8 @@ export class FaultProxy implements AsyncDisposable {
   #holdsRequests = false;
   #holdsAnswers = false;
   #onHeld: (() => void)[] = [];
+  #turnedAway = 0;
+  #onTurnedAway: (() => void) | null = null;
   /** What happens to chunks beside holding them. */
   onChunk: OnChunk = () => null;
   /** Connections accepted so far. */
@@ -50,6 +52,15 @@ export class FaultProxy implements AsyncDisposable {
   /** New connections are closed as they come. */
   refuse(isRefusing: boolean): void {
     this.#isRefusing = isRefusing;
+  }
+
+  /** So many connections were refused. */
+  async untilTurnedAway(count: number): Promise<void> {
+    while (this.#turnedAway < count) {
+      await new Promise<void>((done) => {
+        this.#onTurnedAway = done;
+      });
+    }
   }
 
   /** Nothing passes, in either direction, until it is let go. */
@@ -90,6 +101,8 @@ export class FaultProxy implements AsyncDisposable {
     this.#keep(client);
     if (this.#isRefusing) {
       client.destroy();
+      this.#turnedAway++;
+      this.#onTurnedAway?.();
       return;
     }
     this.accepted++;

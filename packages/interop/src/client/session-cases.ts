@@ -338,6 +338,29 @@ export const sessionCases: readonly BehaviourCase[] = [
     },
   },
   {
+    name: 'failFast: servers that cannot be reached are told at once; one that only turns us away is waited for',
+    async run({ server }) {
+      const gone = await FaultProxy.start(server);
+      const { address } = gone;
+      await gone[Symbol.asyncDispose]();
+      const options = { failFast: true, connectTimeoutMs: Number.MAX_SAFE_INTEGER };
+      const error = await refused(connect(`${address},nowhere.invalid:1`, options), 'CONNECT_FAILED');
+      assert.match(error.message, /ECONNREFUSED.*ENOTFOUND|ENOTFOUND.*ECONNREFUSED|EAI_AGAIN/);
+      await using proxy = await FaultProxy.start(server);
+      proxy.refuse(true);
+      const connecting = connect(`${address},${proxy.address}`, options);
+      await proxy.untilTurnedAway(3);
+      proxy.refuse(false);
+      await using client = await connecting;
+      assert.equal(client.state, 'connected');
+      proxy.refuse(true);
+      proxy.cutAll();
+      await until(client, 'disconnected');
+      proxy.refuse(false);
+      await until(client, 'connected'); // what is fast to fail is only the beginning
+    },
+  },
+  {
     name: 'no server: CONNECT_FAILED says what was wrong; a closed client says so',
     async run({ server }) {
       await using proxy = await FaultProxy.start(server);

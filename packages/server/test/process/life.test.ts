@@ -61,7 +61,7 @@ test('a new server of a newcomer says where it listens, where its data are and h
   const server = await ServerProcess.startCommand(args, { directory });
   await server.waitFor(/Ctrl-C/);
   expect(server.output).toMatch(/Treekeeper \d+\.\d+\.\d+ \(speaks ZooKeeper 3\.10\.0\), Node v\d+/);
-  expect(server.output).toMatch(/ {4}Clients {2}127\.0\.0\.1:\d+ \(npx treekeeper shell, or any ZooKeeper client/);
+  expect(server.output).toMatch(/ {4}Clients {2}(127\.0\.0\.1:\d+) \(npx treekeeper shell -s \1, or any/);
   expect(server.output).toMatch(/ {4}Admin {4}http:\/\/127\.0\.0\.1:\d+\/commands\n/);
   expect(server.output).toContain(`    Data     ${join(directory, 'data')} (4 nodes)\n`);
   expect(await server.stop('SIGINT')).toBe(0);

@@ -80,16 +80,34 @@ const EXPLANATIONS: Partial<Record<TreekeeperErrorCode, Explain>> = {
     '--sasl user:password says who you are, or --auth scheme:credentials',
   ],
   AUTH_FAILED: () => ['Authentication failed', `correct user and password; ${connectAgain}`],
-  CONNECT_FAILED: (_path, _client, error) => [
-    bare(error),
-    'is a server running there? treekeeper server starts one; -s host:port names another',
-  ],
+  CONNECT_FAILED: (_path, _client, error) => [bare(error), connectHint(error.message)],
+  INVALID_OPTION: (_path, _client, error) => [bare(error), null],
   CONNECTION_LOSS: () => [
     'Connection lost before the answer came: it may have been done or not',
     'look before you repeat it',
   ],
   TIMEOUT: () => ['No answer in time: it may have been done or not', 'srvr shows whether the server is well'],
 };
+
+/** By what the servers said, or the system about them: the first that fits. */
+const CONNECT_HINTS: readonly (readonly [RegExp, string])[] = [
+  [/ENOTFOUND|EAI_AGAIN/, 'there is no such host; -s host:port names another'],
+  [/altnames|does not match/, '-s wants the name that is in the certificate; --any-hostname accepts any'],
+  [/certificate/i, '--ca FILE says whom to trust; --cert and --key say who you are, where the server asks'],
+  [
+    /before secure TLS connection|EPROTO|SSL routines/,
+    'does that port speak TLS? Without --tls the shell speaks plain',
+  ],
+  [
+    /the server closed the connection|no ZooKeeper server answers|ECONNRESET/,
+    'something is there, but it takes nobody: a member without a quorum, a port that wants --tls, or no ZooKeeper server',
+  ],
+];
+
+function connectHint(message: string): string {
+  const hint = CONNECT_HINTS.find(([pattern]) => pattern.test(message))?.[1];
+  return hint ?? 'is a server running there? treekeeper server starts one; -s host:port names another';
+}
 
 const CONNECTION_CODES: ReadonlySet<string> = new Set<TreekeeperErrorCode>([
   'CONNECT_FAILED',
@@ -112,7 +130,11 @@ export async function explain(error: unknown, client: Client | null): Promise<Ex
   if (isTreekeeperError(error)) {
     const path = error.path ?? (error.operation === 'reconfig' ? CONFIG_PATH : '/');
     const said = await EXPLANATIONS[error.code]?.(path, client, error);
-    const exitCode = CONNECTION_CODES.has(error.code) ? EXIT.connection : EXIT.failed;
+    const exitCode = CONNECTION_CODES.has(error.code)
+      ? EXIT.connection
+      : error.code === 'INVALID_OPTION'
+        ? EXIT.usage
+        : EXIT.failed;
     return { message: said?.[0] ?? bare(error), hint: said?.[1] ?? null, exitCode, code: error.code };
   }
   if (error instanceof Error && 'syscall' in error) {

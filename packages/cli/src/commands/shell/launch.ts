@@ -19,7 +19,10 @@ export interface Launch {
 }
 
 export const DEFAULT_SERVERS = '127.0.0.1:2181';
+/** For servers that are there: they may be electing a leader. */
 const CONNECT_MS_MAX = 15_000;
+/** zkCli's flag without a value. */
+const WAIT_AS_ZKCLI = 'waitforconnection';
 
 export const LAUNCH_FLAGS: Flags = {
   s: { value: 'host:port', meaning: 'Servers, with commas between; /path behind them becomes the root' },
@@ -33,7 +36,7 @@ export const LAUNCH_FLAGS: Flags = {
   pfx: { value: 'file', meaning: 'Certificate and key as PKCS #12' },
   'any-hostname': { meaning: "Accept certificates made out to other hosts' names" },
   timeout: { value: 'ms', meaning: 'Session timeout; 30000' },
-  wait: { value: 'ms', meaning: `How long to wait for a connection; ${CONNECT_MS_MAX}` },
+  wait: { value: 'ms', meaning: 'Wait so long for a server that cannot be reached; else that is told at once' },
   r: { meaning: 'Take a read-only server while there is no other' },
   'keep-going': { meaning: 'Go on after a failed command of standard input' },
   'client-configuration': { value: 'file', meaning: 'A zkCli client configuration, for its TLS settings' },
@@ -51,8 +54,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 
 /** @throws UsageError */
 export function parseLaunch(args: readonly string[], env: Readonly<Record<string, string | undefined>>): Launch {
-  // zkCli's -waitforconnection is what is always done here.
-  const known: Record<string, Flag> = { ...LAUNCH_FLAGS, waitforconnection: { meaning: '' } };
+  const known: Record<string, Flag> = { ...LAUNCH_FLAGS, [WAIT_AS_ZKCLI]: { meaning: '' } };
   for (const [alias, name] of Object.entries(ALIASES)) {
     known[alias] = LAUNCH_FLAGS[name];
   }
@@ -74,6 +76,7 @@ export function parseLaunch(args: readonly string[], env: Readonly<Record<string
       ...(given.has('r') && { readOnly: true }),
       sessionTimeoutMs: milliseconds('timeout', one('timeout')) ?? 30_000,
       connectTimeoutMs: milliseconds('wait', one('wait')) ?? CONNECT_MS_MAX,
+      failFast: !given.has('wait') && !given.has(WAIT_AS_ZKCLI),
     },
     output,
     keepsGoing: given.has('keep-going'),
