@@ -1,20 +1,8 @@
-/**
- * One bug each in an ensemble: in a disk, in what goes over the wire, or in a method of the server that is another one
- * while a test runs.
- */
-
+/** One bug each in an ensemble: in a disk, in what goes over the wire, or in what counts as a quorum. */
 import { PacketType } from '@treekeeper/protocol';
-import { Configuration, type DiskStep } from '@treekeeper/server/internal';
-import { Leading } from '../../server/src/replica/leading.ts';
-import { Service } from '../../server/src/replica/service.ts';
-import { Syncs } from '../../server/src/replica/syncs.ts';
-import { ExpiryQueue } from '../../server/src/sessions/expiry.ts';
-import { Broadcast } from '../../server/src/zab/broadcast.ts';
-import { Leader } from '../../server/src/zab/leader.ts';
+import { Configuration, type DiskStep, type Random } from '@treekeeper/server/internal';
 import type { SimulatedConnection } from '../src/connection.ts';
 import { SimulatedDisk } from '../src/disk.ts';
-import type { Fault } from '../src/ensemble/faults.ts';
-import type { EnsemblePlan } from '../src/ensemble/plan.ts';
 import type { EnsembleDoubles } from '../src/ensemble/world.ts';
 import {
   EventsTwice,
@@ -26,30 +14,7 @@ import {
   SwappedAnswers,
   WrongBytes,
 } from './planted-bugs.ts';
-
-export interface PlantedEnsembleBug {
-  readonly what: string;
-  /** Which judges may see it first. */
-  readonly invariants: readonly string[];
-  readonly doubles?: () => EnsembleDoubles;
-  /** Changes the server; returns what changes it back. */
-  readonly plant?: () => () => void;
-  /** The faults with which it shows soon, in place of those that seeds draw. */
-  readonly faults?: (plan: EnsemblePlan) => Fault[];
-}
-
-/** Some faults of a kind, one after the other. */
-function oneAfterTheOther(
-  count: number,
-  fault: (plan: EnsemblePlan, i: number) => object,
-): (plan: EnsemblePlan) => Fault[] {
-  return (plan) =>
-    Array.from({ length: count }, (_, i) => {
-      const eachMs = plan.safetyMs / count;
-      const base = { atMs: (i + 0.3) * eachMs, ms: eachMs / 2, rush: true, resets: true };
-      return { ...base, ...fault(plan, i) } as Fault;
-    });
-}
+import { oneAfterTheOther, type PlantedEnsembleBug } from './planting.ts';
 
 type Make = new () => SimulatedDisk;
 
@@ -59,21 +24,6 @@ function disks(Kind: Make, isMeant: (serverId: number) => boolean = () => true):
 
 function connections(Kind: new (port: number) => SimulatedConnection): () => EnsembleDoubles {
   return () => ({ connection: (port) => new Kind(port) });
-}
-
-/** Another method in place of one of the server's. */
-function replaced<T extends object, K extends keyof T>(
-  holder: T,
-  name: K,
-  method: (original: T[K]) => T[K],
-): () => () => void {
-  return () => {
-    const original = holder[name];
-    holder[name] = method(original);
-    return () => {
-      holder[name] = original;
-    };
-  };
 }
 
 /** Promises to leaders are forgotten in a crash. */
@@ -118,7 +68,34 @@ function changedProposals(): EnsembleDoubles {
   };
 }
 
-const ALMOST_ALWAYS = 7;
+const PACKET_HEAD_BYTES = 16;
+
+/** TRUNC is DIFF: learners keep what they have. */
+function withoutCuts(_from: number, _to: number, bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.from(bytes);
+  for (let at = 0; at + PACKET_HEAD_BYTES + 4 <= copy.length; ) {
+    const type = copy.readInt32BE(at);
+    if (type === PacketType.trunc) {
+      copy.writeInt32BE(PacketType.diff, at);
+    } else if (type === PacketType.snap) {
+      break; // what follows is no packet
+    }
+    at += PACKET_HEAD_BYTES + Math.max(0, copy.readInt32BE(at + 12)) + 4; // leaders send no authinfo
+  }
+  return copy;
+}
+
+/** Loses everything with the power. */
+class EmptyingDisk extends SimulatedDisk {
+  override crash(random: Random): void {
+    super.crash(random);
+    for (const area of ['data', 'log'] as const) {
+      for (const { name } of this.list(area)) {
+        this.remove(area, name);
+      }
+    }
+  }
+}
 
 export const plantedEnsembleBugs: readonly PlantedEnsembleBug[] = [
   { what: 'nobody waits for the disk', invariants: ['quorum', 'durability'], doubles: disks(HastyDisk) },
@@ -135,9 +112,10 @@ export const plantedEnsembleBugs: readonly PlantedEnsembleBug[] = [
     faults: oneAfterTheOther(6, () => ({ kind: 'power loss everywhere', ms: 100 })),
   },
   {
-    what: 'what was proposed is in the log, and not in the tree, when a role ends',
-    invariants: ['order', 'durability', 'digest', 'AssertionFailure'],
-    plant: replaced(Service.prototype, 'fastForward', () => () => {}),
+    what: 'disks are empty after a loss of power, and their servers vote',
+    invariants: ['leaders', 'durability'],
+    doubles: disks(EmptyingDisk),
+    faults: oneAfterTheOther(4, () => ({ kind: 'power loss everywhere', ms: 100 })),
   },
   { what: 'the disks stop answering', invariants: ['progress'], doubles: disks(SilentDisk) },
   { what: 'one acknowledgement commits', invariants: ['quorum'], doubles: configuration(HastyConfiguration) },
@@ -148,51 +126,10 @@ export const plantedEnsembleBugs: readonly PlantedEnsembleBug[] = [
   },
   { what: 'proposals change on their way', invariants: ['order'], doubles: changedProposals },
   {
-    what: 'a zxid is used again',
-    invariants: ['order', 'AssertionFailure'],
-    plant: replaced(
-      Leader.prototype,
-      'nextZxid',
-      (original) =>
-        function (this: Leader) {
-          return this.lastProposed % 16 === ALMOST_ALWAYS ? this.lastProposed : original.call(this);
-        },
-    ),
-  },
-  {
-    what: 'a leader stays without its followers',
-    invariants: ['progress'],
-    plant: replaced(Broadcast.prototype, 'hasQuorum', () => () => true),
-  },
-  {
-    what: 'syncs do not wait for the leader',
-    invariants: ['real time'],
-    plant: replaced(
-      Syncs.prototype,
-      'ask',
-      (original) =>
-        function (this: Syncs) {
-          original.call(this);
-          return { zxid: 0 };
-        },
-    ),
-  },
-  {
-    what: 'sessions that are closed go on elsewhere',
-    invariants: ['handshake'],
-    plant: replaced(Leading.prototype, 'revalidate', () => () => true),
-  },
-  {
-    what: 'sessions expire too early',
-    invariants: ['expiry'],
-    plant: replaced(
-      ExpiryQueue.prototype as ExpiryQueue<never>,
-      'touch',
-      (original) =>
-        function (this: ExpiryQueue<never>, item, nowMs, timeoutMs) {
-          return original.call(this, item, nowMs, timeoutMs / 3);
-        },
-    ),
+    what: 'what was never committed is not cut off',
+    invariants: ['order', 'durability'],
+    doubles: () => ({ wiretap: withoutCuts }),
+    faults: oneAfterTheOther(6, () => ({ kind: 'isolation', target: 'leader', way: 'both' })),
   },
   { what: 'events come after the answer', invariants: ['events'], doubles: connections(LateEvents) },
   { what: 'events come twice', invariants: ['events'], doubles: connections(EventsTwice) },

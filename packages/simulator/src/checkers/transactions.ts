@@ -7,7 +7,7 @@ import { ErrorNumber, JuteReader, MultiTxn, OpCode, ttlOfOwner } from '@treekeep
 import { describeTxn, type LoggedTxn, sameBytes, sessionHex } from '../history.ts';
 import { expectedTxn } from '../model/prepare.ts';
 import { encodeTxn, type ModelState, type ModelTxn, partsOf } from '../model/state.ts';
-import type { ConnectionView, Sent } from './connection-view.ts';
+import type { Sent } from './connection-view.ts';
 import { check } from './violation.ts';
 
 /** Why the server deletes nodes by itself. */
@@ -17,7 +17,8 @@ export interface ReapingRules {
 
 export class TransactionChecker {
   readonly #requests = new Map<bigint, Map<number, Sent>>();
-  readonly #lastCxid = new Map<ConnectionView, number>();
+  /** By session: what it asked for on an earlier connection is not done after what it asked for on a later one. */
+  readonly #lastCxid = new Map<bigint, number>();
   readonly #mayHaveMoved: (sessionId: bigint) => boolean;
 
   /** @param mayHaveMoved whether requests may be refused because the session's client is at another server now */
@@ -51,13 +52,13 @@ export class TransactionChecker {
     const sent = this.#requests.get(sessionId)?.get(cxid);
     check(sent !== undefined, 'transactions', () => `${describeTxn(logged)}: nobody asked for it`);
     check(!sent.refused, 'transactions', () => `${describeTxn(logged)}: the client was told that nothing happened`);
-    const lastCxid = this.#lastCxid.get(sent.view) ?? 0;
-    check(cxid > lastCxid, 'transactions', () => `${describeTxn(logged)} comes after cxid ${lastCxid}`);
-    this.#lastCxid.set(sent.view, cxid);
     const { txn } = logged;
     if (txn.type === OpCode.error && txn.value.err === ErrorNumber.SESSION_MOVED && this.#mayHaveMoved(sessionId)) {
-      return;
+      return; // what came from a connection that it has left, whenever that came
     }
+    const lastCxid = this.#lastCxid.get(sessionId) ?? 0;
+    check(cxid > lastCxid, 'transactions', () => `${describeTxn(logged)} comes after cxid ${lastCxid}`);
+    this.#lastCxid.set(sessionId, cxid);
     checkExpected(state, logged, expectedTxn(state, sent.request, sent.identities, logged));
   }
 }

@@ -242,6 +242,8 @@ export class EnsembleReferee {
     this.#transactions.check(this.state, logged, reaper);
     this.state.apply(logged.txn, logged);
     checkDigest(logged, this.state);
+    const isTold = logged.digest !== null || logged.txn.type === OpCode.error || !this.#rules.digestEnabled;
+    check(isTold, 'digest', () => `${name()} without a digest`);
     this.order.commit(logged);
     const { sessionId, cxid, txn, zxid } = logged;
     if (txn.type === OpCode.closeSession) {
