@@ -129,6 +129,8 @@ export const metricTable = {
   diff_count: counter('learners brought up to date by a diff'),
   snap_count: counter('learners brought up to date by a snapshot'),
   digest_mismatches_count: counter('transactions after which the tree did not have the expected digest'),
+  data_damaged_count: counter('times damaged files were found, with which this server does not vote'),
+  data_healed_count: counter('times damaged or wrong data were replaced by those of the leader'),
   quit_leading_due_to_disloyal_voter: counter('times this leader stepped down because voters had left it'),
   unrecoverable_error_count: counter('errors that stopped the server'),
   election_time: summary('time of an election'),

@@ -51,6 +51,7 @@ export class Forwarding implements OrderSource {
   readonly #syncs = new Syncs();
   #committed: number;
   #isAhead: boolean;
+  #hasAgreed = false;
   /** The last of the transactions whose effects may be there already. */
   #evenAfter = 0;
 
@@ -246,6 +247,16 @@ export class Forwarding implements OrderSource {
     const { nowMs, wallMs } = this.#clock;
     this.#instruments.committed(nowMs - entry.receivedMs, wallMs - entry.timeMs);
     this.#inFlight.shift();
-    return !this.#digestEnabled || entry.digest === null || tree.hasDigest(entry.digest);
+    if (!this.#digestEnabled || entry.digest === null) {
+      return true;
+    }
+    const agrees = tree.hasDigest(entry.digest);
+    this.#hasAgreed ||= agrees;
+    return agrees;
+  }
+
+  /** A digest of the leader's has been that of the tree here. */
+  get hasAgreed(): boolean {
+    return this.#hasAgreed;
   }
 }

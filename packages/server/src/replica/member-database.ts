@@ -27,6 +27,8 @@ export interface DatabaseEvents {
   snapshotWritten(): void;
   /** @param isDone false: the history here does not reach back so far, and nothing has been changed */
   truncated(isDone: boolean): void;
+  /** What was damaged, or wrong, has been replaced by what the leader has. */
+  healed(): void;
 }
 
 export interface DatabaseParts {
@@ -44,6 +46,10 @@ export interface DatabaseParts {
   replaceWorld(world: ReplicaWorld): void;
   /** Loads what the disk has. */
   recover(): RecoveredWorld;
+  /** Of what was recovered at the start (RecoveredWorld). */
+  readonly damage: string | null;
+  /** Damaged files have been found. */
+  onDamage(): void;
   /** An empty world, to be filled. */
   newSink(): WorldSink;
 }
@@ -57,9 +63,13 @@ export class MemberDatabase implements Database {
   /** Whom the writes of epochs on their way are for; null: for nobody, they were missing at the start. */
   readonly #persisting: (EpochName | null)[];
   #failure: string | null = null;
+  #damage: string | null;
+  #isDistrusted = false;
 
   constructor(parts: DatabaseParts) {
     this.#parts = parts;
+    this.#damage = parts.damage;
+    this.#tellDamage();
     this.#persisting = parts.epochsMissing.map(() => null);
   }
 
@@ -76,6 +86,15 @@ export class MemberDatabase implements Database {
 
   get lastZxid(): number {
     return this.#parts.world().tree.lastZxid;
+  }
+
+  get damage(): string | null {
+    return this.#damage;
+  }
+
+  /** What is on the disk has turned out to be wrong: when a snapshot takes its place it is kept, as evidence. */
+  distrust(): void {
+    this.#isDistrusted = true;
   }
 
   // Epochs
@@ -131,6 +150,7 @@ export class MemberDatabase implements Database {
     this.#parts.replaceWorld(sink.world);
     this.#parts.snapshots.replaceWorld(sink.world, true);
     this.#parts.snapshots.isAhead = true;
+    this.#parts.snapshots.setsAside = this.#damage !== null || this.#isDistrusted;
     return new SnapshotStreamReader(sink, this.#parts.options.fieldBytesMax);
   }
 
@@ -215,11 +235,41 @@ export class MemberDatabase implements Database {
   /** Memory becomes what the disk has. Nothing may be under way. */
   reload(): void {
     const { txnLog, snapshots } = this.#parts;
-    const { world, history, isAhead } = this.#parts.recover();
+    const { world, history, isAhead, damage } = this.#parts.recover();
+    this.#damage = damage?.damage ?? null;
+    this.#tellDamage();
     this.#parts.replaceWorld(world);
     snapshots.replaceWorld(world, false);
     snapshots.isAhead = isAhead;
     txnLog.restart(world.tree.lastZxid, history.contiguousFrom);
+  }
+
+  condemn(reason: string): void {
+    this.#damage = reason;
+    this.#tellDamage();
+  }
+
+  #tellDamage(): void {
+    if (this.#damage !== null) {
+      this.#parts.onDamage();
+      this.#parts.log.error(
+        `${this.#damage}. This server does not vote and serves nobody until a leader has given it all data. The damaged ` +
+          'files stay as they are until then, and are kept afterwards. If this goes on, too many of the others are ' +
+          'missing or damaged, too',
+      );
+    }
+  }
+
+  #healed(): void {
+    if (this.#damage !== null || this.#isDistrusted) {
+      this.#damage = null;
+      this.#isDistrusted = false;
+      this.#parts.log.warn(
+        'this server has all data again, from the leader, and takes its part in votes. What was on the disk before is ' +
+          'kept as damaged.*, for whoever wants to know what happened; remove those files when nobody does',
+      );
+      this.#parts.events.healed();
+    }
   }
 
   /** Takes the end of a batch; false if it was not one of this database's. */
@@ -240,6 +290,7 @@ export class MemberDatabase implements Database {
     if (snapshots.onCompletion(completion)) {
       if (wasForeign) {
         txnLog.restart(this.lastZxid); // nothing of before is left on the disk
+        this.#healed();
       }
       events.snapshotWritten();
       return true;

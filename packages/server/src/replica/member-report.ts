@@ -28,6 +28,8 @@ export interface MemberReport {
   /** The server that leads; null while it is looking. */
   readonly leaderId: number | null;
   readonly currentEpoch: number;
+  /** Of the data here: this server does not vote, and waits for a leader's data. Null: there is none. */
+  readonly damage: string | null;
   /** In force. */
   readonly configuration: Configuration;
   /** Of a leader. */

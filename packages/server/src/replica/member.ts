@@ -15,6 +15,7 @@ import type { Leadership } from '../zab/leadership.ts';
 import type { ZabOptions } from '../zab/options.ts';
 import { Peer } from '../zab/peer.ts';
 import type { Connections } from './connections.ts';
+import { Divergence } from './divergence.ts';
 import { Forwarding } from './forwarding.ts';
 import { Leading } from './leading.ts';
 import { type DatabaseEvents, type DatabaseParts, MemberDatabase } from './member-database.ts';
@@ -78,6 +79,10 @@ export class Member implements PeerService, DatabaseEvents {
   #servingSinceMs: number | null = null;
   /** Null: without a leader nobody is served. */
   readonly #readOnly: ReadOnly | null;
+  readonly #divergence = new Divergence();
+  #hasGivenUpLeading = false;
+  /** Memory is not what it should be: at the end of this role it is loaded from the disk. */
+  #isTreeWrong = false;
   /** A role has ended, and what it began is coming to its end. */
   #ceasing: { readonly reload: boolean } | null = null;
 
@@ -132,6 +137,7 @@ export class Member implements PeerService, DatabaseEvents {
     return {
       ...reportOf(this.peer, this.#seams.zab.serverId),
       currentEpoch: this.#database.currentEpoch,
+      damage: this.#database.damage,
       proposals: { ...this.#proposals },
       pendingSyncs: this.#pendingSyncs,
       servingSinceMs: this.#servingSinceMs,
@@ -162,7 +168,8 @@ export class Member implements PeerService, DatabaseEvents {
 
   /** Before anything else happens in a role that has just begun, what was served without a leader is over. */
   #followState(): void {
-    this.#readOnly?.follow(this.peer.state === 'looking' && this.#ceasing === null, this.#nowMs);
+    const hasSomething = this.#ceasing === null && this.#database.damage === null;
+    this.#readOnly?.follow(this.peer.state === 'looking' && hasSomething, this.#nowMs);
   }
 
   receive(input: PeerInput): void {
@@ -231,6 +238,10 @@ export class Member implements PeerService, DatabaseEvents {
     this.peer.snapshotWritten();
   }
 
+  healed(): void {
+    this.#parts.service.instruments.metrics.data_healed_count.add(1);
+  }
+
   truncated(isDone: boolean): void {
     if (isDone) {
       this.#showConfiguration(this.peer.membership.committed);
@@ -262,7 +273,8 @@ export class Member implements PeerService, DatabaseEvents {
     if (options.localSessionsEnabled) {
       world.sessions.mayBeElsewhere = (id) => Number(BigInt.asUintN(64, id) >> 56n) !== options.serverId;
     }
-    this.#serve({ kind: 'leader', order: this.#leading }, this.#seams.leaderServes);
+    const diverged = (): void => this.#giveUpLeading();
+    this.#serve({ kind: 'leader', order: this.#leading, diverged }, this.#seams.leaderServes);
     this.#closeOrphans(writes);
   }
 
@@ -317,7 +329,29 @@ export class Member implements PeerService, DatabaseEvents {
       this.#database.isAhead,
     );
     const revalidate = (sessionId: bigint, timeoutMs: number): void => learner.revalidate(sessionId, timeoutMs);
-    this.#serve({ kind: 'learner', order: this.#forwarding, revalidate }, true);
+    const diverged = (zxid: number): void => this.#leaveAsDiverged(zxid);
+    this.#serve({ kind: 'learner', order: this.#forwarding, revalidate, diverged }, true);
+  }
+
+  /** The tree is not the leader's: it is got anew, unless that would be of no use. */
+  #leaveAsDiverged(zxid: number): void {
+    const { learner } = this.peer;
+    if (learner === null || learner.endReason !== null) {
+      return;
+    }
+    const hasAgreed = this.#forwarding?.hasAgreed === true;
+    if (this.#divergence.found({ hasAgreed, isFromSnapshot: learner.isFromSnapshot })) {
+      this.#database.distrust();
+      this.peer.diverged(zxid);
+    }
+  }
+
+  /** Others follow what this tree says, and it is not what it should be. Only once, should the fault be elsewhere. */
+  #giveUpLeading(): void {
+    if (!this.#hasGivenUpLeading) {
+      this.#hasGivenUpLeading = this.handOver(null);
+      this.#isTreeWrong = this.#hasGivenUpLeading;
+    }
   }
 
   #serve(role: Role, takesClients: boolean): void {
@@ -344,8 +378,9 @@ export class Member implements PeerService, DatabaseEvents {
         client.session = null;
       }
     }
-    this.#database.abandon(reload);
-    this.#ceasing = { reload };
+    this.#database.abandon(reload || this.#isTreeWrong);
+    this.#ceasing = { reload: reload || this.#isTreeWrong };
+    this.#isTreeWrong = false;
   }
 
   /** When nothing is under way any more, memory becomes what the log is, and the peer goes on. */

@@ -2,7 +2,7 @@
 import { type ACL, type JuteReader, OpCode, type StatPersisted, zxidHex } from '@treekeeper/protocol';
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
-import { StorageError } from '../io/storage-error.ts';
+import { DamageError, StorageError } from '../io/storage-error.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { AccessControl } from '../operations/operation.ts';
 import { SessionTable } from '../sessions/session-table.ts';
@@ -25,7 +25,18 @@ export interface RecoveredWorld {
   readonly isAhead: boolean;
   /** What recovery says of the history on disk. */
   readonly history: Recovered;
+  /** A member whose files are damaged: it begins with nothing, and they stay as they are. Null: they are not. */
+  readonly damage: DamageError | null;
 }
+
+const NOTHING: Recovered = {
+  lastZxid: 0,
+  snapshotZxid: null,
+  sinceSnapshotTxns: 0,
+  tornTail: false,
+  contiguousFrom: 1,
+  gapless: true,
+};
 
 interface RecoverySeams {
   readonly disk: Disk;
@@ -38,13 +49,25 @@ interface RecoverySeams {
 /**
  * Loads the database. Throws StorageError where a person has to decide.
  *
- * @param isMember the server belongs to an ensemble: it changes nothing by itself, all members have the same tree
+ * @param isMember the server belongs to an ensemble: it changes nothing by itself, all members have the same tree, and
+ *   what is damaged here it can get from them
  */
 export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams, isMember: boolean): RecoveredWorld {
   const { disk, log, access, metrics, elapsedMs } = seams;
   const startMs = elapsedMs();
-  const sink = new WorldSink(options, access, log, elapsedMs);
-  const history = recover(disk, options.storage, sink, log);
+  const newSink = (): WorldSink => new WorldSink(options, access, log, elapsedMs);
+  let sink = newSink();
+  let history = NOTHING;
+  let damage: DamageError | null = null;
+  try {
+    history = recover(disk, options.storage, sink, log);
+  } catch (error) {
+    if (!isMember || !(error instanceof DamageError)) {
+      throw error;
+    }
+    damage = error;
+    sink = newSink();
+  }
   const { lastZxid, snapshotZxid, sinceSnapshotTxns } = history;
   if (lastZxid < 0) {
     throw new StorageError(
@@ -67,13 +90,15 @@ export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams, isMe
   return {
     world,
     snapshotWanted:
-      snapshotZxid === null ||
-      orphans > 0 ||
-      sinceSnapshotTxns > options.storage.snapCount / 2 ||
-      (sink.isAhead && !isMember),
+      damage === null &&
+      (snapshotZxid === null ||
+        orphans > 0 ||
+        sinceSnapshotTxns > options.storage.snapCount / 2 ||
+        (sink.isAhead && !isMember)),
     isAhead: sink.isAhead && isMember,
-    isNew: snapshotZxid === null,
+    isNew: snapshotZxid === null && damage === null,
     history,
+    damage,
   };
 }
 

@@ -12,15 +12,17 @@ import type { Disk, DiskCompletion } from '../io/disk.ts';
 import type { Input } from '../io/input.ts';
 import type { Log } from '../io/log.ts';
 import type { Random } from '../io/random.ts';
+import { type DamageError, StorageError } from '../io/storage-error.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { Statistics } from '../metrics/statistics.ts';
 import type { AccessControl } from '../operations/operation.ts';
 import type { ExpiryBucket } from '../sessions/expiry.ts';
 import { type Session, SessionIds } from '../sessions/session-table.ts';
-import { EpochFiles, loadEpochs } from '../storage/epochs.ts';
+import { EpochFiles, type LoadedEpochs, loadEpochs } from '../storage/epochs.ts';
 import { TxnLog } from '../storage/log.ts';
 import { purge } from '../storage/purge.ts';
 import type { Recovered } from '../storage/recovery.ts';
+import type { Configuration } from '../zab/configuration.ts';
 import { Leader } from '../zab/leader.ts';
 import { MajorityQuorum } from '../zab/quorum.ts';
 import type { WriteAudit } from './audit.ts';
@@ -82,6 +84,7 @@ export class Replica {
   /** Null: a member of an ensemble. */
   readonly #standalone: Standalone | null;
   readonly #history: Recovered;
+  readonly #damage: DamageError | null;
   #member: Member | null = null;
   #world: ReplicaWorld;
   #nextPurgeMs: number;
@@ -99,6 +102,7 @@ export class Replica {
     const recovered = recoverWorld(options, seams, isMember);
     const { world, history } = recovered;
     this.#history = history;
+    this.#damage = recovered.damage;
     this.#world = world;
     this.#txnLog = new TxnLog(disk, options.storage, random, log, world.tree.lastZxid, (txns, _bytes, durationMs) => {
       instruments.synced(txns, durationMs, (this.#service?.inFlightCount ?? 0) - txns);
@@ -159,12 +163,16 @@ export class Replica {
     return { leader, service };
   }
 
-  /** A member begins to look for a leader. Throws StorageError when the epoch files contradict the history. */
+  /**
+   * A member begins to look for a leader. Throws StorageError when the epoch files contradict the history, and when the
+   * history is damaged and nobody else can have it.
+   */
   join(ensemble: EnsembleSeams): void {
     assert(this.#standalone === null && this.#member === null, 'a member joins once');
     const { options } = this;
     const { disk, log, random, access, elapsedMs } = this.#seams;
     const epochs = loadEpochs(disk, this.#history);
+    this.#requireOthers(ensemble.configuration, epochs);
     this.#member = new Member(ensemble, {
       service: this.#parts,
       connections: this.#connections,
@@ -178,6 +186,8 @@ export class Replica {
         snapshots: this.snapshots,
         epochs: new EpochFiles(disk, epochs),
         epochsMissing: epochs.toWrite,
+        damage: this.#damage?.damage ?? null,
+        onDamage: () => this.#seams.metrics.data_damaged_count.add(1),
         world: () => this.#world,
         replaceWorld: (world) => {
           this.#world = world;
@@ -187,6 +197,26 @@ export class Replica {
       },
     });
     this.#member.start();
+  }
+
+  /** A damaged member waits for a leader that was elected without it: only then can nothing be lost. */
+  #requireOthers(configuration: Configuration, { toWrite }: LoadedEpochs): void {
+    const damage = this.#damage;
+    if (damage === null) {
+      return;
+    }
+    const others = configuration.voters.filter((voter) => voter !== this.options.serverId);
+    if (!configuration.hasQuorum(new Set(others))) {
+      throw damage;
+    }
+    if (toWrite.includes('acceptedEpoch')) {
+      throw new StorageError(
+        'data',
+        `${damage.damage}. The file acceptedEpoch is missing, too, so that this server does not know what it has promised ` +
+          'to whom. See that a majority of the others runs and is healthy, then let this one copy their data by starting ' +
+          'it with an empty data directory',
+      );
+    }
   }
 
   /** Null: a standalone server, or one that has not joined its ensemble yet. */

@@ -38,7 +38,7 @@ export interface ReplicaWorld extends World {
 /** Where a service gets the order of writes from, and what else depends on that. */
 export type Role =
   | { readonly kind: 'standalone'; readonly order: OrderSource }
-  | { readonly kind: 'leader'; readonly order: Leading }
+  | { readonly kind: 'leader'; readonly order: Leading; diverged(zxid: number): void }
   /** Without a quorum: nothing is written, and sessions are this server's own. */
   | { readonly kind: 'read-only'; readonly order: NoOrder }
   /** Follower or observer; `revalidate` asks the leader whether a session is alive. */
@@ -46,6 +46,8 @@ export type Role =
       readonly kind: 'learner';
       readonly order: Forwarding;
       revalidate(sessionId: bigint, timeoutMs: number): void;
+      /** The tree is not the leader's (of a leader: not the one it has promised). */
+      diverged(zxid: number): void;
     };
 
 /** The parts of the replica that outlive a service. */
@@ -69,9 +71,7 @@ export interface ServiceParts {
 
 const QUOTA_WARNING_INTERVAL_MS = 10_000;
 const NOT_THE_PREDICTED = 'the one predicted for it: please report this';
-const NOT_THE_LEADERS =
-  "the leader's. With names that are not ASCII and a Java server in a C locale, this is normal; else compare the trees " +
-  'of the servers, and let the one that differs start with an empty data directory';
+const NOT_THE_LEADERS = "the leader's";
 
 export class Service implements ConnectionService {
   readonly requests: Requests;
@@ -239,7 +239,7 @@ export class Service implements ConnectionService {
       }
       const session = world.sessions.get(entry.sessionId);
       if (!order.apply(entry)) {
-        digests.mismatch(entry.zxid, this.role.kind === 'learner' ? NOT_THE_LEADERS : NOT_THE_PREDICTED);
+        this.#mismatch(entry.zxid);
       }
       if (order.isEven) {
         digests.applied(entry.zxid, world.tree);
@@ -263,6 +263,14 @@ export class Service implements ConnectionService {
       this.#syncsDone = false;
       this.requests.settle();
       this.#reportQuotas();
+    }
+  }
+
+  #mismatch(zxid: number): void {
+    const { role } = this;
+    this.#parts.digests.mismatch(zxid, role.kind === 'learner' ? NOT_THE_LEADERS : NOT_THE_PREDICTED);
+    if (role.kind === 'learner' || role.kind === 'leader') {
+      role.diverged(zxid);
     }
   }
 

@@ -21,7 +21,14 @@ import type { LearnerLink } from './learner-link.ts';
 import { hasSameQuorumAddress, type Membership } from './membership.ts';
 import type { ZabOptions } from './options.ts';
 import type { Packet } from './packet-stream.ts';
-import { HAND_OVER_PACKET_TYPE, payloadOf, proposalPacket, writeActivation, writeRevalidated } from './packets.ts';
+import {
+  DIVERGED_PACKET_TYPE,
+  HAND_OVER_PACKET_TYPE,
+  payloadOf,
+  proposalPacket,
+  writeActivation,
+  writeRevalidated,
+} from './packets.ts';
 import { SyncGate } from './sync-gate.ts';
 
 /** The last counter that is used; the one behind it marks, for Apache ZooKeeper, an epoch that is used up. */
@@ -53,6 +60,9 @@ export class Broadcast {
   /** The change of membership that is proposed and not committed. */
   #change: { readonly zxid: number; readonly configuration: Configuration } | null = null;
   #successor: number | null = null;
+  /** Followers that have left because their trees were not this server's. */
+  readonly #contradicting = new Set<number>();
+  #isOutvoted = false;
 
   constructor(
     epoch: number,
@@ -244,9 +254,28 @@ export class Broadcast {
       writeRevalidated(link.output, zxid, sessionId, service.revalidate(link, sessionId, timeoutMs));
     } else if (type === HAND_OVER_PACKET_TYPE) {
       link.knowsHandOver = true;
+    } else if (type === DIVERGED_PACKET_TYPE && !link.isObserver) {
+      this.#contradicted(link.serverId, zxid);
     } else {
       log.warn(`learner ${link.serverId} sent a packet of type ${type}, which is ignored`);
     }
+  }
+
+  /** Of a leader and a majority whose trees differ, the majority is right. */
+  #contradicted(serverId: number, zxid: number): void {
+    const { database, log } = this.#environment;
+    log.error(`server ${serverId} has another tree than this one, after zxid 0x${zxid.toString(16)}`);
+    this.#contradicting.add(serverId);
+    if (!this.#isOutvoted && this.#membership.quorum.hasQuorum(this.#contradicting)) {
+      this.#isOutvoted = true;
+      this.leader.open = false;
+      database.condemn(`servers ${[...this.#contradicting].join(', ')}, a majority, have another tree than this one`);
+    }
+  }
+
+  /** A majority has another tree: this server must not lead. */
+  get isOutvoted(): boolean {
+    return this.#isOutvoted;
   }
 
   #echoed(link: LearnerLink): void {

@@ -50,6 +50,8 @@ export interface Decision {
 
 /** How long a quorum waits for a better vote. */
 const FINALIZE_MS = 200;
+/** Who only asks whether there is a leader asks at least so often. */
+const ASKING_INTERVAL_MS_MAX = 1000;
 /** Notifications kept for the start; older ones give way. */
 const WAITING_MAX = 100;
 
@@ -69,6 +71,8 @@ export class Election {
 
   /** An election is going on. */
   #running = false;
+  /** This server has no say: it waits until others have a leader. */
+  #isMute = false;
   #initial: Vote = NO_VOTE;
   #proposed: Vote = NO_VOTE;
   /** Last vote of each server in this round. */
@@ -128,6 +132,7 @@ export class Election {
     const { serverId } = this.#options;
     this.configure(committed, lastSeen);
     this.#current ??= { leader: serverId, zxid: history.lastZxid, peerEpoch: history.currentEpoch, round: -1 };
+    this.#isMute = history.isDamaged === true;
     this.#initial = ownVote(serverId, history, committed, lastSeen);
     this.#proposed = this.#initial;
     this.#state = PeerState.looking;
@@ -223,7 +228,11 @@ export class Election {
       this.#decide({ ...this.#proposed, round: this.#round }, this.#agreeing);
       return;
     }
-    this.#intervalMs = Math.min(2 * this.#intervalMs, this.#options.notificationIntervalMsMax);
+    const intervalMsMax = this.#options.notificationIntervalMsMax;
+    this.#intervalMs = Math.min(
+      2 * this.#intervalMs,
+      this.#isMute ? Math.min(ASKING_INTERVAL_MS_MAX, intervalMsMax) : intervalMsMax,
+    );
     this.#deadlineMs = nowMs + this.#intervalMs;
     this.#outbox.dialAll();
     this.#tellAll();
@@ -382,7 +391,8 @@ export class Election {
   }
 
   #hearLooking(heard: HeardVote, nowMs: number): void {
-    if (heard.zxid === -1 || this.#initial.zxid === -1 || heard.round < this.#round) {
+    const isNobodys = heard.zxid === -1 || this.#initial.zxid === -1;
+    if (isNobodys || heard.round < this.#round || this.#isMute) {
       return;
     }
     if (heard.round > this.#round) {
@@ -453,7 +463,7 @@ export class Election {
     const voters = sendersOf(votes, heard);
     const isConfirmed =
       heard.leader === this.#options.serverId
-        ? heard.round === this.#round
+        ? heard.round === this.#round && !this.#isMute
         : votes.get(heard.leader)?.state === PeerState.leading;
     if (!isConfirmed || !this.#memberships.some((members) => members.hasQuorum(voters))) {
       return false;

@@ -60,6 +60,13 @@ export interface Database {
   /** Of the epoch files, as of the last `persistEpoch` that is durable. */
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
+  /**
+   * Why this server does not have what it once acknowledged; null: it has. Until a leader's snapshot has taken its
+   * place, such a server has no say in who leads (docs/decisions/0017-damaged-members.md).
+   */
+  readonly damage: string | null;
+  /** A majority has another tree: what is here counts as damaged from now on. */
+  condemn(reason: string): void;
   /** Replaces an epoch file; `Peer.epochPersisted` follows when it is durable. */
   persistEpoch(name: EpochName, epoch: number): void;
 

@@ -10,32 +10,21 @@ import type { Entry, Environment, EpochName, Forwarded, SnapshotIncoming } from 
 import { Following, ProtocolFault, readDesignated } from './following.ts';
 import { LeaderLink } from './leader-link.ts';
 import { LearnerChanges } from './learner-changes.ts';
+import { AT_DISK, type LearnerPhase } from './learner-phase.ts';
 import type { Membership } from './membership.ts';
 import type { ZabOptions } from './options.ts';
 import type { Packet } from './packet-stream.ts';
-import { writeAckEpoch, writeLearnerInfo, writePacket, writeRequest, writeRevalidate } from './packets.ts';
+import {
+  DIVERGED_PACKET_TYPE,
+  writeAckEpoch,
+  writeLearnerInfo,
+  writePacket,
+  writeRequest,
+  writeRevalidate,
+} from './packets.ts';
 
-/**
- * connecting → introduced (the own epoch is told) → accepting (the leader's goes to disk) → accepted → truncating or
- * loading (TRUNC, SNAP) → syncing → storing (the history goes to disk) → adopting (the epoch goes to disk as the
- * current one) → synced (NEWLEADER is acknowledged) → following → ended.
- */
-export type LearnerPhase =
-  | 'connecting'
-  | 'introduced'
-  | 'accepting'
-  | 'accepted'
-  | 'truncating'
-  | 'loading'
-  | 'syncing'
-  | 'storing'
-  | 'adopting'
-  | 'synced'
-  | 'following'
-  | 'ended';
-
-/** While the disk is at work for us, what comes in waits. */
-const AT_DISK: ReadonlySet<LearnerPhase> = new Set(['accepting', 'truncating', 'storing', 'adopting']);
+/** For what was said last to leave, before the link is closed. */
+const PARTING_MS = 20;
 
 export class Learner {
   readonly leaderId: number;
@@ -60,6 +49,9 @@ export class Learner {
   #successor: number | null = null;
   #isRefused = false;
   #needsSnapshot: boolean;
+  #isFromSnapshot = false;
+  #divergedZxid = 0;
+  #leaveAtMs = Number.POSITIVE_INFINITY;
 
   constructor(
     leaderId: number,
@@ -79,16 +71,9 @@ export class Learner {
     this.#membership = membership;
     this.#committedLog = committedLog;
     this.#nowMs = nowMs;
-    const limitTicks = options.connectLimitTicks > 0 ? options.connectLimitTicks : options.initLimitTicks;
-    const connectLimitMs = limitTicks * options.tickTimeMs;
-    this.#link = new LeaderLink(
-      environment.peers,
-      leaderId,
-      options.fieldBytesMax,
-      connectLimitMs,
-      options.leaderConnectDelayMs,
-      nowMs,
-    );
+    const { connectLimitTicks, initLimitTicks, tickTimeMs, fieldBytesMax, leaderConnectDelayMs } = options;
+    const limitMs = (connectLimitTicks > 0 ? connectLimitTicks : initLimitTicks) * tickTimeMs;
+    this.#link = new LeaderLink(environment.peers, leaderId, fieldBytesMax, limitMs, leaderConnectDelayMs, nowMs);
   }
 
   get phase(): LearnerPhase {
@@ -125,7 +110,23 @@ export class Learner {
     return this.#needsSnapshot;
   }
 
-  /** Memory holds what never got to disk. */
+  /** What is here came in a snapshot. */
+  get isFromSnapshot(): boolean {
+    return this.#isFromSnapshot;
+  }
+
+  /** After this transaction the tree here is not the leader's, which is told so; then this role ends. */
+  diverged(zxid: number): void {
+    if (this.#divergedZxid === 0 && this.#phase === 'following') {
+      this.#divergedZxid = zxid;
+      this.#needsSnapshot = true;
+      this.#reload = true;
+      this.#leaveAtMs = this.#nowMs + PARTING_MS;
+      writePacket(this.#link.output, DIVERGED_PACKET_TYPE, zxid, null);
+    }
+  }
+
+  /** Memory holds what never got to disk, or is not what the disk says. */
   get mustReload(): boolean {
     return this.#reload;
   }
@@ -137,7 +138,11 @@ export class Learner {
 
   get deadlineMs(): number {
     const isWaiting = !AT_DISK.has(this.#phase) && this.#phase !== 'ended';
-    return Math.min(this.#link.deadlineMs, isWaiting ? this.#readDeadlineMs : Number.POSITIVE_INFINITY);
+    return Math.min(
+      this.#link.deadlineMs,
+      this.#leaveAtMs,
+      isWaiting ? this.#readDeadlineMs : Number.POSITIVE_INFINITY,
+    );
   }
 
   get #readTimeoutMs(): number {
@@ -243,12 +248,15 @@ export class Learner {
     }
   }
 
-  #acceptEpoch(currentEpoch: number): void {
+  #acceptEpoch(ownEpoch: number): void {
     this.#phase = 'accepted';
     this.#heard();
+    const { damage } = this.#environment.database;
+    // Who lacks what it has acknowledged must not vouch for this leader's history: maybe only it had the rest.
+    const currentEpoch = damage === null ? ownEpoch : -1;
     // Counter 0 of an epoch to come is what no leader has, and none can cut at: it sends a snapshot. Only a leader that
     // has counted this server already may be told that instead of its history.
-    const isHidden = this.#needsSnapshot && currentEpoch === -1;
+    const isHidden = (this.#needsSnapshot || damage !== null) && currentEpoch === -1;
     const lastZxid = isHidden ? makeZxid(this.#epoch + 1, 0) : this.#environment.database.lastZxid;
     writeAckEpoch(this.#link.output, lastZxid, currentEpoch);
   }
@@ -277,7 +285,11 @@ export class Learner {
     if (type !== diff && type !== snap && type !== trunc) {
       throw new ProtocolFault(`sent a packet of type ${type} instead of DIFF, TRUNC or SNAP`);
     }
+    if (database.damage !== null && type !== snap) {
+      throw new ProtocolFault('did not send a snapshot, and the history here is damaged');
+    }
     this.#reload = type !== diff;
+    this.#isFromSnapshot = type === snap;
     this.#catchUp = new CatchUp(database, this.#committedLog, this.#reload);
     if (type === diff) {
       this.#phase = 'syncing';
@@ -459,6 +471,9 @@ export class Learner {
     this.#nowMs = nowMs;
     if (this.#endReason === null && !this.#link.tick(nowMs)) {
       this.#end('the leader cannot be reached in time');
+    }
+    if (nowMs >= this.#leaveAtMs) {
+      this.#end(`the tree here is not the leader's after zxid 0x${this.#divergedZxid.toString(16)}: it is got anew`);
     }
     if (this.#endReason === null && nowMs >= this.deadlineMs && nowMs >= this.#readDeadlineMs) {
       this.#end(`nothing has come from the leader for ${this.#readTimeoutMs} ms, while ${this.#phase}`);

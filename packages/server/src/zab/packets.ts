@@ -27,13 +27,19 @@ const scratch = new JuteWriter(256);
  */
 export const HAND_OVER_PACKET_TYPE = 0x746b01;
 
+/**
+ * Not one of Apache ZooKeeper's, whose leaders ignore it: after the transaction that it names, the learner's tree is not
+ * the leader's.
+ */
+export const DIVERGED_PACKET_TYPE = 0x746b02;
+
 export const OUTPUT_CAPACITY_BYTES = 4096;
 const OUTPUT_CAPACITY_BYTES_MAX = 64 * 1024;
 
 /** Takes what a turn has written for a link. The next turn is likely to write as much: it need not grow a buffer. */
 export function detachOutput(output: JuteWriter): Uint8Array {
   const fitting = Math.min(2 ** Math.ceil(Math.log2(output.length)), OUTPUT_CAPACITY_BYTES_MAX);
-  return output.detach(Math.max(fitting, OUTPUT_CAPACITY_BYTES));
+  return output.detach(Math.max(fitting, OUTPUT_CAPACITY_BYTES), fitting);
 }
 
 /** Appends a packet without authinfo. */

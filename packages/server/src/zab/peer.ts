@@ -184,6 +184,14 @@ export class Peer {
     this.#follow();
   }
 
+  /**
+   * A learner's tree is not the leader's: it leaves, loads what its disk has, and asks for a snapshot. Its log is what it
+   * acknowledged, so that its vote counts.
+   */
+  diverged(zxid: number): void {
+    this.#learner?.diverged(zxid);
+  }
+
   epochPersisted(name: EpochName): void {
     this.#leadership?.epochPersisted(name, this.#nowMs);
     this.#learner?.epochPersisted(name, this.#nowMs);
@@ -262,9 +270,10 @@ export class Peer {
 
   #look(): void {
     this.#startAtMs = Number.POSITIVE_INFINITY;
-    const { lastZxid, currentEpoch } = this.#environment.database;
+    const { lastZxid, currentEpoch, damage } = this.#environment.database;
     const { committed, proposed } = this.#membership;
-    this.#election.start(this.#nowMs, { lastZxid, currentEpoch }, committed, proposed);
+    const history = { lastZxid, currentEpoch, isDamaged: damage !== null };
+    this.#election.start(this.#nowMs, history, committed, proposed);
   }
 
   /** Leads, or follows this leader. */
@@ -273,6 +282,7 @@ export class Peer {
     this.#isEpochTold = false;
     this.#startAtMs = Number.POSITIVE_INFINITY;
     if (leaderId === serverId) {
+      assert(this.#environment.database.damage === null, 'who has lost its history does not lead');
       this.#leadership = new Leadership(
         this.#options,
         this.#environment,

@@ -96,6 +96,9 @@ export class Succession {
     if (broadcast.isUsedUp) {
       return { reason: 'the epoch has no more zxids', successor: null };
     }
+    if (broadcast.isOutvoted) {
+      return { reason: 'a majority of the servers has another tree', successor: null };
+    }
     if (broadcast.isNearlyUsedUp && this.#wanted === null) {
       this.begin(null, nowMs);
     }

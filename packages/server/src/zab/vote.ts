@@ -116,23 +116,26 @@ export interface OwnHistory {
   /** The end of its log, committed or not (§4.1). −1: there is no database, and none may be made. */
   readonly lastZxid: number;
   readonly currentEpoch: number;
+  /** It is not all that this server has acknowledged: left out, it is. */
+  readonly isDamaged?: boolean;
 }
 
 /** Of whom has no vote: observers put it in all places. */
 export const NO_VOTE: Vote = { leader: LONG_MIN, zxid: LONG_MIN, peerEpoch: LONG_MIN };
 
 /**
- * A vote for oneself: who may not be elected leaves the leader's place empty, observers all places (§4.1). Who is to
- * vote by the next configuration may be elected: maybe only its log has the transaction that changes the members.
+ * A vote for oneself: who may not be elected leaves the leader's place empty, observers and those whose history is
+ * damaged all places (§4.1). Who is to vote by the next configuration may be elected: maybe only its log has the
+ * transaction that changes the members.
  */
 export function ownVote(
   serverId: number,
-  { lastZxid, currentEpoch }: OwnHistory,
+  { lastZxid, currentEpoch, isDamaged = false }: OwnHistory,
   committed: Configuration,
   lastSeen: Configuration | null,
 ): Vote {
   const isElector = committed.isVoter(serverId) || lastSeen?.isVoter(serverId) === true;
-  if (!isElector && committed.member(serverId)?.role === 'observer') {
+  if (isDamaged || (!isElector && committed.member(serverId)?.role === 'observer')) {
     return NO_VOTE;
   }
   return { leader: isElector ? serverId : LONG_MIN, zxid: lastZxid, peerEpoch: currentEpoch };

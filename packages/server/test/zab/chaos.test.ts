@@ -20,7 +20,7 @@ describe('chaos', () => {
     if (process.env.ZAB_SEEDS !== undefined) {
       process.stdout.write(`${JSON.stringify([...totals])}\n`);
     }
-    for (const kind of ['DIFF', 'TRUNC', 'SNAP', 'reconfigurations', 'transactions', 'epochs']) {
+    for (const kind of ['DIFF', 'TRUNC', 'SNAP', 'reconfigurations', 'damaged', 'transactions', 'epochs']) {
       expect(totals.get(kind), kind).toBeGreaterThan(0); // a run that meets nothing shows nothing
     }
   });

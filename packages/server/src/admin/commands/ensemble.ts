@@ -89,10 +89,11 @@ function zabStateFields({ ensemble, lastZxid }: ServerView): JsonFields {
     quorum_address: address === undefined ? '' : socketAddressText(address.host, address.quorumPort),
     election_address: address === undefined ? '' : socketAddressText(address.host, address.electionPort),
     client_address: own?.client ? socketAddressText(own.client.host, own.client.port) : '',
-    voting: configuration.isVoter(serverId),
+    voting: configuration.isVoter(serverId) && ensemble.damage === null,
     last_zxid: `0x${zxidHex(lastZxid)}`,
     zab_epoch: epochOf(lastZxid),
     zab_counter: counterOf(lastZxid),
     zabstate: zabState(ensemble).toUpperCase(),
+    ...(ensemble.damage !== null && { damage: ensemble.damage }),
   };
 }

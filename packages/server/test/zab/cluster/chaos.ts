@@ -174,8 +174,20 @@ export class Chaos {
       cluster.start(this.#anyOf(down));
     } else if (server.isUp) {
       cluster.crash(server.serverId);
+      this.#maybeDamage(server);
     } else {
       cluster.start(server.serverId);
+    }
+  }
+
+  /** One after the other: a quorum that has everything must be left. */
+  #maybeDamage({ serverId, disk, peer }: Server): void {
+    const { cluster } = this;
+    const isHealable = peer.membership.committed.voters.length > 2 && !this.#changesMembers;
+    if (isHealable && ![...cluster.disks.values()].some(({ isDamaged }) => isDamaged) && this.chance < 0.5) {
+      disk.isDamaged = true;
+      cluster.note(serverId, 'its history is damaged');
+      this.#count('damaged');
     }
   }
 

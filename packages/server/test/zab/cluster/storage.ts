@@ -24,8 +24,13 @@ export class Disk {
   readonly epochs: Record<EpochName, number> = { acceptedEpoch: 0, currentEpoch: 0 };
   /** How long a write takes. */
   delayMs: () => number = () => 1;
+  /** The history cannot be read any more, and nothing says how far it went; the epochs can. */
+  isDamaged = false;
 
   recover(): Snapshot {
+    if (this.isDamaged) {
+      return { zxid: 0, state: new Map() };
+    }
     const newest = this.snapshots[this.snapshots.length - 1];
     const state = new Map(newest.state);
     let { zxid } = newest;
@@ -38,7 +43,7 @@ export class Disk {
     return { zxid, state };
   }
 
-  /** Whether a transaction is safe here. */
+  /** Whether a transaction is safe here, or was before the history was damaged. */
   holds(zxid: number): boolean {
     const newest = this.snapshots[this.snapshots.length - 1];
     return newest.zxid >= zxid ? newest.state.has(zxid) : this.log.some((entry) => entry.zxid === zxid);
@@ -78,6 +83,14 @@ export class FakeDatabase implements Database {
 
   get currentEpoch(): number {
     return this.#disk.epochs.currentEpoch;
+  }
+
+  get damage(): string | null {
+    return this.#disk.isDamaged ? 'nothing of it can be read' : null;
+  }
+
+  condemn(): void {
+    this.#disk.isDamaged = true;
   }
 
   get snapshotSizeBytes(): number {
@@ -121,6 +134,7 @@ export class FakeDatabase implements Database {
     const write = () => {
       this.#disk.snapshots = [snapshot];
       this.#disk.log = [];
+      this.#disk.isDamaged = false;
     };
     this.#enqueue(write, () => this.snapshotWritten());
   }
