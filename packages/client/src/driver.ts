@@ -36,6 +36,8 @@ export interface ToldWatcher extends Watcher {
 
 /** Timers of Node fire up to so much early. */
 const TIMER_EARLY_MS = 1;
+/** Longer deadlines may be shorter by the stretch of work in which the call was made. */
+const EXACT_TIMEOUT_MS_MAX = 10_000;
 /** Longer waits overflow Node's timers. */
 const TIMER_MS_MAX = 0x7fffffff;
 
@@ -88,13 +90,18 @@ export class Driver implements CallCarrier {
   terms(options?: CallOptions | undefined): CallTerms {
     if (options !== undefined) {
       const { signal, timeoutMs = this.settings.requestTimeoutMs, retry = this.settings.retry } = options;
-      return { signal, deadlineMs: this.nowMs + timeoutMs, retry };
+      return { signal, deadlineMs: this.#deadlineMs(timeoutMs), retry };
     }
-    const deadlineMs = this.nowMs + this.settings.requestTimeoutMs;
+    const deadlineMs = this.#deadlineMs(this.settings.requestTimeoutMs);
     if (this.#usualTerms?.deadlineMs !== deadlineMs) {
       this.#usualTerms = { signal: undefined, deadlineMs, retry: this.settings.retry };
     }
     return this.#usualTerms;
+  }
+
+  /** A short one counts from this very moment: it might be over when a long stretch of work is. */
+  #deadlineMs(timeoutMs: number): number {
+    return (timeoutMs < EXACT_TIMEOUT_MS_MAX ? performance.now() : this.nowMs) + timeoutMs;
   }
 
   /** Makes a call; the promise is its outcome. */

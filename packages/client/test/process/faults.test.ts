@@ -9,4 +9,5 @@ test.each([1, 2])('no call is answered wrongly, none hangs, no event is lost wit
   expect(report.faults).toEqual([]);
   expect(report.connections).toBeGreaterThan(5);
   expect(report.events).toBeGreaterThan(20);
+  expect(report.timeouts).toBeGreaterThan(0);
 });

@@ -7,6 +7,8 @@ interface Pair {
   /** Bytes held back, by direction. */
   readonly requests: Buffer[];
   readonly answers: Buffer[];
+  /** Directions in which a chunk is being delayed, and those that have come behind it. */
+  readonly delayed: Map<boolean, Buffer[]>;
 }
 
 /** Sees every chunk; returns how many of its bytes get through before the connection is cut, null for all of them. */
@@ -25,6 +27,8 @@ export class FaultProxy implements AsyncDisposable {
   #onTurnedAway: (() => void) | null = null;
   /** What happens to chunks beside holding them. */
   onChunk: OnChunk = () => null;
+  /** How long the next chunk is delayed, ms; those behind it wait with it. */
+  onDelay: () => number = () => 0;
   /** Connections accepted so far. */
   accepted = 0;
 
@@ -108,7 +112,7 @@ export class FaultProxy implements AsyncDisposable {
     this.accepted++;
     const server = connect(this.#upstream);
     this.#keep(server);
-    const pair: Pair = { client, server, requests: [], answers: [] };
+    const pair: Pair = { client, server, requests: [], answers: [], delayed: new Map() };
     this.#pairs.add(pair);
     client.on('data', (chunk) => this.#pass(pair, chunk, true));
     server.on('data', (chunk) => this.#pass(pair, chunk, false));
@@ -131,6 +135,32 @@ export class FaultProxy implements AsyncDisposable {
       }
       return;
     }
+    const behind = pair.delayed.get(isRequest);
+    if (behind !== undefined) {
+      behind.push(chunk);
+      return;
+    }
+    const delayMs = this.onDelay();
+    if (delayMs > 0) {
+      pair.delayed.set(isRequest, []);
+      setTimeout(() => this.#passDelayed(pair, chunk, isRequest), delayMs);
+      return;
+    }
+    this.#deliver(pair, chunk, isRequest);
+  }
+
+  #passDelayed(pair: Pair, first: Buffer, isRequest: boolean): void {
+    const behind = pair.delayed.get(isRequest) ?? [];
+    pair.delayed.delete(isRequest);
+    if (this.#pairs.has(pair)) {
+      this.#deliver(pair, first, isRequest);
+      for (const chunk of behind) {
+        this.#pass(pair, chunk, isRequest);
+      }
+    }
+  }
+
+  #deliver(pair: Pair, chunk: Buffer, isRequest: boolean): void {
     const passing = this.onChunk(chunk, isRequest);
     const to = isRequest ? pair.server : pair.client;
     if (passing === null) {

@@ -79,6 +79,7 @@ async function against(flavour: Flavour, { directory, seed }: Options, checks: C
     checks.fail(`${flavour}: behind the proxy`, fault);
   }
   checks.that(`${flavour}: connections were cut`, report.connections > 100, () => `${report.connections} connections`);
+  checks.that(`${flavour}: deadlines passed`, report.timeouts > 10, () => `${report.timeouts} timeouts`);
   checks.that(`${flavour}: the watch told something`, report.events > 100, () => `${report.events} events`);
   const { before, after, connections: reconnects, signalListeners } = await runReconnects(address, RECONNECTS);
   const heapBytes = after.heapBytes - before.heapBytes;
@@ -87,9 +88,9 @@ async function against(flavour: Flavour, { directory, seed }: Options, checks: C
   checks.that(`${flavour}: no timers left`, after.timers <= before.timers + 2, () => `${after.timers}`);
   checks.that(`${flavour}: no sockets left`, after.sockets <= before.sockets + 2, () => `${after.sockets}`);
   checks.that(`${flavour}: no memory left`, heapBytes < RECONNECTS * HEAP_BYTES_EACH_MAX, () => `${heapBytes} bytes`);
-  const { operations, failures, connections, events } = report;
+  const { operations, failures, timeouts, connections, events } = report;
   checks.note(
-    `${flavour}: ${operations} operations over ${connections} connections, ${failures} lost, ${events} events`,
+    `${flavour}: ${operations} operations over ${connections} connections, ${failures} lost, ${timeouts} of them timed out, ${events} events`,
   );
   await server.stop();
 }
