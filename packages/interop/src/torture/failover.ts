@@ -64,6 +64,7 @@ export async function measureFailover({ servers, times, directory, tell }: Failo
     for (const flavour of flavours) {
       const own = join(directory, `${flavour}-${round}`);
       const share = Math.ceil((times - round) / ROUNDS);
+      tell(`round ${round + 1} of ${ROUNDS}: ${flavour}, ${share} times each way`);
       for (const [ending, measured] of await measure(flavour, servers, share, own)) {
         const name = `${flavour} ${ending}`;
         pauses.set(name, [...(pauses.get(name) ?? []), ...measured]);

@@ -300,7 +300,10 @@ function wipe(scene: Scene, member: Member): void {
 function damage(scene: Scene, member: Member): void {
   const what = member.damage(scene.random.pick(['log', 'snapshot']), scene.random.pick(damages), scene.random);
   scene.tell(`damage ${member.id}: ${what}`);
-  member.excuse = { reason: 'its files are damaged', needsWiping: true };
+  if (scene.cluster.flavour === 'apache') {
+    // It says so and ends; what it advises is to start with an empty disk.
+    member.excuse = { reason: 'its files are damaged', needsWiping: true };
+  }
 }
 
 /** The leader's digests tell. */

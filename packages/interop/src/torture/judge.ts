@@ -10,7 +10,7 @@ import { Register } from './register.ts';
 export const FIRST_VALUE = 'first';
 
 /** What is wrong: a write that is lost, one with two histories, a stale read behind a sync, ... */
-export type Kind = 'lost' | 'fork' | 'stale' | 'order' | 'session' | 'number' | 'owned';
+export type Kind = 'lost' | 'fork' | 'stale' | 'order' | 'session' | 'number' | 'owned' | 'linearizability';
 
 export interface Violation {
   readonly kind: Kind;
@@ -23,7 +23,7 @@ export function judge(history: History, final: FinalState): Violation[] {
 }
 
 /** A call in words. */
-function told(call: AnyCall): string {
+export function told(call: AnyCall): string {
   const about = 'key' in call ? call.key : call.path;
   const value = 'value' in call ? ` "${call.value}"` : '';
   const answer = call.outcome === 'done' ? `0x${call.zxid.toString(16)}` : `${call.outcome} ${call.code}`;

@@ -56,6 +56,14 @@ export function checkLinearizability<State, Call>(
   return new Search(model, operations, triesMax).run();
 }
 
+/** A call that is part of the order tried. */
+interface Step<State> {
+  readonly place: number;
+  readonly stateBefore: State;
+  /** Of the call that began last among those that are part of the order now. */
+  readonly lastPlace: number;
+}
+
 class Search<State, Call> {
   readonly #model: Model<State, Call>;
   /** By their beginning. */
@@ -68,7 +76,7 @@ class Search<State, Call> {
   readonly #isDone: boolean[];
   /** Where the search has been, and found nothing. */
   readonly #visited = new Set<string>();
-  readonly #order: { readonly place: number; readonly stateBefore: State }[] = [];
+  readonly #order: Step<State>[] = [];
   #longest: readonly number[] = [];
   /** Calls with answers that are not part of the order. */
   #left = 0;
@@ -131,14 +139,14 @@ class Search<State, Call> {
         moment = this.#calls[last.place].after;
         continue;
       }
-      if (this.#triesLeft-- === 0) {
+      const next = this.#try(state, moment.place);
+      if (this.#triesLeft < 0) {
         return { kind: 'undecided' };
       }
-      const next = this.#try(state, moment.place);
       if (next === null) {
         moment = moment.after;
       } else {
-        this.#order.push({ place: moment.place, stateBefore: state });
+        this.#order.push({ place: moment.place, stateBefore: state, lastPlace: this.#lastPlaceWith(moment.place) });
         this.#remember();
         state = next;
         moment = this.#head.after;
@@ -153,12 +161,13 @@ class Search<State, Call> {
     if (earlier >= 0 && !this.#isDone[earlier]) {
       return null;
     }
+    this.#triesLeft--;
     const next = this.#model.step(state, this.#operations[place].call);
     if (next === null) {
       return null;
     }
     this.#takeOut(place);
-    const here = this.#key(next);
+    const here = this.#key(next, this.#lastPlaceWith(place));
     if (this.#visited.has(here)) {
       this.#putBack(place);
       return null;
@@ -167,18 +176,34 @@ class Search<State, Call> {
     return next;
   }
 
-  /** Which calls are part of the order, and the state: what comes after depends on nothing else. */
-  #key(state: State): string {
-    const first = this.#head.after?.place ?? this.#operations.length;
-    const parts: number[] = [first];
-    // Whatever began before the first call that is left is part of the order; of later ones only some are.
-    const lastBegun = this.#order.reduce((last, { place }) => Math.max(last, place), first);
-    for (let place = first; place <= lastBegun; place++) {
+  #lastPlaceWith(place: number): number {
+    return Math.max(place, this.#order.at(-1)?.lastPlace ?? 0);
+  }
+
+  /**
+   * Which calls are part of the order, and the state: what comes after depends on nothing else. Of those with an answer
+   * all that began before the first that is left are part of it.
+   */
+  #key(state: State, lastPlace: number): string {
+    const { first, leftBefore } = this.#firstLeft();
+    const parts: number[] = [first, ...leftBefore, -1];
+    for (let place = first + 1; place <= lastPlace; place++) {
       if (this.#isDone[place]) {
         parts.push(place);
       }
     }
     return `${parts.join()} ${this.#model.key(state)}`;
+  }
+
+  /** The first call with an answer that is left, and those without one that began before it, and are left, too. */
+  #firstLeft(): { readonly first: number; readonly leftBefore: readonly number[] } {
+    const leftBefore: number[] = [];
+    let moment = this.#head.after;
+    while (moment !== null && this.#ends[moment.place] === null) {
+      leftBefore.push(moment.place);
+      moment = moment.after;
+    }
+    return { first: moment?.place ?? this.#operations.length, leftBefore };
   }
 
   #remember(): void {

@@ -15,6 +15,7 @@ const findings: readonly (readonly [FindingKind, string])[] = [
   ['session', 'sessions that go back'],
   ['number', 'sequence numbers that are wrong'],
   ['owned', 'ephemerals without session, or reverse'],
+  ['linearizability', 'objects that no order of calls explains'],
   ['tree', 'servers whose tree or digest differs'],
   ['stuck', 'faults that they did not recover from'],
   ['ended', 'servers that ended by themselves'],

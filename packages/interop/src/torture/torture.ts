@@ -13,6 +13,7 @@ import { type FinalState, History } from './history.ts';
 import { judge, type Violation } from './judge.ts';
 import { keepHistory } from './keep.ts';
 import type { Role } from './network.ts';
+import { judgeObjects } from './objects.ts';
 import { median } from './report.ts';
 import { type Ground, prepareGround, readFinal, Workload } from './workload.ts';
 
@@ -255,7 +256,7 @@ class Run {
 
   async #judgeHistory(episode: number, { history, root }: Ground): Promise<void> {
     const final = await readFinal(root, this.#cluster.servers);
-    const violations = judge(history, final);
+    const violations = [...judge(history, final), ...judgeObjects(history, final)];
     for (const { kind } of violations) {
       this.#findings.count(kind, 1);
     }
