@@ -24,4 +24,15 @@ export { type StorageOptions, storageDefaults } from './storage/options.ts';
 export { DataTree, type NodeId } from './tree/data-tree.ts';
 export { Configuration } from './zab/configuration.ts';
 export { Election } from './zab/election.ts';
+export type {
+  Database,
+  Entry,
+  EpochName,
+  LogWalk,
+  Service,
+  SnapshotIncoming,
+  SnapshotOutgoing,
+} from './zab/environment.ts';
 export { ZAB_DEFAULTS, type ZabOptions } from './zab/options.ts';
+export { Peer } from './zab/peer.ts';
+export { encodeNotification } from './zab/vote.ts';

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { Coverage } from './coverage.ts';
 import { shrinkFaults } from './ensemble/shrink.ts';
 import { ensemblePlanOf } from './ensemble/simulation.ts';
+import { exploreScenarios } from './model-checking/main.ts';
 import { simulateRecipes } from './recipes/main.ts';
 import { type Print, type RunReport, runEnsemble, runEnsembleTwice, runSeed, runTwice } from './run.ts';
 import { planOf } from './simulation.ts';
@@ -17,7 +18,8 @@ const USAGE = `Usage: npm run simulate -- [--ensemble] [--seed N | --runs K [--f
   --ops N     requests that clients send in each run before everything is healed; 200 unless told otherwise
   --verbose   with --seed: the run in words
   --shrink    with --ensemble --seed: if it fails, the fewest of its faults with which it still does
-  --recipes   recipes and their clients instead; has options of its own: --recipes --help`;
+  --recipes   recipes and their clients instead; has options of its own: --recipes --help
+  --explore   no chance: all states that small ensembles can get into; has options of its own: --explore --help`;
 
 const REQUESTS_DEFAULT = 200;
 const RUNS_DEFAULT = 100;
@@ -199,4 +201,8 @@ function main(): number {
 }
 
 const args = process.argv.slice(2);
-process.exitCode = args.includes('--recipes') ? await simulateRecipes(args) : main();
+if (args.includes('--explore')) {
+  process.exitCode = exploreScenarios(args);
+} else {
+  process.exitCode = args.includes('--recipes') ? await simulateRecipes(args) : main();
+}

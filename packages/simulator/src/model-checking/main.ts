@@ -1,0 +1,92 @@
+/** `npm run simulate -- --explore`: all states that small ensembles can get into, one scenario after the other. */
+import { parseArgs } from 'node:util';
+import { explore, type Report, type Scenario } from './explore.ts';
+import { DEEP, QUICK } from './scenarios.ts';
+
+const USAGE = `Usage: npm run simulate -- --explore [--seconds N] [--states N] [--scenario TEXT] [--quick]
+
+  --seconds N      for all scenarios together; 60 unless told otherwise
+  --states N       at most so many of each scenario: it is their number that fills the memory; 2000000 unless told otherwise
+  --scenario TEXT  those whose name has this in it
+  --quick          the scenarios of npm test, which are seen to their end`;
+
+const SECONDS_DEFAULT = 60;
+const STATES_DEFAULT = 2_000_000;
+
+interface Arguments {
+  readonly seconds: number;
+  readonly statesMax: number;
+  readonly scenarios: readonly Scenario[];
+}
+
+/** Null: help was asked for. Throws Error for what cannot be understood. */
+function parse(args: readonly string[]): Arguments | null {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      explore: { type: 'boolean' },
+      seconds: { type: 'string', default: String(SECONDS_DEFAULT) },
+      states: { type: 'string', default: String(STATES_DEFAULT) },
+      scenario: { type: 'string', default: '' },
+      quick: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  for (const name of ['seconds', 'states'] as const) {
+    if (!/^[1-9][0-9]{0,8}$/.test(values[name])) {
+      throw new Error(`--${name} is a number above 0, not ${JSON.stringify(values[name])}`);
+    }
+  }
+  const all = values.quick ? QUICK : DEEP;
+  const scenarios = all.filter(({ name }) => name.includes(values.scenario));
+  if (scenarios.length === 0) {
+    const names = all.map(({ name }) => `  ${name}`).join('\n');
+    throw new Error(`no scenario has ${JSON.stringify(values.scenario)} in its name; there are\n${names}`);
+  }
+  return values.help ? null : { seconds: Number(values.seconds), statesMax: Number(values.states), scenarios };
+}
+
+function describe({ name }: Scenario, report: Report, seconds: number): string {
+  const { states, transitions, localStates, depth, isComplete, met } = report;
+  const extent = isComplete ? 'all of them' : `all within ${depth} moves`;
+  const found = [...met].map(([what, count]) => `${what} ${count} times`).join(', ');
+  return (
+    `${name}: ${states} states, ${extent}; ${transitions} moves, ${localStates} states of single servers, ` +
+    `${seconds.toFixed(1)} s\n  ${found}`
+  );
+}
+
+/** Returns the exit code. */
+export function exploreScenarios(args: readonly string[]): number {
+  let given: Arguments | null;
+  try {
+    given = parse(args);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    return 2;
+  }
+  if (given === null) {
+    console.log(USAGE);
+    return 0;
+  }
+  const { seconds, statesMax, scenarios } = given;
+  let failed = 0;
+  let leftMs = seconds * 1000;
+  for (const [i, scenario] of scenarios.entries()) {
+    const beganMs = performance.now();
+    const untilMs = beganMs + leftMs / (scenarios.length - i); // what one leaves over, the others get
+    const report = explore(scenario, { statesMax, isEnough: () => performance.now() >= untilMs });
+    const tookMs = performance.now() - beganMs;
+    leftMs -= tookMs;
+    console.log(describe(scenario, report, tookMs / 1000));
+    const { finding } = report;
+    if (finding !== null) {
+      failed++;
+      console.log(
+        `${finding.violation.message}\n  ${finding.moves.join('\n  ')}\nbefore the last of these:\n${finding.state}`,
+      );
+    }
+  }
+  console.log(`${scenarios.length - failed} passed, ${failed} failed`);
+  return failed === 0 ? 0 : 1;
+}

@@ -1,0 +1,31 @@
+/** The real machines of Zab keep its promises in every state that a small ensemble can get into. */
+import { describe, expect, test } from 'vitest';
+import { explore } from '../../src/model-checking/explore.ts';
+import { QUICK } from '../../src/model-checking/scenarios.ts';
+
+const STATES_MAX = 200_000;
+
+describe('all states within a budget', () => {
+  const met = new Map<string, number>();
+  for (const scenario of QUICK) {
+    test(scenario.name, { timeout: 300_000 }, () => {
+      const report = explore(scenario, { statesMax: STATES_MAX });
+      expect(report.finding).toBeNull();
+      expect(report.isComplete).toBe(true);
+      for (const [what, count] of report.met) {
+        met.set(what, (met.get(what) ?? 0) + count);
+      }
+    });
+  }
+
+  test('they have met everything that there is to meet', () => {
+    expect([...met].filter(([, count]) => count === 0)).toEqual([]);
+    expect(met.size).toBe(4);
+  });
+});
+
+test('the same scenario has the same states', () => {
+  const [first] = QUICK;
+  const scenario = { ...first, budget: { ...first.budget, delays: 1 } };
+  expect(explore(scenario, { statesMax: STATES_MAX })).toEqual(explore(scenario, { statesMax: STATES_MAX }));
+});
