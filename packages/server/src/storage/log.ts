@@ -13,7 +13,14 @@ import type { StorageOptions } from './options.ts';
 
 /** A file is extended when fewer bytes than this are left. */
 const PREALLOC_MARGIN_BYTES = 4096;
-const BATCH_CAPACITY_BYTES = 64 * 1024;
+/**
+ * So many zeros are written behind a small batch, for those that follow: they fall on blocks that are there. A write
+ * into a hole allocates blocks, and what the file system has to make durable for that takes as long as the data.
+ */
+const ZEROS_AHEAD_BYTES = 256 * 1024;
+/** Larger batches come from a loaded server, whose disk has enough to write: they go into the hole. */
+const SMALL_BATCH_BYTES = 64 * 1024;
+const BATCH_CAPACITY_BYTES = SMALL_BATCH_BYTES + ZEROS_AHEAD_BYTES;
 /**
  * Larger buffers are not kept for the next batch. A full batch of ordinary transactions fits several times: growing
  * a new buffer for each would be the greatest part of all garbage.
@@ -35,7 +42,9 @@ interface Batch {
 
 interface InFlight {
   readonly batch: Batch;
-  readonly steps: readonly DiskStep[];
+  readonly steps: DiskStep[];
+  /** Which of the steps writes the batch. */
+  readonly writeAt: number;
   /** −1 between a 'full' and the retry. */
   ticket: number;
 }
@@ -45,6 +54,8 @@ interface OpenFile {
   position: number;
   /** As far as the file was extended; a large batch may have gone beyond. */
   extendedBytes: number;
+  /** So far there are blocks: records, and zeros ahead of them. A hole follows. */
+  filledBytes: number;
 }
 
 /** Told about every batch that has become durable. */
@@ -165,9 +176,7 @@ export class TxnLog {
     const batch = this.#batchFor(zxid);
     const end = batch.length + RECORD_FRAME_BYTES + body.length;
     if (end > batch.buffer.length) {
-      const grown = Buffer.allocUnsafeSlow(Math.max(end, batch.buffer.length * 2));
-      batch.buffer.copy(grown, 0, 0, batch.length);
-      batch.buffer = grown;
+      grow(batch, end);
     }
     writeRecord(batch.buffer, batch.length, body);
     batch.length = end;
@@ -243,8 +252,10 @@ export class TxnLog {
       // A hole, as Java leaves it: no space is reserved, but the size stays the same from write to write.
       steps.push({ op: 'write', file: open.file, position: extendedBytes - 1, bytes: Uint8Array.of(0) });
     }
-    const bytes = batch.buffer.subarray(0, batch.length);
+    const bytes = withZeros(batch, this.#zerosAhead(open, batch.length, extendedBytes));
     steps.push({ op: 'write', file: open.file, position: open.position, bytes });
+    const writeAt = steps.length - 1;
+    open.filledBytes = Math.max(open.filledBytes, open.position + bytes.length);
     if (isNew && forceSync) {
       steps.push({ op: 'syncDirectory', area: 'log' });
     }
@@ -263,7 +274,7 @@ export class TxnLog {
     if (!this.#pending.some((later) => later.rolls)) {
       this.#tailBytes = this.#open === null ? 0 : sizeBytes;
     }
-    this.#inFlight = { batch, steps, ticket: this.#disk.submit(steps) };
+    this.#inFlight = { batch, steps, writeAt, ticket: this.#disk.submit(steps) };
   }
 
   /** The header is written before the file is extended: a file of zeros would stop Java's recovery. */
@@ -274,7 +285,16 @@ export class TxnLog {
       { op: 'create', area: 'log', name, file, dsync: this.#options.forceSync },
       { op: 'write', file, position: 0, bytes: logFileHeader },
     );
-    return { file, position: FILE_HEADER_BYTES, extendedBytes: FILE_HEADER_BYTES };
+    return { file, position: FILE_HEADER_BYTES, extendedBytes: FILE_HEADER_BYTES, filledBytes: FILE_HEADER_BYTES };
+  }
+
+  /** Zeros to write behind a batch: none while it falls on blocks that are there, and none beyond the extended file. */
+  #zerosAhead({ position, filledBytes }: OpenFile, length: number, extendedBytes: number): number {
+    const end = position + length;
+    if (end <= filledBytes || length > SMALL_BATCH_BYTES || !this.#options.forceSync) {
+      return 0;
+    }
+    return Math.max(0, Math.min(ZEROS_AHEAD_BYTES, extendedBytes - end));
   }
 
   #extendedSize(position: number, extendedBytes: number): number {
@@ -343,11 +363,28 @@ export class TxnLog {
     }
   }
 
-  /** Tries a batch that found no space again: the same bytes at the same places. */
+  /** Tries a batch that found no space again: the same bytes at the same places, with no zeros behind them. */
   retry(): void {
     const inFlight = this.#inFlight;
     if (this.#full && inFlight !== null && inFlight.ticket < 0) {
+      const { batch, steps, writeAt } = inFlight;
+      steps[writeAt] = { ...(steps[writeAt] as DiskStep & { op: 'write' }), bytes: withZeros(batch, 0) };
       inFlight.ticket = this.#disk.submit(inFlight.steps);
     }
   }
+}
+
+/** What a batch writes: its records, and zeros behind them. */
+function withZeros(batch: Batch, zeros: number): Buffer {
+  const end = batch.length + zeros;
+  if (end > batch.buffer.length) {
+    grow(batch, end);
+  }
+  return batch.buffer.fill(0, batch.length, end).subarray(0, end);
+}
+
+function grow(batch: Batch, bytesMin: number): void {
+  const grown = Buffer.allocUnsafeSlow(Math.max(bytesMin, batch.buffer.length * 2));
+  batch.buffer.copy(grown, 0, 0, batch.length);
+  batch.buffer = grown;
 }

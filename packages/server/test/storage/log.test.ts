@@ -226,6 +226,69 @@ describe('files (§2.3)', () => {
   });
 });
 
+describe('zeros ahead', () => {
+  const ZEROS = 256 * 1024;
+
+  /** The bytes of the write of each batch, whatever steps came before it. */
+  function writtenBytes(disk: WatchedDisk): Uint8Array[] {
+    return disk.submitted.map((steps) => {
+      const write = steps.findLast(({ op }) => op === 'write');
+      return write?.op === 'write' ? write.bytes : new Uint8Array(0);
+    });
+  }
+
+  function logBodies(changes: Partial<StorageOptions>, ...sizes: number[]) {
+    const { disk, log } = begin({ preallocBytes: 2 ** 20, ...changes });
+    sizes.forEach((size, index) => {
+      log.append(index + 1, Buffer.alloc(size, 0xff));
+      log.flush(0);
+      deliver(disk, log);
+    });
+    return writtenBytes(disk).map(({ length }, index) => length - sizes[index] - 13);
+  }
+
+  test('behind a small batch; those that fall on them write none', () => {
+    expect(logBodies({}, 1000, 60_000, 60_000, 60_000, 60_000, 60_000, 1000)).toEqual([ZEROS, 0, 0, 0, 0, ZEROS, 0]);
+  });
+
+  test('none behind a large batch, nor without syncs', () => {
+    expect(logBodies({}, 70_000, 1000, 1000)).toEqual([0, ZEROS, 0]);
+    expect(logBodies({ forceSync: false }, 1000)).toEqual([0]);
+  });
+
+  test('none beyond the extended file, nor without one', () => {
+    expect(logBodies({ preallocBytes: 100_000 }, 1000)).toEqual([100_000 - 1013]);
+    expect(logBodies({ preallocBytes: 0 }, 1000)).toEqual([0]);
+  });
+
+  test('are zeros, though the buffer had held records', () => {
+    const { disk, log } = begin({ preallocBytes: 2 ** 21 });
+    log.append(1, Buffer.alloc(400_000, 0xff)); // its buffer is used again
+    log.flush(0);
+    deliver(disk, log);
+    log.append(2, Buffer.alloc(1000, 0xff));
+    log.flush(0);
+    expect(
+      writtenBytes(disk)[1]
+        .subarray(1013)
+        .every((byte) => byte === 0),
+    ).toBe(true);
+  });
+
+  test('are left out when a batch that found no space is tried again', () => {
+    const { disk, log, append } = begin();
+    disk.full = true;
+    append(1);
+    log.flush(0);
+    deliver(disk, log);
+    disk.full = false;
+    log.retry();
+    deliver(disk, log);
+    expect(writtenBytes(disk).map(({ length }) => length)).toEqual([16384, recordBytes]);
+    expect(recoverFrom(disk, { trustEmptySnapshot: true }).sink.zxids).toEqual([1]);
+  });
+});
+
 describe('rolling', () => {
   test.each([
     [0, 6],
