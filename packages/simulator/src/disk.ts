@@ -3,6 +3,7 @@
  * or keep everything that was not synced; and it runs its batches step by step, when the world says so.
  */
 import type { Area, Disk, DiskCompletion, DiskError, DiskStep, FileEntry, Random } from '@treekeeper/server/internal';
+import { FileBytes } from './file-bytes.ts';
 
 /** A change of a file's content that no sync has covered. */
 type ContentChange =
@@ -11,9 +12,9 @@ type ContentChange =
 
 interface SimulatedFile {
   /** As every reader sees it. */
-  content: Buffer;
+  content: FileBytes;
   /** As it would be after the loss of all `unsynced` changes. */
-  durable: Buffer;
+  durable: FileBytes;
   unsynced: ContentChange[];
 }
 
@@ -92,7 +93,7 @@ export class SimulatedDisk implements Disk {
   }
 
   read(area: Area, name: string, position: number, length: number): Uint8Array {
-    return Buffer.from(this.#file(area, name).content.subarray(position, position + length));
+    return this.#file(area, name).content.read(position, length);
   }
 
   remove(area: Area, name: string): void {
@@ -200,7 +201,7 @@ export class SimulatedDisk implements Disk {
     });
     for (const area of ['log', 'data'] as const) {
       for (const [name, { content }] of this.#directories[area].current) {
-        copy.put(area, name, content);
+        copy.put(area, name, content.copy());
       }
     }
     return copy;
@@ -208,23 +209,22 @@ export class SimulatedDisk implements Disk {
 
   /** Puts a file there, durably. */
   put(area: Area, name: string, bytes: Uint8Array): void {
-    const content = Buffer.from(bytes);
-    const file = { content, durable: Buffer.from(content), unsynced: [] };
+    const file = { content: new FileBytes(bytes), durable: new FileBytes(bytes), unsynced: [] };
     this.#directories[area].current.set(name, file);
     this.#directories[area].durable.set(name, file);
   }
 
   /** A file's bytes. */
   get(area: Area, name: string): Buffer {
-    return Buffer.from(this.#file(area, name).content);
+    return this.#file(area, name).content.copy();
   }
 
   /** Flips a bit of a file, where it matters. */
   damage(area: Area, name: string, position: number, mask = 0x01): void {
-    const file = this.#file(area, name);
-    file.content[position] ^= mask;
-    if (position < file.durable.length) {
-      file.durable[position] ^= mask;
+    const { content, durable } = this.#file(area, name);
+    content.flip(position, mask);
+    if (position < durable.length) {
+      durable.flip(position, mask);
     }
   }
 
@@ -277,7 +277,7 @@ export class SimulatedDisk implements Disk {
       if (this.full) {
         return noSpace('create', name);
       }
-      file = { content: Buffer.alloc(0), durable: Buffer.alloc(0), unsynced: [] };
+      file = { content: new FileBytes(), durable: new FileBytes(), unsynced: [] };
       directory.current.set(name, file);
       directory.unsynced.push({ kind: 'create', name, file });
     } else {
@@ -324,41 +324,28 @@ function noSpace(op: string, name: string): DiskError {
   return { kind: 'full', message: `${op} ${name}: no space left on device` };
 }
 
-function written(content: Buffer, position: number, bytes: Buffer): Buffer {
-  let result = content;
-  if (position + bytes.length > content.length) {
-    result = Buffer.alloc(position + bytes.length);
-    content.copy(result);
-  }
-  bytes.copy(result, position);
-  return result;
-}
-
-function truncated(content: Buffer, length: number): Buffer {
-  const result = Buffer.alloc(length);
-  content.copy(result, 0, 0, length);
-  return result;
-}
-
 function write(file: SimulatedFile, position: number, bytes: Buffer, dsync: boolean): void {
-  file.content = written(file.content, position, bytes);
-  if (!dsync) {
-    file.unsynced.push({ kind: 'write', position, bytes });
-  } else if (file.unsynced.length > 0) {
+  file.content.write(position, bytes);
+  file.unsynced.push({ kind: 'write', position, bytes });
+  if (dsync) {
     sync(file);
-  } else {
-    file.durable = written(file.durable, position, bytes);
   }
 }
 
 function truncate(file: SimulatedFile, length: number): void {
-  file.content = truncated(file.content, length);
+  file.content.truncate(length);
   file.unsynced.push({ kind: 'truncate', length });
 }
 
-function sync(file: SimulatedFile): void {
-  file.durable = Buffer.from(file.content);
-  file.unsynced = [];
+function sync({ durable, unsynced }: SimulatedFile): void {
+  for (const change of unsynced) {
+    if (change.kind === 'write') {
+      durable.write(change.position, change.bytes);
+    } else {
+      durable.truncate(change.length);
+    }
+  }
+  unsynced.length = 0;
 }
 
 function renameIn(names: Map<string, SimulatedFile>, from: string, to: string): boolean {
@@ -406,35 +393,32 @@ const SECTOR_BYTES = 512;
 
 /** Each change of the content is kept, lost, or torn: its first bytes are kept, or any of its sectors. */
 function crashFile(file: SimulatedFile, random: Random): void {
-  let content = file.durable;
+  const { durable } = file;
   for (const change of file.unsynced) {
     const fate = random.next();
     if (fate < 0.25) {
       continue;
     }
     if (change.kind === 'truncate') {
-      content = truncated(content, change.length);
+      durable.truncate(change.length);
     } else if (fate < 0.65) {
       const kept = fate < 0.45 ? change.bytes.length : Math.floor(random.next() * (change.bytes.length + 1));
-      content = written(content, change.position, change.bytes.subarray(0, kept));
+      durable.write(change.position, change.bytes.subarray(0, kept));
     } else {
-      content = someSectors(content, change.position, change.bytes, random);
+      writeSomeSectors(durable, change.position, change.bytes, random);
     }
   }
-  file.content = content;
-  file.durable = Buffer.from(content);
+  file.content = new FileBytes(durable.bytes);
   file.unsynced = [];
 }
 
 /** The order in which a disk writes the sectors of one request is its own. */
-function someSectors(content: Buffer, position: number, bytes: Buffer, random: Random): Buffer {
-  let result = content;
+function writeSomeSectors(durable: FileBytes, position: number, bytes: Buffer, random: Random): void {
   for (let from = 0; from < bytes.length; ) {
     const to = Math.min(bytes.length, from + SECTOR_BYTES - ((position + from) % SECTOR_BYTES));
     if (random.next() < 0.5) {
-      result = written(result, position + from, bytes.subarray(from, to));
+      durable.write(position + from, bytes.subarray(from, to));
     }
     from = to;
   }
-  return result;
 }

@@ -1,37 +1,41 @@
 /** `npm run simulate`: runs seeds, says what each has drawn, and how to see a failure again. */
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { Coverage } from './coverage.ts';
 import { shrinkFaults } from './ensemble/shrink.ts';
 import { ensemblePlanOf } from './ensemble/simulation.ts';
 import { exploreScenarios } from './model-checking/main.ts';
 import { simulateRecipes } from './recipes/main.ts';
 import { type Print, type RunReport, runEnsemble, runEnsembleTwice, runSeed, runTwice } from './run.ts';
+import { portToParent, reportOf, runJobs, Series, type SeriesPort } from './series.ts';
 import { planOf } from './simulation.ts';
 
-const USAGE = `Usage: npm run simulate -- [--ensemble] [--seed N | --runs K [--from N]] [--ops N] [--verbose] [--shrink]
+const USAGE = `Usage: npm run simulate -- [--ensemble] [--seed N | --runs K [--from N] [--jobs J]] [--ops N]
+                               [--verbose] [--shrink]
 
   --ensemble  ensembles of one to seven servers and observers; without it, single servers
   --seed N    one seed, run twice: both runs must give the same trace
   --runs K    K seeds, every 20th of them twice; 100 unless told otherwise
   --from N    the first of them; random unless told otherwise
+  --jobs J    in so many processes at once; 1 unless told otherwise
   --ops N     requests that clients send in each run before everything is healed; 200 unless told otherwise
   --verbose   with --seed: the run in words
   --shrink    with --ensemble --seed: if it fails, the fewest of its faults with which it still does
   --recipes   recipes and their clients instead; has options of its own: --recipes --help
   --explore   no chance: all states that small ensembles can get into; has options of its own: --explore --help`;
 
+const args = process.argv.slice(2);
 const REQUESTS_DEFAULT = 200;
 const RUNS_DEFAULT = 100;
 const TWICE_EVERY = 20;
-const PROGRESS_EVERY = 500;
-const FAILURES_MAX = 10;
 
 interface Arguments {
   readonly seed: number | null;
   readonly runs: number;
   readonly from: number;
   readonly requests: number;
+  readonly jobs: number;
+  /** Which of them this process is; null: it is the one that starts them. */
+  readonly job: number | null;
   readonly verbose: boolean;
   readonly shrink: boolean;
   readonly kind: Kind;
@@ -88,13 +92,15 @@ function parse(): Arguments | null {
       runs: { type: 'string' },
       from: { type: 'string' },
       ops: { type: 'string' },
+      jobs: { type: 'string' },
+      job: { type: 'string' },
       verbose: { type: 'boolean', default: false },
       shrink: { type: 'boolean', default: false },
       ensemble: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  const number = (name: 'seed' | 'runs' | 'from' | 'ops'): number | null => {
+  const number = (name: 'seed' | 'runs' | 'from' | 'ops' | 'jobs' | 'job'): number | null => {
     const text = values[name];
     if (text !== undefined && !/^[0-9]{1,15}$/.test(text)) {
       throw new Error(`--${name} is a number, not ${JSON.stringify(text)}`);
@@ -106,6 +112,8 @@ function parse(): Arguments | null {
     runs: number('runs') ?? RUNS_DEFAULT,
     from: number('from') ?? randomInt(2 ** 31),
     requests: number('ops') ?? REQUESTS_DEFAULT,
+    jobs: Math.max(1, number('jobs') ?? 1),
+    job: number('job'),
     verbose: values.verbose,
     shrink: values.shrink,
     kind: values.ensemble ? ENSEMBLE : STANDALONE,
@@ -151,41 +159,31 @@ function single(seed: number, given: Arguments): boolean {
   return false;
 }
 
-function many(given: Arguments): boolean {
-  const { runs, from, requests, kind } = given;
-  console.log(`seeds ${from} to ${from + runs - 1}, ${requests} requests each`);
-  const startMs = performance.now();
-  const failed: number[] = [];
-  let checked = 0;
-  let restarts = 0;
-  const coverage = new Coverage();
-  for (let i = 0; i < runs && failed.length < FAILURES_MAX; i++) {
+/** Seeds whose places in the series leave `remainder`, in this process. */
+function runSome({ runs, from, requests, kind }: Arguments, remainder: number, jobs: number, series: SeriesPort): void {
+  for (let i = remainder; i < runs && series.goesOn; i += jobs) {
     const seed = from + i;
-    const report = i % TWICE_EVERY === 0 ? kind.twice(seed, requests) : kind.once(seed, requests);
-    checked += report.framesChecked;
-    restarts += report.restarts;
-    coverage.add(report.coverage);
-    if (report.failure !== null) {
-      failed.push(seed);
-      console.log(`seed ${seed}: ${report.failure.message}`);
-    }
-    if ((i + 1) % PROGRESS_EVERY === 0) {
-      console.log(`${i + 1} seeds, ${failed.length} failed`);
-    }
+    series.add(reportOf(i % TWICE_EVERY === 0 ? kind.twice(seed, requests) : kind.once(seed, requests)));
   }
-  const seconds = (performance.now() - startMs) / 1000;
-  console.log(
-    `${runs} seeds in ${seconds.toFixed(1)} s (${(runs / seconds).toFixed(0)} a second): ${restarts} restarts, ` +
-      `${checked} answers and events checked, ${failed.length} seeds failed`,
-  );
-  console.log(`happened: ${coverage.describe(kind.isEnsemble)}`);
-  for (const seed of failed) {
-    console.log(reproduce(seed, given));
-  }
-  return failed.length === 0;
 }
 
-function main(): number {
+async function many(given: Arguments): Promise<boolean> {
+  const { runs, from, requests, kind, jobs } = given;
+  console.log(`seeds ${from} to ${from + runs - 1}, ${requests} requests each`);
+  const series = new Series((line) => console.log(line));
+  if (jobs === 1) {
+    runSome(given, 0, 1, series);
+  } else {
+    await runJobs(jobs, args, series);
+  }
+  series.summarize(kind.isEnsemble);
+  for (const seed of series.failed) {
+    console.log(reproduce(seed, given));
+  }
+  return series.failed.length === 0;
+}
+
+async function main(): Promise<number> {
   let given: Arguments | null;
   try {
     given = parse();
@@ -197,12 +195,16 @@ function main(): number {
     console.log(USAGE);
     return 0;
   }
-  return (given.seed === null ? many(given) : single(given.seed, given)) ? 0 : 1;
+  const { seed, job, jobs } = given;
+  if (job !== null) {
+    runSome(given, job, jobs, portToParent());
+    return 0;
+  }
+  return (seed === null ? await many(given) : single(seed, given)) ? 0 : 1;
 }
 
-const args = process.argv.slice(2);
 if (args.includes('--explore')) {
   process.exitCode = exploreScenarios(args);
 } else {
-  process.exitCode = args.includes('--recipes') ? await simulateRecipes(args) : main();
+  process.exitCode = args.includes('--recipes') ? await simulateRecipes(args) : await main();
 }

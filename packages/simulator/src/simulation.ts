@@ -30,6 +30,8 @@ export interface SimulationResult {
   readonly transactions: number;
   readonly framesChecked: number;
   readonly restarts: number;
+  /** How much time has passed in the simulated world. */
+  readonly simulatedMs: number;
   /** How often each situation was met. */
   readonly coverage: ReadonlyMap<string, number>;
 }
@@ -95,6 +97,7 @@ class Simulation {
       transactions: referee?.history.lastZxid ?? 0,
       framesChecked: referee?.framesChecked ?? 0,
       restarts: this.#world?.restarts ?? 0,
+      simulatedMs: (this.#world?.clock.nowMs ?? 0) - (this.#world?.startMs ?? 0),
       coverage: this.#world?.coverage.counts ?? new Map(),
     };
   }

@@ -46,6 +46,7 @@ const STOPPING_MS_MAX = 5000;
 
 export class World implements ClientWorld {
   readonly clock = new SimulatedClock();
+  readonly startMs = this.clock.nowMs;
   readonly referee: Referee;
   readonly disk: SimulatedDisk;
   readonly links = new Set<Link>();

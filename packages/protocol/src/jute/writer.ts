@@ -6,6 +6,11 @@ const utf8Write = Buffer.prototype.utf8Write as (this: Uint8Array, text: string,
 const LOOP_CHARS_MAX = 28;
 const TWO_32 = 4294967296;
 
+/** Small buffers share memory with others: an ArrayBuffer for each is dear to make and to collect. */
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
 /**
  * Appends jute primitives to a growing buffer. `bytes[0, length)` is what has been written; the buffer is replaced when
  * it grows, so do not keep `bytes` across writes.
@@ -16,8 +21,8 @@ export class JuteWriter {
   #view: DataView;
 
   constructor(capacityBytes = 256) {
-    this.bytes = Buffer.allocUnsafeSlow(capacityBytes);
-    this.#view = new DataView(this.bytes.buffer);
+    this.bytes = Buffer.allocUnsafe(capacityBytes);
+    this.#view = viewOf(this.bytes);
   }
 
   /** Forgets what was written; the buffer stays. */
@@ -25,13 +30,17 @@ export class JuteWriter {
     this.length = 0;
   }
 
-  /** Hands the written bytes over as they are, and starts a new buffer. */
-  detach(capacityBytes = 256): Buffer {
-    const written = this.bytes.subarray(0, this.length);
-    this.bytes = Buffer.allocUnsafeSlow(capacityBytes);
-    this.#view = new DataView(this.bytes.buffer);
+  /**
+   * Hands the written bytes over as they are, and goes on behind them if there is room for `neededBytes`; else starts a
+   * new buffer of `capacityBytes`.
+   */
+  detach(capacityBytes = 256, neededBytes = capacityBytes): Buffer {
+    const { bytes, length } = this;
+    const hasRoom = bytes.length - length >= neededBytes;
+    this.bytes = hasRoom ? bytes.subarray(length) : Buffer.allocUnsafe(capacityBytes);
+    this.#view = viewOf(this.bytes);
     this.length = 0;
-    return written;
+    return bytes.subarray(0, length);
   }
 
   /** A copy of what was written. */
@@ -54,10 +63,10 @@ export class JuteWriter {
   }
 
   #grow(needed: number): void {
-    const bytes = Buffer.allocUnsafeSlow(Math.max(needed, this.bytes.length * 2));
+    const bytes = Buffer.allocUnsafe(Math.max(needed, this.bytes.length * 2));
     bytes.set(this.bytes.subarray(0, this.length));
     this.bytes = bytes;
-    this.#view = new DataView(bytes.buffer);
+    this.#view = viewOf(bytes);
   }
 
   boolean(value: boolean): void {

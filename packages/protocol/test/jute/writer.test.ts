@@ -106,6 +106,20 @@ describe('the writer', () => {
     expect(writer.copy().toString('hex')).toBe('00000003010203');
   });
 
+  test('what was detached stays as it is when the rest of its buffer is written', () => {
+    const writer = new JuteWriter(32);
+    const detached: string[] = [];
+    const taken: Buffer[] = [];
+    for (let i = 0; i < 20; i++) {
+      writer.int(i);
+      writer.ustring('x'.repeat(i));
+      detached.push(writer.copy().toString('hex'));
+      taken.push(writer.detach(32, 8));
+    }
+    expect(taken.map((bytes) => bytes.toString('hex'))).toEqual(detached);
+    expect(taken[1].buffer).toBe(taken[0].buffer);
+  });
+
   test('detach hands the bytes over, clear forgets them', () => {
     const writer = new JuteWriter(4);
     writer.int(1);

@@ -109,12 +109,16 @@ export class ClientPort {
     }
   }
 
-  /** A turn is over: what the server wrote leaves, and if it has closed the connection, the client will hear of it. */
-  afterTurn(written: Buffer | null): void {
-    const { connection } = this;
-    if (written !== null && !this.isClientGone) {
-      this.#down.write(written);
+  /** The server has sent something. */
+  sendToClient(bytes: Buffer): void {
+    if (!this.isClientGone) {
+      this.#down.write(bytes);
     }
+  }
+
+  /** A turn is over: if the server has closed the connection, the client will hear of it. */
+  afterTurn(): void {
+    const { connection } = this;
     if (connection.closed) {
       this.process.ports.delete(this);
       this.#serverHears();

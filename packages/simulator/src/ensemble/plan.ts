@@ -29,8 +29,7 @@ const REQUESTS_A_STRETCH = 2.5;
 export function drawEnsemblePlan(dice: Dice, requests: number): EnsemblePlan {
   const voters = dice.pick([1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 7]);
   const observers = dice.chance(0.25) ? dice.between(1, 2) : 0;
-  const drawn = drawSettings(dice);
-  const settings: ReplicaOptions = { ...drawn, storage: { ...drawn.storage, forceSync: true } };
+  const settings = drawMemberSettings(dice);
   const { tickTimeMs, minSessionTimeoutMs } = settings;
   const safetyMs = tickTimeMs * dice.between(25, 60);
   const serverIds = Array.from({ length: voters + observers }, (_, i) => i + 1);
@@ -49,6 +48,23 @@ export function drawEnsemblePlan(dice: Dice, requests: number): EnsemblePlan {
     clients,
     safetyMs,
     faults: drawFaults(dice, { serverIds, voters, clients: clientCount, tickTimeMs, safetyMs }),
+  };
+}
+
+/** As those of a single server, with snapshots less often: every member writes them, and most find nothing new. */
+function drawMemberSettings(dice: Dice): ReplicaOptions {
+  const drawn = drawSettings(dice);
+  const { storage, tickTimeMs } = drawn;
+  const { preallocBytes, snapSizeLimitBytes } = storage;
+  return {
+    ...drawn,
+    storage: {
+      ...storage,
+      forceSync: true,
+      snapCount: dice.pick([5, 20, 60, 200, 1000]),
+      snapSizeLimitBytes: preallocBytes < snapSizeLimitBytes ? snapSizeLimitBytes : 0,
+    },
+    purgeIntervalMs: dice.pick([0, 2, 10]) * tickTimeMs,
   };
 }
 

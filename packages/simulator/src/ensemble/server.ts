@@ -63,8 +63,8 @@ export interface ServerParts {
 /** How a process ends. */
 export type ProcessEnd = 'power loss' | 'kill' | 'failed';
 
-/** Turns come at least so often, for what waits for time to pass. */
-const HEARTBEAT_MS = 100;
+/** So many turns come in a tick at least, for what waits for time to pass and names no time of its own. */
+const HEARTBEATS_A_TICK = 4;
 const TURN_DELAY_MS_MAX = 0.5;
 /** Of a disk that is well. */
 export const STEP_MS_MAX = 0.4;
@@ -263,7 +263,7 @@ export class ServerProcess implements Process {
       return;
     }
     const deadlineMs = clock.untilMs(replica.deadlineMs) + WAKE_LATE_MS;
-    this.wake(isMore ? WAKE_LATE_MS : Math.min(deadlineMs, HEARTBEAT_MS));
+    this.wake(isMore ? WAKE_LATE_MS : Math.min(deadlineMs, parts.options.tickTimeMs / HEARTBEATS_A_TICK));
   }
 
   /** The disk goes on with what it was asked to do, one step after the other. */

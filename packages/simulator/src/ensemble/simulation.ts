@@ -25,7 +25,6 @@ export interface EnsembleOptions {
 
 export interface EnsembleResult extends SimulationResult {
   readonly events: number;
-  readonly simulatedMs: number;
 }
 
 /** What a seed draws before its run begins. */

@@ -6,6 +6,7 @@ import { Configuration, type DiskStep, type Log } from '@treekeeper/server/inter
 import type { Sent } from '../checkers/connection-view.ts';
 import { check } from '../checkers/violation.ts';
 import { SimulatedConnection } from '../connection.ts';
+import type { Written } from '../connection-judge.ts';
 import { Coverage } from '../coverage.ts';
 import { Dice } from '../dice.ts';
 import { describeTxn } from '../history.ts';
@@ -26,6 +27,11 @@ import { type ClientWorld, SessionClient } from './session-client.ts';
 export interface EnsembleDoubles extends ServerDoubles {
   readonly connection?: (port: number) => SimulatedConnection;
   readonly wiretap?: Wiretap;
+}
+
+/** What a turn wrote to a client. */
+interface Output extends Written {
+  readonly port: ClientPort;
 }
 
 /** A process that has failed is started again after so long. */
@@ -199,24 +205,24 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
     if (process === null || replica === null) {
       return;
     }
-    const ports = [...process.ports];
-    const outputs = ports.map(({ connection, view }) => ({
-      view,
-      bytes: connection.hasWritten ? connection.take() : null,
-    }));
-    const written = outputs.flatMap(({ view, bytes }) =>
-      bytes === null || bytes.length === 0 ? [] : [{ view, bytes }],
-    );
-    for (const { view, bytes } of written) {
-      this.#trace.record('write', view.port, serverId, bytes);
+    const written: Output[] = [];
+    for (const port of process.ports) {
+      const bytes = port.connection.hasWritten ? port.connection.take() : null;
+      if (bytes !== null && bytes.length > 0) {
+        written.push({ port, view: port.view, bytes });
+        this.#trace.record('write', port.view.port, serverId, bytes);
+      }
     }
     this.referee.turned(serverId, replica, written, this.events.nowMs);
-    ports.forEach((port, i) => {
-      port.afterTurn(outputs[i].bytes);
+    for (const { port, bytes } of written) {
+      port.sendToClient(bytes);
+    }
+    for (const port of process.ports) {
+      port.afterTurn();
       if (port.connection.closed) {
         this.referee.ended(port.view);
       }
-    });
+    }
     this.referee.checkNothingOverdue(serverId);
   }
 
