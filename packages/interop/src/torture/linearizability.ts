@@ -28,6 +28,11 @@ export interface Model<State, Call> {
    * enough to try the oldest. Null: it is like no other.
    */
   kind(call: Call): string | null;
+  /**
+   * Of a call without an answer that can be the next in this state: whether it could not happen in any state after
+   * that. Then nothing is saved by leaving it out in favour of another that does the same.
+   */
+  isNowOrNever(state: State, call: Call): boolean;
 }
 
 export type Verdict<Call> =
@@ -60,6 +65,8 @@ export function checkLinearizability<State, Call>(
 interface Step<State> {
   readonly place: number;
   readonly stateBefore: State;
+  /** It had its answer and changed nothing: whatever order there is, there is one with this call here. */
+  readonly isForced: boolean;
   /** Of the call that began last among those that are part of the order now. */
   readonly lastPlace: number;
 }
@@ -130,24 +137,21 @@ class Search<State, Call> {
     while (this.#left > 0) {
       // Some end is always left, so the list does not come to its own.
       if (moment === null || moment.isEnd) {
-        const last = this.#order.pop();
-        if (last === undefined) {
+        const last = this.#takeBack();
+        if (last === null) {
           return this.#violation();
         }
         state = last.stateBefore;
-        this.#putBack(last.place);
         moment = this.#calls[last.place].after;
         continue;
       }
-      const next = this.#try(state, moment.place);
+      const next = this.#try(state, moment);
       if (this.#triesLeft < 0) {
         return { kind: 'undecided' };
       }
       if (next === null) {
         moment = moment.after;
       } else {
-        this.#order.push({ place: moment.place, stateBefore: state, lastPlace: this.#lastPlaceWith(moment.place) });
-        this.#remember();
         state = next;
         moment = this.#head.after;
       }
@@ -155,29 +159,67 @@ class Search<State, Call> {
     return { kind: 'linearizable' };
   }
 
+  /** Goes back to where there was a choice; null: there was none. */
+  #takeBack(): Step<State> | null {
+    for (;;) {
+      const last = this.#order.pop();
+      if (last === undefined) {
+        return null;
+      }
+      this.#putBack(last.place);
+      if (!last.isForced) {
+        return last;
+      }
+    }
+  }
+
   /** Makes a call the next of the order, and returns the state after it; null: it cannot be, or that leads nowhere. */
-  #try(state: State, place: number): State | null {
+  #try(stateBefore: State, moment: Moment): State | null {
+    const { place } = moment;
     const earlier = this.#earlier[place];
     if (earlier >= 0 && !this.#isDone[earlier]) {
       return null;
     }
     this.#triesLeft--;
-    const next = this.#model.step(state, this.#operations[place].call);
+    const next = this.#model.step(stateBefore, this.#operations[place].call);
     if (next === null) {
       return null;
     }
+    const hasAnswer = this.#ends[place] !== null;
+    const isSame = this.#model.key(next) === this.#model.key(stateBefore);
+    if (!hasAnswer && (isSame || this.#isInferior(stateBefore, next, moment))) {
+      return null;
+    }
+    const lastPlace = Math.max(place, this.#order.at(-1)?.lastPlace ?? 0);
     this.#takeOut(place);
-    const here = this.#key(next, this.#lastPlaceWith(place));
+    const here = this.#key(next, lastPlace);
     if (this.#visited.has(here)) {
       this.#putBack(place);
       return null;
     }
     this.#visited.add(here);
+    this.#order.push({ place, stateBefore, isForced: hasAnswer && isSame, lastPlace });
+    this.#remember();
     return next;
   }
 
-  #lastPlaceWith(place: number): number {
-    return Math.max(place, this.#order.at(-1)?.lastPlace ?? 0);
+  /** Whether another call without an answer does the same now, and can do it at no other time. */
+  #isInferior(state: State, next: State, moment: Moment): boolean {
+    const model = this.#model;
+    const { call } = this.#operations[moment.place];
+    if (model.isNowOrNever(state, call)) {
+      return false;
+    }
+    for (let other = this.#head.after; other !== null && !other.isEnd; other = other.after) {
+      if (other !== moment && this.#ends[other.place] === null) {
+        const rival = this.#operations[other.place].call;
+        const after = model.step(state, rival);
+        if (after !== null && model.key(after) === model.key(next) && model.isNowOrNever(state, rival)) {
+          return true;
+        }
+      }
+    }
+    return false;
   }
 
   /**
