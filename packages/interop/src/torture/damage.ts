@@ -36,7 +36,8 @@ function change(bytes: Buffer, damage: 'flipped' | 'zeroed' | 'altered', at: num
   if (damage === 'altered') {
     alterSnapshot(bytes, at);
   } else if (damage === 'zeroed') {
-    bytes.fill(0, at - (at % PAGE_BYTES), at - (at % PAGE_BYTES) + PAGE_BYTES);
+    const page = at - (at % PAGE_BYTES);
+    bytes.fill(0, page, Math.min(page + PAGE_BYTES, bytes.length));
   } else {
     bytes[at] ^= 1 << random.below(8);
   }
