@@ -60,6 +60,7 @@ export interface Told {
 export class ModelDatabase implements Database {
   readonly damage = null;
   condemn(): void {}
+  readonly isUnlogged = false;
   readonly snapshotSizeBytes = 1e6;
   disk: DiskState;
   lastZxid: number;

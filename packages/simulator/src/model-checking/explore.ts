@@ -1,7 +1,16 @@
-/** The search: every state that can be reached within a budget, the nearest first, each looked at once. */
-import { Configuration, ZAB_DEFAULTS, type ZabOptions } from '@treekeeper/server/internal';
+/** The search: every state that can be reached within a budget, each looked at once. */
+import { Configuration, SeededRandom, ZAB_DEFAULTS, type ZabOptions } from '@treekeeper/server/internal';
 import { Violation } from '../checkers/violation.ts';
-import { type Beginning, type Budget, beginning, describe, type Ensemble, ensembleKey, Rules } from './ensemble.ts';
+import {
+  type Beginning,
+  type Budget,
+  beginning,
+  describe,
+  type Ensemble,
+  ensembleKey,
+  type Move,
+  Rules,
+} from './ensemble.ts';
 import { Locals } from './locals.ts';
 
 export interface Scenario {
@@ -19,6 +28,11 @@ export interface Limits {
   readonly statesMax: number;
   /** Asked now and then; true: enough. */
   isEnough?(states: number): boolean;
+  /**
+   * Null: the nearest states first, so that what is found is found on the shortest way. A number: deep down at once, in
+   * directions drawn from this seed; what cannot be seen to its end is seen in all depths then.
+   */
+  readonly seed: number | null;
 }
 
 export interface Finding {
@@ -47,6 +61,7 @@ interface Visit {
   readonly ensemble: Ensemble;
   readonly before: Visit | null;
   readonly move: string;
+  readonly depth: number;
 }
 
 /** Nothing depends on how long anything takes: only the order counts. */
@@ -54,42 +69,114 @@ const TIMES = { tickTimeMs: 1000, initLimitTicks: 1, syncLimitTicks: 1 };
 
 export function explore(scenario: Scenario, limits: Limits): Report {
   const { servers, budget, splits, options } = scenario;
-  const locals = new Locals({ ...ZAB_DEFAULTS, ...TIMES, ...options, serverId: 0, configuration: membersOf(servers) });
+  const configuration = membersOf(servers);
+  const locals = new Locals({ ...ZAB_DEFAULTS, ...TIMES, ...options, serverId: 0, configuration });
   const rules = new Rules(locals, splits);
-  const first = { ensemble: beginning(locals, servers, budget, scenario.beginning), before: null, move: '' };
+  const first = { ensemble: beginning(locals, servers, budget, scenario.beginning), before: null, move: '', depth: 0 };
   const seen = new Set([hashOf(ensembleKey(first.ensemble))]);
   const met = new Map<string, number>();
-  let frontier: Visit[] = [first];
+  const frontier = limits.seed === null ? new Nearest(first) : new Deepest(first, limits.seed);
   let depth = 0;
   let transitions = 0;
   const report = (finding: Finding | null, isComplete: boolean): Report => {
     return { finding, states: seen.size, transitions, localStates: locals.count, depth, isComplete, met };
   };
-  for (; frontier.length > 0; depth++) {
-    const next: Visit[] = [];
-    for (const visit of frontier) {
-      for (const { name, make } of rules.moves(visit.ensemble)) {
-        let ensemble: Ensemble;
-        try {
-          ensemble = make();
-        } catch (error) {
-          return report(findingOf(visit, name, error), false);
-        }
-        transitions++;
-        const hash = hashOf(ensembleKey(ensemble));
-        if (!seen.has(hash)) {
-          seen.add(hash);
-          count(met, visit.ensemble, ensemble);
-          next.push({ ensemble, before: visit, move: name });
-        }
+  for (let visit = frontier.take(); visit !== null; visit = frontier.take()) {
+    depth = Math.max(depth, visit.depth);
+    for (const { name, make } of frontier.inOrder(rules.moves(visit.ensemble))) {
+      let ensemble: Ensemble;
+      try {
+        ensemble = make();
+      } catch (error) {
+        return report(findingOf(visit, name, error), false);
       }
-      if (seen.size >= limits.statesMax || limits.isEnough?.(seen.size)) {
-        return report(null, false);
+      transitions++;
+      const hash = hashOf(ensembleKey(ensemble));
+      if (!seen.has(hash)) {
+        seen.add(hash);
+        count(met, visit.ensemble, ensemble);
+        frontier.put({ ensemble, before: visit, move: name, depth: visit.depth + 1 });
       }
     }
-    frontier = next;
+    if (seen.size >= limits.statesMax || limits.isEnough?.(seen.size)) {
+      return report(null, false);
+    }
   }
   return report(null, true);
+}
+
+/** States that have been reached, and not been gone on from. */
+interface Frontier {
+  put(visit: Visit): void;
+  take(): Visit | null;
+  inOrder(moves: Move[]): Move[];
+}
+
+class Nearest implements Frontier {
+  #level: Visit[];
+  #at = 0;
+  #next: Visit[] = [];
+
+  constructor(first: Visit) {
+    this.#level = [first];
+  }
+
+  put(visit: Visit): void {
+    this.#next.push(visit);
+  }
+
+  take(): Visit | null {
+    if (this.#at === this.#level.length) {
+      this.#level = this.#next;
+      this.#next = [];
+      this.#at = 0;
+    }
+    return this.#level[this.#at++] ?? null;
+  }
+
+  inOrder(moves: Move[]): Move[] {
+    return moves;
+  }
+}
+
+/** A run to its end; then back to the last fork, or now and then to any other. */
+const ANYWHERE_EVERY = 64;
+
+class Deepest implements Frontier {
+  readonly #visits: Visit[];
+  readonly #random: SeededRandom;
+
+  constructor(first: Visit, seed: number) {
+    this.#visits = [first];
+    this.#random = new SeededRandom(seed);
+  }
+
+  put(visit: Visit): void {
+    this.#visits.push(visit);
+  }
+
+  take(): Visit | null {
+    const visits = this.#visits;
+    if (this.#below(ANYWHERE_EVERY) === 0 && visits.length > 0) {
+      this.#swap(visits, this.#below(visits.length), visits.length - 1);
+    }
+    return visits.pop() ?? null;
+  }
+
+  inOrder(moves: Move[]): Move[] {
+    for (let i = moves.length - 1; i > 0; i--) {
+      this.#swap(moves, i, this.#below(i + 1));
+    }
+    return moves;
+  }
+
+  #below(end: number): number {
+    return Math.floor(this.#random.next() * end);
+  }
+
+  #swap<T>(list: T[], one: number, other: number): void {
+    [list[one], list[other]] = [list[other], list[one]];
+  }
 }
 
 function membersOf(servers: number): Configuration {

@@ -185,15 +185,17 @@ export class Machine implements Service {
     }
   }
 
-  /** Somebody's vote, better than all others, makes a quorum with the own one. */
+  /** The votes of others, better than all there are, make a quorum with the own one. */
   #elect(leaderId: number): void {
     this.#elections++;
     this.#passTime();
-    const other = this.#serverId === 1 ? 2 : 1;
+    const { voters, text } = this.#settings.configuration;
     const vote = { leader: leaderId, zxid: ORACLE_EPOCH * 2 ** 32, peerEpoch: ORACLE_EPOCH };
-    const round = this.#elections * ORACLE_ROUNDS;
-    const notification = encodeNotification(LOOKING, vote, round, this.#settings.configuration.text);
-    this.#turn(() => this.#peer.notification(other, notification));
+    const notification = encodeNotification(LOOKING, vote, this.#elections * ORACLE_ROUNDS, text);
+    const others = voters.filter((voter) => voter !== this.#serverId);
+    for (const other of others.slice(0, Math.floor(voters.length / 2))) {
+      this.#turn(() => this.#peer.notification(other, notification));
+    }
     if (this.#peer.state === 'looking') {
       this.#passTime();
     }
@@ -346,6 +348,7 @@ export class Machine implements Service {
     return [];
   }
   revalidated(): void {}
+  takenElsewhere(): void {}
   syncDone(): void {}
   configured(): void {}
   configProposed(): void {}

@@ -3,10 +3,11 @@ import { parseArgs } from 'node:util';
 import { explore, type Report, type Scenario } from './explore.ts';
 import { DEEP, QUICK } from './scenarios.ts';
 
-const USAGE = `Usage: npm run simulate -- --explore [--seconds N] [--states N] [--scenario TEXT] [--quick]
+const USAGE = `Usage: npm run simulate -- --explore [--seconds N] [--states N] [--seed N] [--scenario TEXT] [--quick]
 
   --seconds N      for all scenarios together; 60 unless told otherwise
-  --states N       at most so many of each scenario: it is their number that fills the memory; 2000000 unless told otherwise
+  --states N       at most so many of each scenario, for they fill the memory; 2000000 unless told otherwise
+  --seed N         says where to look first in what cannot be seen to its end; 1 unless told otherwise
   --scenario TEXT  those whose name has this in it
   --quick          the scenarios of npm test, which are seen to their end`;
 
@@ -16,6 +17,7 @@ const STATES_DEFAULT = 2_000_000;
 interface Arguments {
   readonly seconds: number;
   readonly statesMax: number;
+  readonly seed: number;
   readonly scenarios: readonly Scenario[];
 }
 
@@ -27,12 +29,13 @@ function parse(args: readonly string[]): Arguments | null {
       explore: { type: 'boolean' },
       seconds: { type: 'string', default: String(SECONDS_DEFAULT) },
       states: { type: 'string', default: String(STATES_DEFAULT) },
+      seed: { type: 'string', default: '1' },
       scenario: { type: 'string', default: '' },
       quick: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
-  for (const name of ['seconds', 'states'] as const) {
+  for (const name of ['seconds', 'states', 'seed'] as const) {
     if (!/^[1-9][0-9]{0,8}$/.test(values[name])) {
       throw new Error(`--${name} is a number above 0, not ${JSON.stringify(values[name])}`);
     }
@@ -43,16 +46,18 @@ function parse(args: readonly string[]): Arguments | null {
     const names = all.map(({ name }) => `  ${name}`).join('\n');
     throw new Error(`no scenario has ${JSON.stringify(values.scenario)} in its name; there are\n${names}`);
   }
-  return values.help ? null : { seconds: Number(values.seconds), statesMax: Number(values.states), scenarios };
+  return values.help
+    ? null
+    : { seconds: Number(values.seconds), statesMax: Number(values.states), seed: Number(values.seed), scenarios };
 }
 
 function describe({ name }: Scenario, report: Report, seconds: number): string {
   const { states, transitions, localStates, depth, isComplete, met } = report;
-  const extent = isComplete ? 'all of them' : `all within ${depth} moves`;
+  const extent = isComplete ? 'all there are' : 'not all there are';
   const found = [...met].map(([what, count]) => `${what} ${count} times`).join(', ');
   return (
-    `${name}: ${states} states, ${extent}; ${transitions} moves, ${localStates} states of single servers, ` +
-    `${seconds.toFixed(1)} s\n  ${found}`
+    `${name}: ${states} states, ${extent}; ${transitions} moves, runs of up to ${depth}, ` +
+    `${localStates} states of single servers, ${seconds.toFixed(1)} s\n  ${found}`
   );
 }
 
@@ -69,13 +74,13 @@ export function exploreScenarios(args: readonly string[]): number {
     console.log(USAGE);
     return 0;
   }
-  const { seconds, statesMax, scenarios } = given;
+  const { seconds, statesMax, seed, scenarios } = given;
   let failed = 0;
   let leftMs = seconds * 1000;
   for (const [i, scenario] of scenarios.entries()) {
     const beganMs = performance.now();
     const untilMs = beganMs + leftMs / (scenarios.length - i); // what one leaves over, the others get
-    const report = explore(scenario, { statesMax, isEnough: () => performance.now() >= untilMs });
+    const report = explore(scenario, { statesMax, seed, isEnough: () => performance.now() >= untilMs });
     const tookMs = performance.now() - beganMs;
     leftMs -= tookMs;
     console.log(describe(scenario, report, tookMs / 1000));

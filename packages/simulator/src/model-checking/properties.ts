@@ -1,8 +1,8 @@
 /**
  * What Zab promises, once more, as a program: the properties of the paper (Junqueira, Reed, Serafini: Zab,
  * high-performance broadcast for primary-backup systems, 2011) by their names there, and what must hold for them to
- * hold. A chronicle remembers what has ever been delivered, and by whom which epoch was led; each step of an ensemble is
- * held against it.
+ * hold. A chronicle remembers what has ever been delivered, and by whom which epoch was led; each step of an ensemble
+ * is held against it.
  */
 import { counterOf, epochOf, zxidHex } from '@treekeeper/protocol';
 import { check } from '../checkers/violation.ts';
