@@ -93,7 +93,11 @@ function recordsIn(bytes: Buffer, nowMs: number): LoggedTxn[] {
     return txns; // the file is extended
   }
   for (let at = 0; at < bytes.length; ) {
-    const length = bytes.readInt32BE(at + 8);
+    const length = at + RECORD_HEAD_BYTES <= bytes.length ? bytes.readInt32BE(at + 8) : 0;
+    if (length === 0) {
+      check(bytes.subarray(at).every((byte) => byte === 0), 'history', () => 'a log record has no length');
+      break; // zeros that are written ahead
+    }
     const end = at + RECORD_HEAD_BYTES + length;
     check(bytes[end] === RECORD_END, 'history', () => 'a log record has no end');
     txns.push(parseRecord(bytes.subarray(at + RECORD_HEAD_BYTES, end), nowMs));

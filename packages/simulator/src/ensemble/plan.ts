@@ -23,6 +23,8 @@ export interface EnsemblePlan {
 }
 
 const CLIENTS_MAX = 8;
+/** Zeros that are written ahead: more of them cost time and show nothing. */
+const PREALLOC_BYTES_MAX = 8192;
 /** Requests that a client makes in one stretch of work, about. */
 const REQUESTS_A_STRETCH = 2.5;
 
@@ -55,14 +57,14 @@ export function drawEnsemblePlan(dice: Dice, requests: number): EnsemblePlan {
 function drawMemberSettings(dice: Dice): ReplicaOptions {
   const drawn = drawSettings(dice);
   const { storage, tickTimeMs } = drawn;
-  const { preallocBytes, snapSizeLimitBytes } = storage;
+  const preallocBytes = Math.min(storage.preallocBytes, PREALLOC_BYTES_MAX);
   return {
     ...drawn,
     storage: {
       ...storage,
       forceSync: true,
       snapCount: dice.pick([5, 20, 60, 200, 1000]),
-      snapSizeLimitBytes: preallocBytes < snapSizeLimitBytes ? snapSizeLimitBytes : 0,
+      preallocBytes,
     },
     purgeIntervalMs: dice.pick([0, 2, 10]) * tickTimeMs,
   };
