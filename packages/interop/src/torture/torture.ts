@@ -158,13 +158,17 @@ class Run {
     };
     const episodeEndMs = Math.min(endMs, performance.now() + EPISODE_MS);
     let isAlive = true;
-    do {
-      await sleep(random.below(PAUSE_MS_MAX));
-      workload.takeLongestPause();
-      const fault = await this.#harm(scene);
-      isAlive = await this.#recovers(workload, fault);
-    } while (isAlive && performance.now() < episodeEndMs);
-    await workload.end();
+    try {
+      do {
+        await sleep(random.below(PAUSE_MS_MAX));
+        workload.takeLongestPause();
+        const fault = await this.#harm(scene);
+        isAlive = await this.#recovers(workload, fault);
+      } while (isAlive && performance.now() < episodeEndMs);
+    } finally {
+      // Even if a fault cannot be done: the next run may have servers at the same addresses.
+      await workload.end();
+    }
     this.#count(history, workload);
     return isAlive && (await this.#judge(episode, ground));
   }
