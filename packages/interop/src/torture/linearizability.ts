@@ -28,6 +28,8 @@ export interface Model<State, Call> {
    * enough to try the oldest. Null: it is like no other.
    */
   kind(call: Call): string | null;
+  /** Whether the call leaves every state in which it can happen as it is. */
+  isReadOnly(call: Call): boolean;
   /**
    * Of a call without an answer that can be the next in this state: whether it could not happen in any state after
    * that. Then nothing is saved by leaving it out in favour of another that does the same.
@@ -65,7 +67,7 @@ export function checkLinearizability<State, Call>(
 interface Step<State> {
   readonly place: number;
   readonly stateBefore: State;
-  /** It had its answer and changed nothing: whatever order there is, there is one with this call here. */
+  /** It has an answer, and never changes anything: whatever order there is, there is one with this call here. */
   readonly isForced: boolean;
   /** Of the call that began last among those that are part of the order now. */
   readonly lastPlace: number;
@@ -133,6 +135,7 @@ class Search<State, Call> {
 
   run(): Verdict<Call> {
     let state = this.#model.initial;
+    this.#takeReads(state);
     let moment = this.#head.after;
     while (this.#left > 0) {
       // Some end is always left, so the list does not come to its own.
@@ -159,6 +162,18 @@ class Search<State, Call> {
     return { kind: 'linearizable' };
   }
 
+  /** Whatever only says what the state is, and is right, has its place here. */
+  #takeReads(state: State): void {
+    for (let moment = this.#head.after; moment !== null && !moment.isEnd; moment = moment.after) {
+      const { call } = this.#operations[moment.place];
+      const isRead = this.#ends[moment.place] !== null && this.#model.isReadOnly(call);
+      if (isRead && this.#model.step(state, call) !== null) {
+        this.#append(moment.place, state, true);
+        moment = this.#head; // the first end may be a later one now
+      }
+    }
+  }
+
   /** Goes back to where there was a choice; null: there was none. */
   #takeBack(): Step<State> | null {
     for (;;) {
@@ -174,44 +189,48 @@ class Search<State, Call> {
   }
 
   /** Makes a call the next of the order, and returns the state after it; null: it cannot be, or that leads nowhere. */
-  #try(stateBefore: State, moment: Moment): State | null {
-    const { place } = moment;
+  #try(stateBefore: State, { place }: Moment): State | null {
     const earlier = this.#earlier[place];
     if (earlier >= 0 && !this.#isDone[earlier]) {
       return null;
     }
     this.#triesLeft--;
     const next = this.#model.step(stateBefore, this.#operations[place].call);
-    if (next === null) {
+    if (next === null || (this.#ends[place] === null && this.#isUseless(stateBefore, next, place))) {
       return null;
     }
-    const hasAnswer = this.#ends[place] !== null;
-    const isSame = this.#model.key(next) === this.#model.key(stateBefore);
-    if (!hasAnswer && (isSame || this.#isInferior(stateBefore, next, moment))) {
-      return null;
-    }
-    const lastPlace = Math.max(place, this.#order.at(-1)?.lastPlace ?? 0);
-    this.#takeOut(place);
-    const here = this.#key(next, lastPlace);
+    this.#append(place, stateBefore, false);
+    this.#takeReads(next);
+    const here = this.#key(next);
     if (this.#visited.has(here)) {
-      this.#putBack(place);
+      this.#takeBack();
       return null;
     }
     this.#visited.add(here);
-    this.#order.push({ place, stateBefore, isForced: hasAnswer && isSame, lastPlace });
-    this.#remember();
+    if (this.#order.length > this.#longest.length) {
+      this.#longest = this.#order.map((step) => step.place);
+    }
     return next;
   }
 
-  /** Whether another call without an answer does the same now, and can do it at no other time. */
-  #isInferior(state: State, next: State, moment: Moment): boolean {
+  #append(place: number, stateBefore: State, isForced: boolean): void {
+    const lastPlace = Math.max(place, this.#order.at(-1)?.lastPlace ?? 0);
+    this.#takeOut(place);
+    this.#order.push({ place, stateBefore, isForced, lastPlace });
+  }
+
+  /** Whether it changes nothing, or another call without an answer does the same now, and can do it at no other time. */
+  #isUseless(state: State, next: State, place: number): boolean {
     const model = this.#model;
-    const { call } = this.#operations[moment.place];
+    const { call } = this.#operations[place];
+    if (model.key(state) === model.key(next)) {
+      return true;
+    }
     if (model.isNowOrNever(state, call)) {
       return false;
     }
     for (let other = this.#head.after; other !== null && !other.isEnd; other = other.after) {
-      if (other !== moment && this.#ends[other.place] === null) {
+      if (other.place !== place && this.#ends[other.place] === null) {
         const rival = this.#operations[other.place].call;
         const after = model.step(state, rival);
         if (after !== null && model.key(after) === model.key(next) && model.isNowOrNever(state, rival)) {
@@ -226,7 +245,8 @@ class Search<State, Call> {
    * Which calls are part of the order, and the state: what comes after depends on nothing else. Of those with an answer
    * all that began before the first that is left are part of it.
    */
-  #key(state: State, lastPlace: number): string {
+  #key(state: State): string {
+    const lastPlace = this.#order.at(-1)?.lastPlace ?? 0;
     const { first, leftBefore } = this.#firstLeft();
     const parts: number[] = [first, ...leftBefore, -1];
     for (let place = first + 1; place <= lastPlace; place++) {
@@ -246,12 +266,6 @@ class Search<State, Call> {
       moment = moment.after;
     }
     return { first: moment?.place ?? this.#operations.length, leftBefore };
-  }
-
-  #remember(): void {
-    if (this.#order.length > this.#longest.length) {
-      this.#longest = this.#order.map(({ place }) => place);
-    }
   }
 
   #takeOut(place: number): void {

@@ -129,6 +129,10 @@ class RegisterModel implements Model<RegisterState, RegisterCall> {
     return call.kind === 'set' && !this.#versions.has(call.value) ? `${call.expectedVersion}` : null;
   }
 
+  isReadOnly({ kind, outcome }: RegisterCall): boolean {
+    return kind === 'read' || outcome === 'refused';
+  }
+
   /** Versions only grow. */
   isNowOrNever(_state: RegisterState, call: RegisterCall): boolean {
     return call.kind === 'set' && (call.expectedVersion !== -1 || this.#versions.has(call.value));
@@ -174,6 +178,7 @@ const nodeModel: Model<NodeState, NodeCall> = {
   },
   key: (state) => state,
   kind: ({ kind }) => kind,
+  isReadOnly: ({ outcome }) => outcome === 'refused',
   isNowOrNever: () => true,
 };
 
@@ -211,6 +216,10 @@ class NumberModel implements Model<number, AppendCall> {
 
   kind(): string {
     return 'append';
+  }
+
+  isReadOnly(): boolean {
+    return false;
   }
 
   isNowOrNever(): boolean {
