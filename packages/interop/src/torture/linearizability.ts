@@ -219,7 +219,7 @@ class Search<State, Call> {
     this.#order.push({ place, stateBefore, isForced, lastPlace });
   }
 
-  /** Whether it changes nothing, or another call without an answer does the same now, and can do it at no other time. */
+  /** Whether it changes nothing, or another call without an answer does the same now, and can do it only now. */
   #isUseless(state: State, next: State, place: number): boolean {
     const model = this.#model;
     const { call } = this.#operations[place];
