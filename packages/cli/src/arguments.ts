@@ -38,6 +38,24 @@ export function parseConfigArguments(args: readonly string[], own: Options = {})
   return { file: positionals[0], defines: define, help, options };
 }
 
+/** What a command that looks into files is told. */
+export interface CommandArguments {
+  readonly files: readonly string[];
+  readonly help: boolean;
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Parses `file ...` and the command's own options.
+ *
+ * @throws UsageError
+ */
+export function parseCommand(args: readonly string[], own: Options): CommandArguments {
+  const { values, positionals } = parse(args, { help: { type: 'boolean', short: 'h' }, ...own });
+  const { help = false, ...options } = values as { help?: boolean };
+  return { files: positionals, help, options };
+}
+
 function parse(args: readonly string[], options: Options) {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: true, strict: true });

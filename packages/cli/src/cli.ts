@@ -24,6 +24,14 @@ const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Check a zoo.cfg and show what is in effect, and why',
     load: async () => (await import('./commands/config.ts')).config,
   },
+  log: {
+    summary: 'Show the transactions of a log file',
+    load: async () => (await import('./commands/log.ts')).log,
+  },
+  snapshot: {
+    summary: 'Show what is in a snapshot file, or how two differ',
+    load: async () => (await import('./commands/snapshot.ts')).snapshot,
+  },
 };
 
 const USAGE_EXIT_CODE = 2;

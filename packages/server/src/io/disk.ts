@@ -53,6 +53,9 @@ export interface FileEntry {
   readonly sizeBytes: number;
 }
 
+/** What reading a data file takes. */
+export type FileSource = Pick<Disk, 'read'>;
+
 export interface Disk {
   /** Log and data share one directory. */
   readonly sharedDirectory: boolean;

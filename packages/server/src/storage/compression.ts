@@ -1,7 +1,7 @@
 /** The compressed forms of snapshots (disk-format.md §3.3). */
 import { gzipSync, inflateRawSync } from 'node:zlib';
 import { compress, uncompress } from 'snappyjs';
-import type { Disk } from '../io/disk.ts';
+import type { FileSource } from '../io/disk.ts';
 import { GZIP_MAGIC, SNAPPY_MAGIC } from './format.ts';
 import { CHUNK_BYTES, chunksOf, FileInput, type NextChunk } from './input.ts';
 import type { SnapshotCompression } from './options.ts';
@@ -46,7 +46,7 @@ function plainView(bytes: Uint8Array): Uint8Array {
 }
 
 /** The uncompressed bytes of a snapshot file, piece by piece. Throws Error where the compressed form is broken. */
-export function uncompressedChunks(disk: Disk, name: string, compression: SnapshotCompression): NextChunk {
+export function uncompressedChunks(disk: FileSource, name: string, compression: SnapshotCompression): NextChunk {
   switch (compression) {
     case 'none':
       return chunksOf(disk, 'data', name);
@@ -66,7 +66,7 @@ const GZIP_FLAGS = { headerCrc: 2, extra: 4, name: 8, comment: 16 } as const;
  * Member by member: `gunzipSync` would put the whole stream into one buffer. The compressed file is read whole, for
  * where a member ends is known only when it has been inflated.
  */
-function gunzippedChunks(disk: Disk, name: string): NextChunk {
+function gunzippedChunks(disk: FileSource, name: string): NextChunk {
   let file: Buffer | null = null;
   let at = 0;
   return () => {
@@ -88,7 +88,7 @@ function gunzippedChunks(disk: Disk, name: string): NextChunk {
   };
 }
 
-function wholeFile(disk: Disk, name: string): Buffer {
+function wholeFile(disk: FileSource, name: string): Buffer {
   const parts: Uint8Array[] = [];
   const next = chunksOf(disk, 'data', name);
   for (let chunk = next(); chunk !== null; chunk = next()) {
@@ -116,7 +116,7 @@ function gzipDataStart(file: Buffer, at: number): number {
   return position + ((flags & GZIP_FLAGS.headerCrc) !== 0 ? 2 : 0);
 }
 
-function unsnappedChunks(disk: Disk, name: string): NextChunk {
+function unsnappedChunks(disk: FileSource, name: string): NextChunk {
   const input = new FileInput(chunksOf(disk, 'data', name));
   return () => {
     if (input.offset === 0) {

@@ -1,5 +1,5 @@
 /** Reads files front to back in pieces, so that a snapshot of any size costs the memory of one piece. */
-import type { Area, Disk } from '../io/disk.ts';
+import type { Area, FileSource } from '../io/disk.ts';
 import { ADLER32_START, adler32 } from './adler32.ts';
 
 /** Gives the next piece of a file; null at its end. */
@@ -8,7 +8,7 @@ export type NextChunk = () => Uint8Array | null;
 export const CHUNK_BYTES = 4 * 1024 * 1024;
 
 /** A file as it lies on the disk. */
-export function chunksOf(disk: Disk, area: Area, name: string): NextChunk {
+export function chunksOf(disk: FileSource, area: Area, name: string): NextChunk {
   let position = 0;
   return () => {
     const chunk = disk.read(area, name, position, CHUNK_BYTES);

@@ -1,6 +1,6 @@
 /** Reads the records of one log file (disk-format.md §2.1, §2.4). */
 import { LOG_MAGIC } from '@treekeeper/protocol';
-import type { Disk } from '../io/disk.ts';
+import type { Disk, FileSource } from '../io/disk.ts';
 import { DamageError } from '../io/storage-error.ts';
 import { ADLER32_START, adler32 } from './adler32.ts';
 import { type DataFile, FILE_HEADER_BYTES, RECORD_END, RECORD_FRAME_BYTES, RECORD_HEAD_BYTES } from './format.ts';
@@ -39,7 +39,7 @@ export class LogReader {
   #lastZxid: number;
 
   /** Throws DamageError if this is not a log. */
-  constructor(disk: Disk, file: DataFile, bodyBytesMax: number) {
+  constructor(disk: FileSource, file: DataFile, bodyBytesMax: number) {
     this.#file = file;
     this.#input = new FileInput(chunksOf(disk, 'log', file.name));
     this.#bodyBytesMax = bodyBytesMax;

@@ -1,6 +1,6 @@
 /** Reads a snapshot in any of its forms (disk-format.md §3.1, §3.3, §3.5). */
 import { ACL, JuteReader, SNAPSHOT_MAGIC, StatPersisted } from '@treekeeper/protocol';
-import type { Disk } from '../io/disk.ts';
+import type { FileSource } from '../io/disk.ts';
 import { uncompressedChunks } from './compression.ts';
 import { compressionOf, FILE_HEADER_BYTES } from './format.ts';
 import { FileInput } from './input.ts';
@@ -50,7 +50,12 @@ const DIGEST_SECTION_BYTES_MIN = 8 + 4 + 4 + SEAL_BYTES;
 const SLASH = 0x2f;
 
 /** Hands the snapshot to `sink` and returns its trailer. Throws Error when anything about it is wrong. */
-export function readSnapshot(disk: Disk, name: string, fieldBytesMax: number, sink: SnapshotSink): SnapshotTrailer {
+export function readSnapshot(
+  disk: FileSource,
+  name: string,
+  fieldBytesMax: number,
+  sink: SnapshotSink,
+): SnapshotTrailer {
   const input = new FileInput(uncompressedChunks(disk, name, compressionOf(name)));
   return new SnapshotReader(input, fieldBytesMax).read(sink);
 }

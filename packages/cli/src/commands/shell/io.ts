@@ -1,5 +1,6 @@
 /** The streams of a shell, and what may be done with them. */
 import type { Readable } from 'node:stream';
+import { endWithReader } from '../../end-with-reader.ts';
 import type { Terminal } from '../../terminal.ts';
 
 export interface ShellIo extends Terminal {
@@ -15,7 +16,7 @@ export interface ShellIo extends Terminal {
 /** The process's own streams. A reader that goes away (`| head`) ends the shell without a word. */
 export function processIo(terminal: Terminal): ShellIo {
   const { stdin, stdout, stderr } = process;
-  stdout.off('error', onOutputError).on('error', onOutputError);
+  endWithReader();
   return {
     ...terminal,
     input: stdin,
@@ -23,13 +24,6 @@ export function processIo(terminal: Terminal): ShellIo {
     outColour: stdout.isTTY === true && !terminal.env['NO_COLOR'] && terminal.env['TERM'] !== 'dumb',
     errIsTerminal: stderr.isTTY === true && terminal.env['TERM'] !== 'dumb',
   };
-}
-
-function onOutputError(error: NodeJS.ErrnoException): void {
-  if (error.code === 'EPIPE') {
-    process.exit(0);
-  }
-  throw error;
 }
 
 const CODES = { red: 31, green: 32, yellow: 33, cyan: 36, bold: 1, dim: 2 } as const;
