@@ -38,6 +38,8 @@ export class Member {
   /** Holds the offset of its clock; null: it has the machine's. */
   readonly clockFile: string | null;
   excuse: Excuse | null = null;
+  /** It may remember digests of a tree that was not the one of the others, and has found wrong ones: it should. */
+  wasAltered = false;
   onSelfEnd: (end: SelfEnd) => void = () => {};
   #isWanted = false;
   #launches = 0;
@@ -148,6 +150,7 @@ export class Member {
   /** Says what was done; the process must not run. */
   damage(kind: FileKind, damage: Damage, random: Random): string {
     const file = this.#files(kind).at(-1)?.path;
+    this.wasAltered ||= damage === 'altered';
     return file === undefined ? 'nothing to damage' : damageFile(file, damage, random);
   }
 
