@@ -146,7 +146,10 @@ export class DoubleBarrier {
         if (order.length >= this.#size && (await this.#open(ready))) {
           return new BarrierPass(this.#client, seat, ready, true);
         }
-        if (await abortable(news.hasOpened, signal, this.#path, () => undefined)) {
+        const hasOpened = await seat.whileSeated(signal, (either) =>
+          abortable(news.hasOpened, either, this.#path, () => undefined),
+        );
+        if (hasOpened) {
           return new BarrierPass(this.#client, seat, ready, false);
         }
       }

@@ -107,6 +107,9 @@ export class MultiHold implements AsyncDisposable {
 
   /** Fires when any of the locks is not certain to be held any more, with its reason; the others are given up then. */
   get signal(): AbortSignal {
+    for (const hold of this.#holds.values()) {
+      void hold.signal; // who has just seen a call fail is not to find the locks held
+    }
     return this.#controller.signal;
   }
 

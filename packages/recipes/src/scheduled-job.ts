@@ -148,15 +148,13 @@ export class ScheduledJob {
       return;
     }
     await new Promise<void>((resolve) => {
-      const timer = this.#clock.after(delayMs, resolve);
-      ended.addEventListener(
-        'abort',
-        () => {
-          timer.cancel();
-          resolve();
-        },
-        { once: true },
-      );
+      const wake = (): void => {
+        timer.cancel();
+        ended.removeEventListener('abort', wake); // one would be left for each time that the job is due
+        resolve();
+      };
+      const timer = this.#clock.after(delayMs, wake);
+      ended.addEventListener('abort', wake);
     });
   }
 }

@@ -2,7 +2,13 @@
  * A seat in a queue: an ephemeral sequential node among its like. Locks, semaphores and elections are rules about who
  * of the seated may go; each waiter watches only the one it waits for, so that one departure wakes one waiter.
  */
-import { type Client, type CreatedNode, isTreekeeperError, TreekeeperError } from '@treekeeper/client';
+import {
+  type Client,
+  type CreatedNode,
+  isTreekeeperError,
+  type SessionState,
+  TreekeeperError,
+} from '@treekeeper/client';
 import { forever } from './forever.ts';
 import { isOfIdentity, nameWith } from './identity.ts';
 import { join, nameOf } from './paths.ts';
@@ -97,12 +103,42 @@ export class Seat {
         if (before === null) {
           return;
         }
-        await untilGone(this.#client, join(this.#directory, before), signal);
+        const path = join(this.#directory, before);
+        await this.whileSeated(signal, (either) => untilGone(this.#client, path, either));
       }
     } catch (error) {
       void this.leave();
       // With the last seat the directory may have gone, too.
       throw isTreekeeperError(error, 'NO_NODE') ? this.#removal() : error;
+    }
+  }
+
+  /**
+   * Waits with a signal that fires also when the client has begun its next session: the seat has gone with the last one,
+   * though watches go on. Rejects with SESSION_EXPIRED then.
+   */
+  async whileSeated<T>(signal: AbortSignal | undefined, wait: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const either = new AbortController();
+    const onAbort = (): void => either.abort(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const states = this.#client.states();
+    void this.#untilSessionEnds(states, either);
+    try {
+      throwIfAborted(signal, this.path);
+      return await wait(either.signal);
+    } catch (error) {
+      throw isTreekeeperError(error, 'ABORTED') && signal?.aborted !== true ? this.#removal() : error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      void states.return?.();
+    }
+  }
+
+  async #untilSessionEnds(states: AsyncIterableIterator<SessionState>, either: AbortController): Promise<void> {
+    for await (const _state of states) {
+      if (this.#client.sessionId !== this.#sessionId) {
+        either.abort();
+      }
     }
   }
 

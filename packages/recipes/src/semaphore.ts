@@ -103,7 +103,7 @@ export class Semaphore {
         await abortable(ending, signal, this.#path, () => undefined);
       }
       await seat.waitFor((order, me) => order[me - 1] ?? null, signal);
-      await this.#untilFree(signal);
+      await seat.whileSeated(signal, (either) => this.#untilFree(either));
       const node = join(this.#leasesPath, this.#leaseName());
       const taking = this.#take(seat, node, data);
       const token = await abortable(taking, signal, this.#path, () => remove(this.#client, node));
@@ -176,7 +176,7 @@ export class Semaphore {
   }
 
   /** Only the first in the queue gets here: with Curator and with kazoo alike. */
-  async #untilFree(signal: AbortSignal | undefined): Promise<void> {
+  async #untilFree(signal: AbortSignal): Promise<void> {
     const bell = new Bell();
     for (;;) {
       const rung = bell.next();

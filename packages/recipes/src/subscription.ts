@@ -175,26 +175,31 @@ export class Subscription<T = string> implements AsyncIterableIterator<Message<T
     if (from === 'now') {
       this.#pending = [];
     } else if (from !== 'start') {
-      const first = await this.#firstBehind(names, from.after);
+      const { first, isKnown } = await this.#firstBehind(names, from.after);
       this.#pending = names.slice(first);
-      this.#hasMissed = first === 0;
+      this.#hasMissed = !isKnown;
     }
   }
 
-  /** The place of the first message behind a position; those that are gone were before those that are not. */
-  async #firstBehind(names: readonly Pending[], position: bigint): Promise<number> {
+  /**
+   * The place of the first message behind a position; those that are gone were before those that are not. Known: the
+   * one before it is there, and not behind the position, so there is none between.
+   */
+  async #firstBehind(names: readonly Pending[], position: bigint): Promise<{ first: number; isKnown: boolean }> {
     let [low, high] = [0, names.length];
+    let isKnown = false;
     while (low < high) {
       const middle = (low + high) >> 1;
       const path = join(this.#path, names[middle]?.name ?? '');
       const stat = await this.#client.exists(path, patiently(this.#stop.signal));
       if (stat === null || stat.czxid <= position) {
         low = middle + 1;
+        isKnown = stat !== null;
       } else {
         high = middle;
       }
     }
-    return low;
+    return { first: low, isKnown };
   }
 
   async #list(): Promise<void> {

@@ -64,6 +64,18 @@ test('who crashes has left', async () => {
   expect(await clients[0]!.children('/crashed')).toEqual([]);
 });
 
+test('who has a new session while it waits is told: nobody would count it any more', async () => {
+  const renewing = await server.client({ onExpired: 'new-session' });
+  const waiting = new DoubleBarrier(renewing, '/renewed', 2).enter();
+  while ((await clients[0]!.children('/renewed').catch(() => [])).length === 0) {
+    // until it waits
+  }
+  await server.expireSession(renewing.sessionId);
+  await expect(waiting).rejects.toSatisfy((error) => isTreekeeperError(error, 'SESSION_EXPIRED'));
+  const entering = [renewing, clients[0]!].map((client) => new DoubleBarrier(client, '/renewed', 2).enter());
+  await Promise.all((await Promise.all(entering)).map((pass) => pass.leave()));
+});
+
 test('who gives up waiting leaves no node behind', async () => {
   const waiting = new DoubleBarrier(clients[0]!, '/alone', 2).enter({ signal: AbortSignal.timeout(20) });
   await expect(waiting).rejects.toSatisfy((error) => isTreekeeperError(error, 'ABORTED'));

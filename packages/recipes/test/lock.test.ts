@@ -1,7 +1,7 @@
 import { type Client, connect, isTreekeeperError } from '@treekeeper/client';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { isRecipeError, Lock } from '../src/index.ts';
+import { isRecipeError, Lock, MultiLock, Semaphore } from '../src/index.ts';
 import { abortable } from '../src/seat.ts';
 import { compareSequences, inSequence, sequenceOf } from '../src/sequence.ts';
 
@@ -144,3 +144,39 @@ test('who sees a call fail finds the hold lost', async () => {
   }
   await hold.release();
 });
+
+test('who sees a call fail finds several locks lost, too', async () => {
+  await using hold = await new MultiLock(a, ['/locks/m-1', '/locks/m-2']).acquire();
+  const writing = a.create('/never', '', { retry: false });
+  server.cutConnections();
+  await writing.catch(() => expect(hold.signal.aborted).toBe(true));
+  await a.sync('/');
+});
+
+test.each([
+  ['lock', '/locks/ten', (client: Client) => new Lock(client, '/locks/ten').acquire()],
+  [
+    'semaphore',
+    '/locks/eleven/locks',
+    (client: Client) => new Semaphore(client, '/locks/eleven', { leases: 1 }).acquire(),
+  ],
+] as const)(
+  '%s: who waits and has a new session is told at once, not when its turn comes',
+  async (_, path, acquire) => {
+    const renewing = await connect(server.connectString, { onExpired: 'new-session' });
+    await using hold = await acquire(a);
+    const waiting = acquire(renewing);
+    const isSeated = async (): Promise<boolean> => {
+      const seats = await b.children(path).catch(() => []);
+      const stats = await Promise.all(seats.map((name) => b.exists(`${path}/${name}`)));
+      return stats.some((stat) => stat?.ephemeralOwner === renewing.sessionId);
+    };
+    while (!(await isSeated())) {
+      // until it waits
+    }
+    server.expireSession(renewing.sessionId);
+    await expect(waiting).rejects.toSatisfy((error) => isTreekeeperError(error, 'SESSION_EXPIRED'));
+    expect(hold.state).toBe('held');
+    await renewing.close();
+  },
+);

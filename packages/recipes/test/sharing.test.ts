@@ -128,6 +128,34 @@ test('a job runs once for each time, in one of many, and is taken over where it 
   expect(runs).toHaveLength(4);
 });
 
+test('a job that leads for long leaves nothing behind each time', async () => {
+  const warnings: string[] = [];
+  const onWarning = ({ name }: Error): void => void warnings.push(name);
+  process.on('warning', onWarning);
+  const stop = new AbortController();
+  let nowMs = 1000;
+  const clock = {
+    now: () => nowMs,
+    after(delayMs: number, call: () => void) {
+      nowMs += delayMs;
+      setImmediate(call);
+      return { cancel: () => undefined };
+    },
+  };
+  let runs = 0;
+  await new ScheduledJob(await lasting(), '/long', { intervalMs: 1000, clock }).run(
+    async () => {
+      runs += 1;
+      if (runs === 20) {
+        stop.abort();
+      }
+    },
+    { signal: stop.signal },
+  );
+  process.off('warning', onWarning);
+  expect([runs, warnings]).toEqual([20, []]);
+});
+
 test.each([
   ['at-least-once', 2],
   ['at-most-once', 1],

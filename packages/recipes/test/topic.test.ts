@@ -1,5 +1,5 @@
 /** Topics where connections, servers and sessions end: nothing is lost, nothing comes twice, the order stays. */
-import { json } from '@treekeeper/client';
+import { type Client, json } from '@treekeeper/client';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isRecipeError, type Subscription, Topic } from '../src/index.ts';
@@ -91,6 +91,34 @@ test('a slow reader is told of what was thrown away meanwhile', async () => {
   const first = await subscription.next();
   expect(first.value?.missed).toBe(true);
   expect((await subscription.next()).value).toMatchObject({ value: (first.value?.value ?? 0) + 1, missed: false });
+});
+
+test('who resumes while the next messages are thrown away is told that some may be missing', async () => {
+  const client = await server.client();
+  const topic = new Topic(client, '/trimmed');
+  const positions: bigint[] = [];
+  for (const value of ['0', '1', '2', '3', '4']) {
+    positions.push(await topic.publish(value));
+  }
+  const messages = (await client.children('/trimmed')).sort((a, b) => Number(a.slice(-10)) - Number(b.slice(-10)));
+  let isTrimmed = false;
+  const trimming = new Proxy(client, {
+    get(target, name) {
+      if (name === 'exists') {
+        return async (...parameters: Parameters<Client['exists']>) => {
+          if (parameters[0] !== '/trimmed' && !isTrimmed) {
+            isTrimmed = true;
+            await Promise.all(messages.slice(0, 3).map((message) => client.delete(`/trimmed/${message}`)));
+          }
+          return await client.exists(...parameters);
+        };
+      }
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+  await using rest = await new Topic(trimming, '/trimmed').subscribe({ from: { after: positions[0]! } });
+  expect((await rest.next()).value).toMatchObject({ value: '3', missed: true });
 });
 
 test('close, the signal and the client’s end end it; an expired session is a failure', async () => {

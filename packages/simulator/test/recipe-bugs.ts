@@ -101,6 +101,82 @@ const deaf = doubled((client) => ({
   },
 }));
 
+/** All who look see some more who have come. */
+const crowded = doubled((client) => ({
+  async children(...parameters: Parameters<Client['children']>) {
+    const names = await client.children(...parameters);
+    return parameters[0] === '/together' && names.length > 0 ? [...names, '_c_0-member-2147483646'] : names;
+  },
+}));
+
+/** Waiting is over before it has begun. */
+const impatient = doubled((client) => ({
+  async exists(...parameters: Parameters<Client['exists']>) {
+    const stat = await client.exists(...parameters);
+    return parameters[0] === '/gate' ? null : stat;
+  },
+}));
+
+/** Versions are not compared. */
+const unversioned = doubled((client) => ({
+  async set(...parameters: unknown[]) {
+    const [path, value, options] = parameters as [string, Uint8Array, { readonly version?: number }];
+    return await (client.set as (...parameters: unknown[]) => ReturnType<Client['set']>)(path, value, {
+      ...options,
+      version: -1,
+    });
+  },
+}));
+
+/** A node that is there already counts as made. */
+const overwriting = (last: RegExp) =>
+  doubled((client) => ({
+    async create(...parameters: unknown[]) {
+      const [path, value] = parameters as [string, Uint8Array];
+      if (last.test(path) && (await client.exists(path)) !== null) {
+        await client.set(path, value);
+      }
+      return await (client.create as (...parameters: unknown[]) => ReturnType<Client['create']>)(...parameters);
+    },
+  }));
+
+/** All messages seem older than they are. */
+const backdated = doubled((client) => ({
+  async exists(...parameters: Parameters<Client['exists']>) {
+    const stat = await client.exists(...parameters);
+    return stat !== null && parameters[0].startsWith('/topic/') ? { ...stat, czxid: 0n } : stat;
+  },
+}));
+
+/** What belongs together is read one after the other. */
+const piecemeal = doubled((client, world) => {
+  const doubles = {
+    async multiRead(...parameters: Parameters<Client['multiRead']>) {
+      const [requests, options] = parameters;
+      const results: Awaited<ReturnType<Client['multiRead']>> = [];
+      for (const request of requests) {
+        await new Promise<void>((resolve) => void world.after(50, resolve));
+        results.push(...(await client.multiRead([request], options)));
+      }
+      return results;
+    },
+  };
+  return doubles as Doubled;
+});
+
+/** What was written down is not found again. */
+const oblivious = doubled((client) => {
+  const doubles = {
+    async get(...parameters: unknown[]) {
+      const found = await (client.get as (...parameters: unknown[]) => ReturnType<Client['get']>)(...parameters);
+      return String(parameters[0]).endsWith('/last') && typeof found.value === 'number'
+        ? { ...found, value: (found.value as number) - 1 }
+        : found;
+    },
+  };
+  return doubles as Doubled;
+});
+
 export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
   { what: 'a lock whose guard is skipped', scenario: 'lock', invariant: 'fencing', planted: withoutGuard, from: 27 },
   {
@@ -111,7 +187,7 @@ export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
     from: 27,
   },
   { what: 'a lock that lets everybody in', scenario: 'lock', invariant: 'mutual exclusion', planted: alone, from: 1 },
-  { what: 'a lock whose nodes are not removed', scenario: 'lock', invariant: 'leftovers', planted: careless, from: 8 },
+  { what: 'a lock whose nodes are not removed', scenario: 'lock', invariant: 'leftovers', planted: careless, from: 1 },
   {
     what: 'a semaphore that does not count',
     scenario: 'semaphore',
@@ -133,5 +209,66 @@ export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
     planted: latestFirst,
     from: 8,
   },
+  {
+    what: 'a lock of one node whose guard is skipped',
+    scenario: 'try-lock',
+    invariant: 'fencing',
+    planted: withoutGuard,
+    from: 9,
+  },
+  {
+    what: 'several locks that let everybody in',
+    scenario: 'multi-lock',
+    invariant: 'mutual exclusion',
+    planted: alone,
+    from: 1,
+  },
+  {
+    what: 'a lock to write whose guard is skipped',
+    scenario: 'read-write-lock',
+    invariant: 'fencing',
+    planted: withoutGuard,
+    from: 37,
+  },
+  {
+    what: 'a lock to write that lets everybody in',
+    scenario: 'read-write-lock',
+    invariant: 'mutual exclusion',
+    planted: alone,
+    from: 1,
+  },
+  { what: 'a gate that stops nobody', scenario: 'barrier', invariant: 'gate', planted: impatient, from: 1 },
+  { what: 'a barrier that counts too many', scenario: 'barrier', invariant: 'barrier', planted: crowded, from: 1 },
+  { what: 'a counter that overwrites', scenario: 'values', invariant: 'counting', planted: unversioned, from: 1 },
+  {
+    what: 'an item that two own',
+    scenario: 'partitioner',
+    invariant: 'mutual exclusion',
+    planted: alone,
+    from: 1,
+  },
+  {
+    what: 'a decision that is made twice',
+    scenario: 'two-phase-commit',
+    invariant: 'one decision',
+    planted: overwriting(/\/(?:decision|vote-voter\d)$/),
+    from: 1,
+  },
+  {
+    what: 'a job that does not know what was run',
+    scenario: 'scheduled-job',
+    invariant: 'runs',
+    planted: oblivious,
+    from: 1,
+  },
+  { what: 'a topic that passes over what is new', scenario: 'topic', invariant: 'topic', planted: backdated, from: 1 },
+  {
+    what: 'a configuration that is read piece by piece',
+    scenario: 'configuration',
+    invariant: 'together',
+    planted: piecemeal,
+    from: 1,
+  },
+  { what: 'a directory whose news are not told', scenario: 'services', invariant: 'progress', planted: deaf, from: 1 },
   { what: 'a group whose news are not told', scenario: 'membership', invariant: 'progress', planted: deaf, from: 1 },
 ];

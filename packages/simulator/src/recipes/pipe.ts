@@ -136,7 +136,8 @@ export class Pipe implements TransportConnection {
         if (!this.#isBlocked && !this.connection.paused) {
           this.#deliverUp(this.#world.partOf(this.#up.length));
         }
-        if (!this.#isCut) {
+        // Behind a connection that the server has closed the rest would be sent for ever.
+        if (!this.#isCut && !this.connection.closed) {
           this.#sendUp();
         }
       });

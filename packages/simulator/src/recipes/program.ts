@@ -15,6 +15,7 @@ export class Program implements Surroundings, Owner {
   /** Fires when it is to come to its end. */
   readonly closing = new AbortController();
   isDead = false;
+  diedMs = Number.POSITIVE_INFINITY;
   pausedUntilMs = 0;
   cutOffUntilMs = 0;
 

@@ -3,13 +3,28 @@ import { check, Violation } from '../checkers/violation.ts';
 import { Dice } from '../dice.ts';
 import { Trace } from '../trace.ts';
 import { Faults } from './faults.ts';
-import { electionScenario, lockScenario, semaphoreScenario } from './holder-scenarios.ts';
-import { membershipScenario } from './membership-scenario.ts';
 import { withSimulatedAmbient } from './node-ambient.ts';
 import { drawRecipePlan, type RecipePlan } from './plan.ts';
-import { queueScenario } from './queue-scenario.ts';
 import type { Planted, Scenario, ScenarioMaker } from './scenario.ts';
-import { taskScenario } from './task-scenario.ts';
+import { barrierScenario } from './scenarios/barriers.ts';
+import { configurationScenario } from './scenarios/configurations.ts';
+import { decisionScenario } from './scenarios/decisions.ts';
+import { membershipScenario, serviceScenario } from './scenarios/groups.ts';
+import {
+  electionScenario,
+  identityScenario,
+  lockScenario,
+  multiLockScenario,
+  semaphoreScenario,
+  tryLockScenario,
+} from './scenarios/holders.ts';
+import { jobScenario } from './scenarios/jobs.ts';
+import { partitionScenario } from './scenarios/partitions.ts';
+import { queueScenario } from './scenarios/queue.ts';
+import { readWriteScenario } from './scenarios/read-write.ts';
+import { taskScenario } from './scenarios/tasks.ts';
+import { topicScenario } from './scenarios/topics.ts';
+import { valueScenario } from './scenarios/values.ts';
 import { RecipeWorld } from './world.ts';
 
 export const scenarios = {
@@ -19,6 +34,18 @@ export const scenarios = {
   'master-worker': taskScenario,
   queue: queueScenario,
   membership: membershipScenario,
+  services: serviceScenario,
+  identity: identityScenario,
+  'try-lock': tryLockScenario,
+  'multi-lock': multiLockScenario,
+  'read-write-lock': readWriteScenario,
+  barrier: barrierScenario,
+  values: valueScenario,
+  partitioner: partitionScenario,
+  'two-phase-commit': decisionScenario,
+  'scheduled-job': jobScenario,
+  topic: topicScenario,
+  configuration: configurationScenario,
 } as const satisfies Record<string, ScenarioMaker>;
 export type ScenarioName = keyof typeof scenarios;
 export const scenarioNames = Object.keys(scenarios) as ScenarioName[];

@@ -176,6 +176,7 @@ export class RecipeWorld {
   kill(program: Program): void {
     this.tell(() => `${program.name} is killed`);
     program.isDead = true;
+    program.diedMs = this.nowMs;
     for (const pipe of this.#pipes) {
       if (pipe.program === program) {
         pipe.cut();

@@ -10,9 +10,9 @@ import {
   TaskQueue,
   Worker,
 } from '@treekeeper/recipes/master-worker';
-import { check } from '../checkers/violation.ts';
-import type { Program } from './program.ts';
-import { rounds, type Scenario, type ScenarioMaker, type Setting } from './scenario.ts';
+import { check } from '../../checkers/violation.ts';
+import type { Program } from '../program.ts';
+import { rounds, type Scenario, type ScenarioMaker, type Setting } from '../scenario.ts';
 
 const PATH = '/tasks';
 const EFFECTS = '/effects';

@@ -1,10 +1,10 @@
 /** The queue: what was offered is done, taken off once, and taken in the order of the offers. */
 import type { Client } from '@treekeeper/client';
 import { Queue } from '@treekeeper/recipes';
-import { check } from '../checkers/violation.ts';
-import { canKnow, type Holder } from './journal.ts';
-import type { Program } from './program.ts';
-import { rounds, type Scenario, type ScenarioMaker } from './scenario.ts';
+import { check } from '../../checkers/violation.ts';
+import { canKnow, type HeldThing } from '../journal.ts';
+import type { Program } from '../program.ts';
+import { rounds, type Scenario, type ScenarioMaker } from '../scenario.ts';
 
 const PATH = '/queue';
 const ITEMS_MAX = 60;
@@ -17,7 +17,7 @@ export const queueScenario: ScenarioMaker = (setting): Scenario => {
   /** Items of which leases have been seen, and the last of them. */
   const leased = new Set<string>();
   let lastLeased = '';
-  const leases = new Map<string, Holder>();
+  const leases = new Map<string, { readonly program: Program; readonly hold: HeldThing }>();
   let named = 0;
   let offering: Program | null = null;
 

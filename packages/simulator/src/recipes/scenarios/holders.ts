@@ -1,20 +1,23 @@
 /** Locks, semaphores and elections: whoever is let in writes under guard. */
 import type { Client } from '@treekeeper/client';
-import { isTreekeeperError } from '@treekeeper/client';
-import { Election, type Hold, Lock, Semaphore } from '@treekeeper/recipes';
-import { check } from '../checkers/violation.ts';
-import { Journal } from './journal.ts';
-import type { Program } from './program.ts';
-import { rounds, type Scenario, type ScenarioMaker, type Setting } from './scenario.ts';
+import { Election, type Hold, Lock, MultiLock, Semaphore, TryLock } from '@treekeeper/recipes';
+import { check } from '../../checkers/violation.ts';
+import { type HeldThing, Journal } from '../journal.ts';
+import type { Program } from '../program.ts';
+import { Quota } from '../quota.ts';
+import { rounds, type Scenario, type ScenarioMaker, type Setting } from '../scenario.ts';
 
 const PATH = '/held/by-one';
-const HOLDS_WANTED = 2;
+/** Taken besides, by who wants several. */
+const OTHERS = ['/held/another', '/held/third'];
+
+type Admitted = HeldThing & Pick<Hold, 'signal' | 'release'>;
 
 interface HolderRecipe {
   readonly holdersMax: number;
   /** Where nodes may be that must be gone in the end. */
   readonly directories: readonly string[];
-  admit(client: Client, program: Program, options: AdmitOptions): Promise<Hold>;
+  admit(client: Client, program: Program, options: AdmitOptions): Promise<Admitted>;
   readonly onTurn?: () => void;
 }
 
@@ -28,6 +31,44 @@ export const lockScenario: ScenarioMaker = (setting) =>
     holdersMax: 1,
     directories: [PATH],
     admit: (client, program, options) => new Lock(client, PATH).acquire({ ...options, data: program.name }),
+  });
+
+/** A program that starts again does not wait for the session that it had before. */
+export const identityScenario: ScenarioMaker = (setting) =>
+  holders(setting, {
+    holdersMax: 1,
+    directories: [PATH],
+    admit: (client, { name }, options) => new Lock(client, PATH, { identity: name }).acquire(options),
+  });
+
+export const tryLockScenario: ScenarioMaker = (setting) =>
+  holders(setting, {
+    holdersMax: 1,
+    directories: [PATH],
+    admit: (client, program, options) => new TryLock(client, PATH).acquire({ ...options, data: program.name }),
+  });
+
+/** Each names its locks in another order; one of them is everybody's. */
+export const multiLockScenario: ScenarioMaker = (setting) =>
+  holders(setting, {
+    holdersMax: 1,
+    directories: [PATH, ...OTHERS],
+    admit: async (client, _program, options) => {
+      const paths = setting.dice.chance(0.5) ? [...OTHERS, PATH] : [PATH, setting.dice.pick(OTHERS)];
+      const all = await new MultiLock(client, paths).acquire(options);
+      return {
+        token: all.tokenOf(PATH),
+        node: paths.join(' '),
+        guarded: all.guarded,
+        get signal() {
+          return all.signal;
+        },
+        get state() {
+          return all.signal.aborted ? 'lost' : 'held';
+        },
+        release: () => all.release(),
+      };
+    },
   });
 
 export const electionScenario: ScenarioMaker = (setting) =>
@@ -53,17 +94,12 @@ export const semaphoreScenario: ScenarioMaker = (setting) => {
 
 function holders(setting: Setting, recipe: HolderRecipe): Scenario {
   const { world, dice } = setting;
-  const journal = new Journal(world, recipe.holdersMax);
+  const journal = new Journal(world, recipe);
   const programs = Array.from({ length: dice.between(2, 5) }, (_, i) => `holder${i + 1}`);
-  const held = new Map(programs.map((name) => [name, 0]));
-  let wanted: Map<string, number> | null = null;
+  const held = new Quota(programs);
 
   const round = async (program: Program, client: Client): Promise<void> => {
-    await journal.open(client).catch((error: unknown) => {
-      if (!isTreekeeperError(error, 'NODE_EXISTS')) {
-        throw error;
-      }
-    });
+    await journal.open(client);
     await program.sleep(dice.between(0, 500));
     const controller = new AbortController();
     if (dice.chance(0.3)) {
@@ -72,7 +108,7 @@ function holders(setting: Setting, recipe: HolderRecipe): Scenario {
     const onDisconnect = dice.pick(['lose', 'wait'] as const);
     const hold = await recipe.admit(client, program, { signal: controller.signal, onDisconnect });
     journal.entered(program, hold);
-    held.set(program.name, (held.get(program.name) ?? 0) + 1);
+    held.got(program.name);
     world.count('hold');
     try {
       for (let writes = dice.between(0, 3); writes > 0; writes--) {
@@ -93,8 +129,7 @@ function holders(setting: Setting, recipe: HolderRecipe): Scenario {
     main: (program) => rounds(program, setting, (client) => round(program, client)),
     onTurn: recipe.onTurn,
     missing() {
-      wanted ??= new Map([...held].map(([name, count]) => [name, count + HOLDS_WANTED]));
-      const waiting = programs.filter((name) => (held.get(name) ?? 0) < (wanted?.get(name) ?? 0));
+      const waiting = held.waiting();
       return waiting.length === 0 ? null : `${waiting.join(', ')} to be let in`;
     },
     judge() {
