@@ -226,6 +226,12 @@ export interface EnsembleConfig {
 
   /** Up to so long an observer waits, by chance, before it looks for a leader again. */
   readonly observerElectionDelayMs: number;
+  /** Where followers feed observers; 0: nowhere, the leader feeds them all. */
+  readonly observerMasterPort: number;
+  /** Up to so long an observer waits, by chance, before it looks for another of them. */
+  readonly observerReconnectDelayMs: number;
+  /** Observers keep a log. */
+  readonly observerLogs: boolean;
 
   /** The servers speak TLS (`quorumTls`). */
   readonly tlsEnabled: boolean;

@@ -1,6 +1,6 @@
 /** The other servers over real sockets: what io/peers.ts asks for, on top of the election port and the quorum port. */
 import type { Log } from '../io/log.ts';
-import type { Link, PeerAddresses, PeerInput, Peers } from '../io/peers.ts';
+import type { Link, LinkPort, PeerAddresses, PeerInput, Peers } from '../io/peers.ts';
 import { BIND_ATTEMPTS_MAX_DEFAULT, CONNECT_TIMEOUT_MS_DEFAULT, ElectionPort } from './election-port.ts';
 import { NO_SECURITY, type PeerSecurity, PeerSockets } from './peer-sockets.ts';
 import { QuorumPort } from './quorum-port.ts';
@@ -17,6 +17,8 @@ export interface NodePeersOptions {
   readonly listensOnAllAddresses?: boolean;
   /** Tells all own addresses in INIT (multiAddress.enabled). */
   readonly isMultiAddress?: boolean;
+  /** Where followers feed observers, on the hosts of their quorum addresses; null: nowhere (observerMasterPort). */
+  readonly observerMasterPort?: number | null;
   /** SO_KEEPALIVE (tcpKeepAlive). */
   readonly keepAlive?: boolean;
   readonly security?: PeerSecurity;
@@ -30,7 +32,8 @@ export class NodePeers implements Peers {
   readonly #serverId: number;
   readonly #sockets: PeerSockets;
   readonly #election: ElectionPort;
-  readonly #quorum: QuorumPort;
+  readonly #ports: Readonly<Record<LinkPort, QuorumPort>>;
+  readonly #observerMasterPort: number | null;
   #members = new Map<number, PeerAddresses>();
   #isOpen = false;
   #isClosed = false;
@@ -58,7 +61,11 @@ export class NodePeers implements Peers {
       onData: (link: Link, bytes: Uint8Array) => push({ kind: 'link-data', link, bytes }),
       onGone: (link: Link) => push({ kind: 'link-gone', link }),
     };
-    this.#quorum = new QuorumPort({ ...common, handlers }, this.#sockets);
+    this.#observerMasterPort = options.observerMasterPort ?? null;
+    this.#ports = {
+      quorum: new QuorumPort({ ...common, what: 'quorum port', handlers }, this.#sockets),
+      observers: new QuorumPort({ ...common, what: 'port for observers', handlers }, this.#sockets),
+    };
   }
 
   /** Reads the key stores, if there is TLS; the first `setMembers` opens the election port. Rejects with TlsError. */
@@ -89,7 +96,7 @@ export class NodePeers implements Peers {
   /** Resolves when the ports that are to be open are. */
   async opened(): Promise<void> {
     await this.#election.opened();
-    await this.#quorum.opened();
+    await this.#ports.quorum.opened();
   }
 
   notify(serverId: number, notification: Uint8Array): void {
@@ -104,26 +111,37 @@ export class NodePeers implements Peers {
     }
   }
 
-  listen(): void {
+  listen(port: LinkPort): void {
     if (!this.#isClosed) {
-      this.#quorum.listen(this.#members.get(this.#serverId)?.quorum ?? []);
+      this.#ports[port].listen(this.#placesOf(this.#serverId, port));
     }
   }
 
-  stopListening(): void {
-    this.#quorum.stopListening();
+  stopListening(port: LinkPort): void {
+    this.#ports[port].stopListening();
   }
 
-  connect(serverId: number, timeoutMs: number): Link {
-    return this.#quorum.connect(this.#members.get(serverId)?.quorum ?? [], timeoutMs, `server ${serverId}`);
+  connect(serverId: number, timeoutMs: number, port: LinkPort): Link {
+    const who = port === 'quorum' ? `server ${serverId}` : `server ${serverId}, which may feed observers,`;
+    return this.#ports[port].connect(this.#placesOf(serverId, port), timeoutMs, who);
   }
 
-  /** Closes both ports and every connection. */
+  #placesOf(serverId: number, port: LinkPort): PeerAddresses['quorum'] {
+    const quorum = this.#members.get(serverId)?.quorum ?? [];
+    const otherPort = this.#observerMasterPort;
+    if (port === 'quorum') {
+      return quorum;
+    }
+    return otherPort === null ? [] : quorum.map(({ host }) => ({ host, port: otherPort }));
+  }
+
+  /** Closes all ports and every connection. */
   close(): void {
     this.#isClosed = true;
     this.#isOpen = false;
     this.#election.close();
-    this.#quorum.close();
+    this.#ports.quorum.close();
+    this.#ports.observers.close();
     this.#sockets.close();
   }
 }

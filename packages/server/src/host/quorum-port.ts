@@ -1,4 +1,7 @@
-/** The quorum port: byte streams between learners and their leader (quorum-protocol.md §5). */
+/**
+ * The quorum port, and that for observers: byte streams between learners and whoever leads or feeds them
+ * (quorum-protocol.md §5, §8).
+ */
 import type { Socket } from 'node:net';
 import type { Log } from '../io/log.ts';
 import type { Link } from '../io/peers.ts';
@@ -13,6 +16,8 @@ export interface QuorumPortHandlers {
 }
 
 export interface QuorumPortOptions {
+  /** What it is called in the log. */
+  readonly what: string;
   readonly listensOnAllAddresses: boolean;
   /** How long authentication of those who dial may take. */
   readonly handshakeTimeoutMs: number;
@@ -44,7 +49,7 @@ export class QuorumPort {
       listensOnAllAddresses,
       // Whoever leads must be found; if the port never comes free, learners give up and elect another.
       attemptsMax: 0,
-      what: 'quorum port',
+      what: this.#options.what,
       log,
       onSocket: (socket) => void this.#accept(socket),
       onFailed: () => {},

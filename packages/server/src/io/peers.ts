@@ -21,6 +21,9 @@ export interface PeerAddresses {
   readonly election: readonly { readonly host: string; readonly port: number }[];
 }
 
+/** The quorum port is the leader's; a follower may have one for observers (observerMasterPort). */
+export type LinkPort = 'quorum' | 'observers';
+
 export interface Peers {
   /**
    * The members to reach, this server among them; replaces those of before. When `restart` is set, all election
@@ -34,15 +37,15 @@ export interface Peers {
   notify(serverId: number, notification: Uint8Array): void;
   /** Dials the election ports of all members to which there is no connection. */
   dialAll(): void;
-  /** Opens the quorum port for learners. */
-  listen(): void;
-  /** Closes the quorum port; links that are open stay. */
-  stopListening(): void;
+  /** Opens a port for learners. */
+  listen(port: LinkPort): void;
+  /** Closes it; links that are open stay. */
+  stopListening(port: LinkPort): void;
   /**
-   * Dials a member's quorum port once. 'link-open' follows with this link, or 'link-gone' when it could not be reached
-   * within `timeoutMs`.
+   * Dials a member's port once. 'link-open' follows with this link, or 'link-gone' when it could not be reached within
+   * `timeoutMs`.
    */
-  connect(serverId: number, timeoutMs: number): Link;
+  connect(serverId: number, timeoutMs: number, port: LinkPort): Link;
 }
 
 /** What comes from other servers. */

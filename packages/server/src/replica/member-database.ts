@@ -88,6 +88,10 @@ export class MemberDatabase implements Database {
     return this.#parts.world().tree.lastZxid;
   }
 
+  get isUnlogged(): boolean {
+    return this.lastZxid > this.#parts.txnLog.lastAppended;
+  }
+
   get damage(): string | null {
     return this.#damage;
   }

@@ -9,7 +9,7 @@ export interface ProposalSizes {
   readonly maxBytes: number;
 }
 
-/** A server that follows or observes this one. */
+/** A server that follows this one, or that it feeds. */
 export interface LearnerReport {
   readonly serverId: number;
   readonly remoteAddress: string;
@@ -32,7 +32,7 @@ export interface MemberReport {
   readonly damage: string | null;
   /** In force. */
   readonly configuration: Configuration;
-  /** Of a leader. */
+  /** Of a leader, and of a follower that feeds observers. */
   readonly learners: readonly LearnerReport[];
   readonly proposals: ProposalSizes;
   /** Syncs that wait for the leader's word: of this server's clients, and at the leader of its learners', too. */
@@ -47,7 +47,8 @@ export function reportOf(
   serverId: number,
 ): Pick<MemberReport, 'serverId' | 'state' | 'phase' | 'leaderId' | 'configuration' | 'learners'> {
   const configuration = peer.membership.committed;
-  const learners = [...(peer.leadership?.learners ?? [])].filter((learner) => Number.isFinite(learner.serverId));
+  const connected = peer.leadership?.learners ?? peer.learner?.master?.observers ?? [];
+  const learners = [...connected].filter((learner) => Number.isFinite(learner.serverId));
   return {
     serverId,
     state: peer.state,

@@ -421,6 +421,13 @@ export class Member implements PeerService, DatabaseEvents {
     this.#service?.revalidated(sessionId, valid);
   }
 
+  takenElsewhere(sessionId: bigint): void {
+    const owner = this.#parts.world().sessions.get(sessionId)?.owner ?? null;
+    if (owner !== null) {
+      this.#parts.connections.close(owner);
+    }
+  }
+
   #asLearner(): Forwarding {
     assert(this.#forwarding !== null, 'proposals are for who follows');
     return this.#forwarding;

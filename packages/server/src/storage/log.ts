@@ -124,6 +124,11 @@ export class TxnLog {
     this.#drawRollPoint();
   }
 
+  /** The last transaction that it was given, or goes on after. */
+  get lastAppended(): number {
+    return this.#lastAppended;
+  }
+
   /** The last transaction that is on disk, with all before it (with forceSync off: handed to the system). */
   get syncedThrough(): number {
     return this.#syncedThrough;

@@ -41,6 +41,7 @@ export function openPeers(
     bindAttemptsMax: ensemble.electionBindAttemptsMax,
     listensOnAllAddresses: ensemble.listensOnAllAddresses,
     isMultiAddress: ensemble.multiAddressEnabled,
+    observerMasterPort: ensemble.observerMasterPort === 0 ? null : ensemble.observerMasterPort,
     keepAlive: ensemble.tcpKeepAlive,
     security: securityOf(config, ensemble),
     log,
@@ -97,6 +98,9 @@ function zabOptions({ sessions, storage, membership }: ServerConfig, ensemble: E
     reconfigEnabled: membership.reconfigEnabled,
     fieldBytesMax: storage.fieldBytesMax,
     observerElectionDelayMs: ensemble.observerElectionDelayMs,
+    hasObserverMasters: ensemble.observerMasterPort > 0,
+    observerReconnectDelayMs: ensemble.observerReconnectDelayMs,
+    observerLogs: ensemble.observerLogs,
   };
 }
 

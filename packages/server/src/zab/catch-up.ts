@@ -16,15 +16,18 @@ export class CatchUp {
   #committedCount = 0;
   #lastProposed: number | null = null;
   #isInMemory: boolean;
+  readonly #logs: boolean;
 
   /**
    * @param isInMemory after SNAP and TRUNC: what is committed is applied at once, and goes to disk in a snapshot. After
    *   DIFF it waits, and goes to the log.
+   * @param logs false: nothing goes to the log (syncEnabled)
    */
-  constructor(database: Database, committedLog: CommittedLog, isInMemory: boolean) {
+  constructor(database: Database, committedLog: CommittedLog, isInMemory: boolean, logs: boolean) {
     this.#database = database;
     this.#committedLog = committedLog;
     this.#isInMemory = isInMemory;
+    this.#logs = logs;
   }
 
   /** Memory holds what is not on disk: if synchronisation fails now, it has to be loaded again. */
@@ -71,17 +74,21 @@ export class CatchUp {
   }
 
   /**
-   * NEWLEADER has come: everything committed goes to the log and to memory. Returns what has to be on disk. Throws
-   * JuteError when one is no transaction; it and those behind it are neither logged nor applied.
+   * NEWLEADER has come: everything committed goes to the log and to memory. Returns what has to be on disk; null:
+   * nothing. Throws JuteError when one is no transaction; it and those behind it are neither logged nor applied.
    */
-  store(): number {
+  store(): number | null {
     assert(!this.#isInMemory || this.#committedCount === 0, 'in memory nothing waits that is committed');
+    const before = this.#database.lastZxid;
     for (const entry of this.#pending.splice(0, this.#committedCount)) {
       this.#apply(entry);
-      this.#database.append(entry.zxid, entry.payload);
+      if (this.#logs) {
+        this.#database.append(entry.zxid, entry.payload);
+      }
     }
     this.#committedCount = 0;
-    return this.#database.lastZxid;
+    const { lastZxid } = this.#database;
+    return this.#logs && lastZxid !== before ? lastZxid : null;
   }
 
   /** Everything in memory is on disk. */

@@ -57,6 +57,8 @@ export interface Forwarded {
 export interface Database {
   /** The last transaction in memory: equal to the log's end whenever a role begins (§6.4). */
   readonly lastZxid: number;
+  /** Memory has transactions that were never logged: this server was an observer that keeps no log (syncEnabled). */
+  readonly isUnlogged: boolean;
   /** Of the epoch files, as of the last `persistEpoch` that is durable. */
   readonly acceptedEpoch: number;
   readonly currentEpoch: number;
@@ -139,6 +141,8 @@ export interface Service {
   takeTouched(): Iterable<readonly [sessionId: bigint, timeoutMs: number]>;
   /** Learner: the leader's answer to the oldest REVALIDATE of this session. */
   revalidated(sessionId: bigint, valid: boolean): void;
+  /** Learner: a session goes on at an observer that this server feeds; whoever is connected with it here is cut off. */
+  takenElsewhere(sessionId: bigint): void;
   /**
    * The oldest sync of this server's own clients is done: what was committed when it was asked for is committed here.
    */

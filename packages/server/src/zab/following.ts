@@ -3,8 +3,18 @@ import { DesignatedLeader, JuteReader, PacketType, RevalidateResponse } from '@t
 import { type CommittedLog, follows } from './committed-log.ts';
 import type { Entry, Environment } from './environment.ts';
 import type { LeaderLink } from './leader-link.ts';
+import type { Membership } from './membership.ts';
+import { ObserverMaster } from './observer-master.ts';
+import type { ZabOptions } from './options.ts';
 import type { Packet } from './packet-stream.ts';
-import { HAND_OVER_PACKET_TYPE, writeHandOverQuery, writePacket, writePingAnswer } from './packets.ts';
+import {
+  DIVERGED_PACKET_TYPE,
+  HAND_OVER_PACKET_TYPE,
+  writeHandOverQuery,
+  writePacket,
+  writePingAnswer,
+} from './packets.ts';
+import { Uplink } from './uplink.ts';
 
 /** What a packet asks for beyond the history: the leader changes. */
 export interface Change {
@@ -13,25 +23,48 @@ export interface Change {
   readonly leaderId: number;
 }
 
+/** For what was said last to leave, before the link is closed. */
+const PARTING_MS = 20;
 const NO_DATA = new Uint8Array(0);
 
+export interface FollowingParts {
+  readonly options: ZabOptions;
+  readonly environment: Environment;
+  readonly membership: Membership;
+  readonly committedLog: CommittedLog;
+  readonly link: LeaderLink;
+  readonly isObserver: boolean;
+  /** Of the leader. */
+  readonly epoch: number;
+}
+
 export class Following {
+  readonly uplink: Uplink;
+  /** Null: this server feeds no observers. */
+  readonly master: ObserverMaster | null;
   readonly #environment: Environment;
   readonly #committedLog: CommittedLog;
   readonly #link: LeaderLink;
   readonly #isObserver: boolean;
+  readonly #logs: boolean;
   /** Logged here, and not known to be committed. */
   readonly #outstanding: Entry[] = [];
   /** Logged here, and not acknowledged: the disk is still at it. */
   readonly #unacked: number[] = [];
   #lastProposed: number;
+  #leaveAtMs = Number.POSITIVE_INFINITY;
 
-  constructor(environment: Environment, committedLog: CommittedLog, link: LeaderLink, isObserver: boolean) {
+  constructor(parts: FollowingParts, nowMs: number) {
+    const { options, environment, committedLog, link, isObserver } = parts;
     this.#environment = environment;
     this.#committedLog = committedLog;
     this.#link = link;
     this.#isObserver = isObserver;
+    this.#logs = !isObserver || options.observerLogs;
     this.#lastProposed = environment.database.lastZxid;
+    this.uplink = new Uplink(link, environment.service);
+    const isMaster = options.hasObserverMasters && !isObserver;
+    this.master = isMaster ? new ObserverMaster({ ...parts, uplink: this.uplink }, nowMs) : null;
   }
 
   /** Logged here and not known to be committed. */
@@ -54,18 +87,19 @@ export class Following {
       this.propose({ zxid, payload });
       this.commit(zxid);
     } else if (type === PacketType.ping) {
-      writePingAnswer(this.#link.output, zxid, service.takeTouched());
+      const elsewhere = this.master?.takeTouched() ?? [];
+      writePingAnswer(this.#link.output, zxid, [...service.takeTouched(), ...elsewhere]);
     } else if (type === PacketType.sync) {
-      service.syncDone();
+      this.uplink.synced();
     } else if (type === PacketType.revalidate) {
       const { sessionId, valid } = RevalidateResponse.decode(new JuteReader(payload));
-      service.revalidated(sessionId, valid);
+      this.uplink.revalidated(sessionId, valid);
     } else if (type === PacketType.commitAndActivate || type === PacketType.informAndActivate) {
       const { leaderId, rest } = readDesignated(payload);
       if (type === PacketType.informAndActivate) {
         this.propose({ zxid, payload: rest });
       }
-      this.commit(zxid);
+      this.commit(zxid, leaderId);
       return { kind: 'activate', zxid, leaderId };
     } else if (type === HAND_OVER_PACKET_TYPE && data === null) {
       writeHandOverQuery(this.#link.output);
@@ -75,6 +109,22 @@ export class Following {
       log.warn(`the leader sent a packet of type ${type}, which is ignored`);
     }
     return null;
+  }
+
+  /** After this transaction the tree here is not the leader's: the leader is told so, and then it is time to leave. */
+  diverged(zxid: number, nowMs: number): void {
+    if (this.#leaveAtMs === Number.POSITIVE_INFINITY) {
+      this.#leaveAtMs = nowMs + PARTING_MS;
+      writePacket(this.#link.output, DIVERGED_PACKET_TYPE, zxid, null);
+    }
+  }
+
+  get leaveAtMs(): number {
+    return this.#leaveAtMs;
+  }
+
+  get deadlineMs(): number {
+    return Math.min(this.#leaveAtMs, this.master?.deadlineMs ?? Number.POSITIVE_INFINITY);
   }
 
   propose(entry: Entry): void {
@@ -87,10 +137,13 @@ export class Following {
     if (!this.#isObserver) {
       this.#unacked.push(entry.zxid);
     }
-    this.#environment.database.append(entry.zxid, entry.payload);
+    if (this.#logs) {
+      this.#environment.database.append(entry.zxid, entry.payload);
+    }
   }
 
-  commit(zxid: number): void {
+  /** @param leaderId who leads from now on, if the transaction has changed the members */
+  commit(zxid: number, leaderId: number | null = null): void {
     const entry = this.#outstanding[0];
     if (entry?.zxid !== zxid) {
       const expected = entry === undefined ? 'nothing' : `zxid ${hex(entry.zxid)}`;
@@ -99,6 +152,7 @@ export class Following {
     this.#outstanding.shift();
     this.#committedLog.append(entry, this.#environment.database.lastZxid);
     this.#environment.service.committed(zxid);
+    this.master?.committed(entry, leaderId);
   }
 
   /** The log is on disk through `zxid`: one ACK for each transaction, in order (§6.2). */

@@ -1,6 +1,6 @@
 /** The leader as its learner reaches it: dialling, with a few tries, and then the bytes in and out (§5.2). */
 import { JuteWriter } from '@treekeeper/protocol';
-import type { Link, Peers } from '../io/peers.ts';
+import type { Link } from '../io/peers.ts';
 import { PacketStream } from './packet-stream.ts';
 import { detachOutput, OUTPUT_CAPACITY_BYTES } from './packets.ts';
 
@@ -12,11 +12,12 @@ const CONNECT_TRIES_MAX = 10;
  */
 const FIRST_PAUSE_MS = 2;
 
+export type Dial = (attempt: number, timeoutMs: number) => Link;
+
 export class LeaderLink {
   readonly input: PacketStream;
   readonly output = new JuteWriter(OUTPUT_CAPACITY_BYTES);
-  readonly #peers: Peers;
-  readonly #leaderId: number;
+  readonly #dial: Dial;
   readonly #connectDeadlineMs: number;
   readonly #pauseMsMax: number;
   #pauseMs = FIRST_PAUSE_MS;
@@ -28,22 +29,15 @@ export class LeaderLink {
   /**
    * Dials at once.
    *
+   * @param dial where to: in the order of the tries, from 0 on
    * @param pauseMsMax between two tries
    */
-  constructor(
-    peers: Peers,
-    leaderId: number,
-    fieldBytesMax: number,
-    connectLimitMs: number,
-    pauseMsMax: number,
-    nowMs: number,
-  ) {
-    this.#peers = peers;
+  constructor(dial: Dial, fieldBytesMax: number, connectLimitMs: number, pauseMsMax: number, nowMs: number) {
+    this.#dial = dial;
     this.#pauseMsMax = pauseMsMax;
-    this.#leaderId = leaderId;
     this.input = new PacketStream(fieldBytesMax);
     this.#connectDeadlineMs = nowMs + connectLimitMs;
-    this.#link = peers.connect(leaderId, connectLimitMs);
+    this.#link = dial(0, connectLimitMs);
   }
 
   owns(link: unknown): boolean {
@@ -76,9 +70,9 @@ export class LeaderLink {
       return false;
     }
     if (nowMs >= this.#retryAtMs) {
-      this.#tries++;
       this.#retryAtMs = Number.POSITIVE_INFINITY;
-      this.#link = this.#peers.connect(this.#leaderId, this.#connectDeadlineMs - nowMs);
+      this.#link = this.#dial(this.#tries, this.#connectDeadlineMs - nowMs);
+      this.#tries++;
     }
     return true;
   }

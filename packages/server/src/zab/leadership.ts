@@ -78,7 +78,7 @@ export class Leadership {
     this.#discovery = new Discovery(options.serverId, membership.quorum, acceptedEpoch, own);
     this.#newLeaderAcks = new Set([options.serverId]);
     this.#synchronizer = new Synchronizer(options, environment, committedLog, this.#links);
-    environment.peers.listen();
+    environment.peers.listen('quorum');
     this.#considerEpoch();
   }
 
@@ -489,7 +489,7 @@ export class Leadership {
 
   /** This role is over: all links are closed. */
   close(): void {
-    this.#environment.peers.stopListening();
+    this.#environment.peers.stopListening('quorum');
     for (const learner of this.#links) {
       learner.end();
     }

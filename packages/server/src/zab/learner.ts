@@ -8,23 +8,15 @@ import type { CommittedLog } from './committed-log.ts';
 import { Configuration, ConfigurationFault } from './configuration.ts';
 import type { Entry, Environment, EpochName, Forwarded, SnapshotIncoming } from './environment.ts';
 import { Following, ProtocolFault, readDesignated } from './following.ts';
-import { LeaderLink } from './leader-link.ts';
+import type { LeaderLink } from './leader-link.ts';
 import { LearnerChanges } from './learner-changes.ts';
 import { AT_DISK, type LearnerPhase } from './learner-phase.ts';
 import type { Membership } from './membership.ts';
+import type { ObserverMaster } from './observer-master.ts';
 import type { ZabOptions } from './options.ts';
 import type { Packet } from './packet-stream.ts';
-import {
-  DIVERGED_PACKET_TYPE,
-  writeAckEpoch,
-  writeLearnerInfo,
-  writePacket,
-  writeRequest,
-  writeRevalidate,
-} from './packets.ts';
-
-/** For what was said last to leave, before the link is closed. */
-const PARTING_MS = 20;
+import { writeAckEpoch, writeLearnerInfo, writePacket } from './packets.ts';
+import { reachLeader } from './reach-leader.ts';
 
 export class Learner {
   readonly leaderId: number;
@@ -50,8 +42,6 @@ export class Learner {
   #isRefused = false;
   #needsSnapshot: boolean;
   #isFromSnapshot = false;
-  #divergedZxid = 0;
-  #leaveAtMs = Number.POSITIVE_INFINITY;
 
   constructor(
     leaderId: number,
@@ -71,9 +61,7 @@ export class Learner {
     this.#membership = membership;
     this.#committedLog = committedLog;
     this.#nowMs = nowMs;
-    const { connectLimitTicks, initLimitTicks, tickTimeMs, fieldBytesMax, leaderConnectDelayMs } = options;
-    const limitMs = (connectLimitTicks > 0 ? connectLimitTicks : initLimitTicks) * tickTimeMs;
-    this.#link = new LeaderLink(environment.peers, leaderId, fieldBytesMax, limitMs, leaderConnectDelayMs, nowMs);
+    this.#link = reachLeader(leaderId, options, environment, membership, this.isObserver, nowMs);
   }
 
   get phase(): LearnerPhase {
@@ -115,15 +103,11 @@ export class Learner {
     return this.#isFromSnapshot;
   }
 
-  /** After this transaction the tree here is not the leader's, which is told so; then this role ends. */
+  /** After this transaction the tree here is not the leader's: this role is about to end. */
   diverged(zxid: number): void {
-    if (this.#divergedZxid === 0 && this.#phase === 'following') {
-      this.#divergedZxid = zxid;
-      this.#needsSnapshot = true;
-      this.#reload = true;
-      this.#leaveAtMs = this.#nowMs + PARTING_MS;
-      writePacket(this.#link.output, DIVERGED_PACKET_TYPE, zxid, null);
-    }
+    this.#needsSnapshot = true;
+    this.#reload = true;
+    this.#following?.diverged(zxid, this.#nowMs);
   }
 
   /** Memory holds what never got to disk, or is not what the disk says. */
@@ -138,11 +122,8 @@ export class Learner {
 
   get deadlineMs(): number {
     const isWaiting = !AT_DISK.has(this.#phase) && this.#phase !== 'ended';
-    return Math.min(
-      this.#link.deadlineMs,
-      this.#leaveAtMs,
-      isWaiting ? this.#readDeadlineMs : Number.POSITIVE_INFINITY,
-    );
+    const silentMs = isWaiting ? this.#readDeadlineMs : Number.POSITIVE_INFINITY;
+    return Math.min(this.#link.deadlineMs, silentMs, this.#following?.deadlineMs ?? silentMs);
   }
 
   get #readTimeoutMs(): number {
@@ -290,7 +271,8 @@ export class Learner {
     }
     this.#reload = type !== diff;
     this.#isFromSnapshot = type === snap;
-    this.#catchUp = new CatchUp(database, this.#committedLog, this.#reload);
+    const logs = !this.isObserver || this.#options.observerLogs;
+    this.#catchUp = new CatchUp(database, this.#committedLog, this.#reload, logs);
     if (type === diff) {
       this.#phase = 'syncing';
     } else if (type === snap) {
@@ -370,9 +352,9 @@ export class Learner {
       this.#environment.database.writeSnapshot();
       return;
     }
-    const before = this.#environment.database.lastZxid;
-    this.#logAwaited = catchUp.store();
-    if (this.#logAwaited === before) {
+    const awaited = catchUp.store();
+    this.#logAwaited = awaited ?? 0;
+    if (awaited === null) {
       this.#adopt();
     }
   }
@@ -416,7 +398,18 @@ export class Learner {
     this.#acknowledge(makeZxid(this.#epoch, 0));
     const { pending, committedCount } = catchUp.finish();
     this.#catchUp = null;
-    this.#following = new Following(this.#environment, this.#committedLog, this.#link, this.isObserver);
+    this.#following = new Following(
+      {
+        options: this.#options,
+        environment: this.#environment,
+        membership: this.#membership,
+        committedLog: this.#committedLog,
+        link: this.#link,
+        isObserver: this.isObserver,
+        epoch: this.#epoch,
+      },
+      this.#nowMs,
+    );
     this.#environment.service.follow();
     for (const entry of pending) {
       this.#following.propose(entry);
@@ -453,36 +446,39 @@ export class Learner {
 
   /** Forwards a client's request, session or sync to the leader; without effect unless this server is in step. */
   request(request: Forwarded): void {
-    if (this.#phase === 'following') {
-      writeRequest(this.#link.output, request);
-    }
+    this.#following?.uplink.request(null, request);
   }
 
   /** Asks the leader whether a client may go on with its session; `revalidated` follows. */
   revalidate(sessionId: bigint, timeoutMs: number): void {
-    if (this.#phase === 'following') {
-      writeRevalidate(this.#link.output, sessionId, timeoutMs);
-    }
+    this.#following?.uplink.revalidate(null, sessionId, timeoutMs);
+  }
+
+  /** Feeds observers; null: this server does not, or not yet. */
+  get master(): ObserverMaster | null {
+    return this.#following?.master ?? null;
   }
 
   // Time and the end
 
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
+    this.master?.tick(nowMs);
     if (this.#endReason === null && !this.#link.tick(nowMs)) {
       this.#end('the leader cannot be reached in time');
     }
-    if (nowMs >= this.#leaveAtMs) {
-      this.#end(`the tree here is not the leader's after zxid 0x${this.#divergedZxid.toString(16)}: it is got anew`);
+    if (this.#following !== null && nowMs >= this.#following.leaveAtMs) {
+      this.#end("the tree here is not the leader's: it is got anew");
     }
-    if (this.#endReason === null && nowMs >= this.deadlineMs && nowMs >= this.#readDeadlineMs) {
+    if (this.#endReason === null && !AT_DISK.has(this.#phase) && nowMs >= this.#readDeadlineMs) {
       this.#end(`nothing has come from the leader for ${this.#readTimeoutMs} ms, while ${this.#phase}`);
     }
   }
 
-  /** Sends what the turn brought. */
-  flush(): void {
+  /** Sends what the turn brought. True when there is more to send without anything happening. */
+  flush(): boolean {
     this.#link.flush();
+    return this.master?.flush(this.#nowMs) ?? false;
   }
 
   #end(reason: string): void {
@@ -492,6 +488,7 @@ export class Learner {
   /** This role is over: the link is closed. */
   close(): void {
     this.#phase = 'ended';
+    this.master?.close();
     this.#link.close();
   }
 }

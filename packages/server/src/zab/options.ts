@@ -38,6 +38,12 @@ export interface ZabOptions {
   readonly transferBytesPerTurn: number;
   /** An observer waits up to so long before it looks for a leader again (observer.election.DelayMs). */
   readonly observerElectionDelayMs: number;
+  /** Followers feed observers, and observers look for such followers (observerMasterPort). */
+  readonly hasObserverMasters: boolean;
+  /** An observer that has lost its master, or found none, waits up to so much longer (observer.reconnectDelayMs). */
+  readonly observerReconnectDelayMs: number;
+  /** False: an observer keeps what it is told in memory only (syncEnabled). */
+  readonly observerLogs: boolean;
 }
 
 export const ZAB_DEFAULTS = {
@@ -59,4 +65,7 @@ export const ZAB_DEFAULTS = {
   linkUnsentBytesMax: 128 * 1024 * 1024,
   transferBytesPerTurn: 256 * 1024,
   observerElectionDelayMs: 200,
+  hasObserverMasters: false,
+  observerReconnectDelayMs: 0,
+  observerLogs: true,
 } as const satisfies Omit<ZabOptions, 'serverId' | 'tickTimeMs'>;

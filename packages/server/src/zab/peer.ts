@@ -154,6 +154,8 @@ export class Peer {
       this.#leadership.accept(link, this.#nowMs);
     } else if (dialled && this.#learner?.owns(link)) {
       this.#learner.opened(this.#nowMs);
+    } else if (!dialled && this.#learner?.master) {
+      this.#learner.master.accept(link, this.#nowMs);
     } else {
       link.close();
     }
@@ -163,7 +165,7 @@ export class Peer {
     if (this.#learner?.owns(link)) {
       this.#learner.receive(bytes, this.#nowMs);
     } else {
-      this.#leadership?.receive(link, bytes, this.#nowMs);
+      (this.#leadership ?? this.#learner?.master)?.receive(link, bytes, this.#nowMs);
     }
     this.#follow();
   }
@@ -172,7 +174,7 @@ export class Peer {
     if (this.#learner?.owns(link)) {
       this.#learner.gone(this.#nowMs);
     } else {
-      this.#leadership?.gone(link);
+      (this.#leadership ?? this.#learner?.master)?.gone(link);
     }
     this.#follow();
   }
@@ -237,8 +239,7 @@ export class Peer {
    * although nothing happens.
    */
   flush(): boolean {
-    const isMore = this.#leadership?.flush(this.#nowMs) ?? false;
-    this.#learner?.flush();
+    const isMore = this.#leadership?.flush(this.#nowMs) ?? this.#learner?.flush() ?? false;
     this.#follow();
     return isMore;
   }
@@ -270,6 +271,12 @@ export class Peer {
 
   #look(): void {
     this.#startAtMs = Number.POSITIVE_INFINITY;
+    if (this.#mustReloadFirst) {
+      this.#isReloading = true;
+      this.#isSettling = true;
+      this.#environment.service.cease(true);
+      return;
+    }
     const { lastZxid, currentEpoch, damage } = this.#environment.database;
     const { committed, proposed } = this.#membership;
     const history = { lastZxid, currentEpoch, isDamaged: damage !== null };
@@ -309,7 +316,7 @@ export class Peer {
     const role = this.#leadership ?? this.#learner;
     this.#tail = role?.outstanding() ?? [];
     this.#successor = role?.successor ?? null;
-    this.#isReloading = this.#learner?.mustReload ?? false;
+    this.#isReloading = this.#mustReloadFirst || (this.#learner?.mustReload ?? false);
     this.#refusals = this.#learner?.isRefused === true ? this.#refusals + 1 : this.#refusals;
     const { isObserver = false, isRefused = false, needsSnapshot = false } = this.#learner ?? {};
     this.#needsSnapshot = needsSnapshot;
@@ -332,7 +339,14 @@ export class Peer {
     if (isRefused) {
       return Math.min(REFUSED_DELAY_MS_MIN * 2 ** (this.#refusals - 1), REFUSED_DELAY_MS_MAX);
     }
-    return isObserver ? Math.floor(this.#environment.random.next() * this.#options.observerElectionDelayMs) : 0;
+    const { observerElectionDelayMs, observerReconnectDelayMs, hasObserverMasters } = this.#options;
+    const delayMsMax = observerElectionDelayMs + (hasObserverMasters ? observerReconnectDelayMs : 0);
+    return isObserver ? Math.floor(this.#environment.random.next() * delayMsMax) : 0;
+  }
+
+  /** A voter vouches for what is on its disk. It may have become one since it kept nothing there. */
+  get #mustReloadFirst(): boolean {
+    return this.#environment.database.isUnlogged && !this.#membership.observes(this.#options.serverId);
   }
 
   /** The window goes on where the history does, with what was logged and is not known to be committed in it. */

@@ -54,13 +54,10 @@ test('every field of the configuration is read by somebody', () => {
   expect(unread).toEqual([]);
 });
 
-test('keys that change nothing are those that cannot, and those whose feature is not here', () => {
+test('keys that change nothing are those that cannot', () => {
   const idle = KEYS.filter(
     ({ effect, judgement }) => effect === 'none' && (judgement === 'must' || judgement === 'should'),
   );
-  // Observers are fed by the leader and keep what they get; a file, that storage looks for itself; and a help for
-  // ZooKeeper's own tests.
-  const missing = ['observerMasterPort', 'syncEnabled', 'observer.reconnectDelayMs'];
-  const others = ['initialize', 'testingonly.initialZxid'];
-  expect(idle.map(({ key }) => key).sort()).toEqual([...missing, ...others].sort());
+  // A file, that storage looks for itself; and a help for ZooKeeper's own tests.
+  expect(idle.map(({ key }) => key).sort()).toEqual(['initialize', 'testingonly.initialZxid']);
 });

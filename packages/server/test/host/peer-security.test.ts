@@ -41,9 +41,9 @@ async function expectToTalk(one: TestPeers, two: TestPeers): Promise<void> {
   await two.hears('1: a');
   two.peers.notify(1, bytes('b'));
   await one.hears('2: b');
-  one.peers.listen();
+  one.peers.listen('quorum');
   await one.peers.opened();
-  const up = two.peers.connect(1, 30_000);
+  const up = two.peers.connect(1, 30_000, 'quorum');
   await two.opens(true);
   up.write(bytes('up'));
   const down = await one.opens(false);
@@ -104,7 +104,7 @@ describe('TLS', () => {
   test('on a unified port who says nothing is taken to speak plainly', async () => {
     const security = tlsSecurity({ portUnification: true, handshakeDetectionTimeoutMs: 20 });
     const [one, , members] = await pair(security, security);
-    one.peers.listen();
+    one.peers.listen('quorum');
     await one.peers.opened();
     const raw = await RawPeer.dial(members[0].quorum[0].port);
     const link = await one.opens(false);
@@ -178,9 +178,9 @@ describe('SASL', () => {
     );
     await two.until(() => two.warnings.length > 0);
     expect(two.warnings[0]).toContain('it does not accept our credentials');
-    one.peers.listen();
+    one.peers.listen('quorum');
     await one.peers.opened();
-    await two.loses(two.peers.connect(1, 30_000));
+    await two.loses(two.peers.connect(1, 30_000, 'quorum'));
     await one.until(() => one.warnings.length > 1);
     expect(one.warnings[1]).toContain('a learner at 127.0.0.1');
     expect(one.inputs).toEqual([]);

@@ -11,7 +11,7 @@ const bytes = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 async function pair(): Promise<{ leader: TestPeers; learner: TestPeers; port: number }> {
   const members = await membersOf(2);
   const [leader, learner] = await Promise.all([1, 2].map((id) => TestPeers.open(id, members)));
-  leader.peers.listen();
+  leader.peers.listen('quorum');
   await leader.peers.opened();
   return { leader, learner, port: members[0].quorum[0].port };
 }
@@ -19,7 +19,7 @@ async function pair(): Promise<{ leader: TestPeers; learner: TestPeers; port: nu
 describe('a link', () => {
   test('carries bytes both ways, in order', async () => {
     const { leader, learner } = await pair();
-    const up = learner.peers.connect(1, 30_000);
+    const up = learner.peers.connect(1, 30_000, 'quorum');
     up.write(bytes('too early'));
     expect(await learner.opens(true)).toBe(up);
     const down = await leader.opens(false);
@@ -36,7 +36,7 @@ describe('a link', () => {
 
   test('carries megabytes, and tells what has not been sent', async () => {
     const { leader, learner } = await pair();
-    const up = learner.peers.connect(1, 30_000);
+    const up = learner.peers.connect(1, 30_000, 'quorum');
     await learner.opens(true);
     const down = await leader.opens(false);
     const slice = 'z'.repeat(1 << 20);
@@ -57,7 +57,7 @@ describe('a link', () => {
 
   test('is gone at both ends when one closes it, once', async () => {
     const { leader, learner } = await pair();
-    const up = learner.peers.connect(1, 30_000);
+    const up = learner.peers.connect(1, 30_000, 'quorum');
     await learner.opens(true);
     const down = await leader.opens(false);
     down.close();
@@ -88,19 +88,19 @@ describe('dialling', () => {
   test('nobody there: gone, and said why', async () => {
     const members = await membersOf(2);
     const learner = await TestPeers.open(2, members);
-    await learner.loses(learner.peers.connect(1, 30_000));
+    await learner.loses(learner.peers.connect(1, 30_000, 'quorum'));
     expect(learner.infos).toEqual([expect.stringContaining('server 1 is not to be reached: 127.0.0.1:')]);
   });
 
   test('someone who is no member: gone', async () => {
     const learner = await TestPeers.open(2, await membersOf(2));
-    await learner.loses(learner.peers.connect(9, 30_000));
+    await learner.loses(learner.peers.connect(9, 30_000, 'quorum'));
     expect(learner.infos[0]).toContain('its address is not known');
   });
 
   test('closed while dialling: gone', async () => {
     const { learner } = await pair();
-    const link = learner.peers.connect(1, 30_000);
+    const link = learner.peers.connect(1, 30_000, 'quorum');
     link.close();
     await learner.loses(link);
     expect(learner.inputs).toHaveLength(1);
@@ -112,7 +112,7 @@ describe('dialling', () => {
     const quorum = [dead, alive].map((port) => ({ host: HOST, port }));
     const port = await RawPort.open(alive);
     const learner = await TestPeers.open(2, [{ ...one, quorum }, two]);
-    const link = learner.peers.connect(1, 30_000);
+    const link = learner.peers.connect(1, 30_000, 'quorum');
     await learner.opens(true);
     link.write(bytes('hi'));
     expect(await (await port.accept()).read(2)).toBe(Buffer.from('hi').toString('hex'));
@@ -123,7 +123,7 @@ describe('dialling', () => {
     const [one, two] = await membersOf(2);
     const listening = await Promise.all(ports.map((port) => RawPort.open(port)));
     const learner = await TestPeers.open(2, [{ ...one, quorum: ports.map((port) => ({ host: HOST, port })) }, two]);
-    const link = learner.peers.connect(1, 30_000);
+    const link = learner.peers.connect(1, 30_000, 'quorum');
     await learner.opens(true);
     link.close();
     for (const port of listening) {
@@ -139,15 +139,15 @@ describe('listening', () => {
     const leader = await TestPeers.open(1, members);
     const { port } = members[0].quorum[0];
     await expect(RawPeer.dial(port)).rejects.toThrow('ECONNREFUSED');
-    leader.peers.listen();
+    leader.peers.listen('quorum');
     await leader.peers.opened();
     const raw = await RawPeer.dial(port);
     const link = await leader.opens(false);
-    leader.peers.stopListening();
+    leader.peers.stopListening('quorum');
     await expect(RawPeer.dial(port)).rejects.toThrow('ECONNREFUSED');
     link.write(bytes('ok'));
     expect(await raw.read(2)).toBe('6f6b');
-    leader.peers.listen();
+    leader.peers.listen('quorum');
     await leader.peers.opened();
     await RawPeer.dial(port);
   });
@@ -156,7 +156,7 @@ describe('listening', () => {
     const members = await membersOf(1);
     const elsewhere = { ...members[0], quorum: [{ host: 'no-such-host.invalid', port: members[0].quorum[0].port }] };
     const leader = await TestPeers.open(1, [elsewhere], { listensOnAllAddresses: true });
-    leader.peers.listen();
+    leader.peers.listen('quorum');
     await leader.peers.opened();
     await RawPeer.dial(members[0].quorum[0].port);
     await leader.opens(false);

@@ -14,7 +14,7 @@ import { AUTH_DEFAULTS } from '../../src/auth/options.ts';
 import { AuthRegistry } from '../../src/auth/registry.ts';
 import { SeededRandom } from '../../src/host/node-random.ts';
 import type { Input } from '../../src/io/input.ts';
-import type { Link, Peers } from '../../src/io/peers.ts';
+import type { Link, LinkPort, Peers } from '../../src/io/peers.ts';
 import { createMetrics } from '../../src/metrics/registry.ts';
 import type { ReplicaOptions } from '../../src/replica/options.ts';
 import type { ReconfigurationRules } from '../../src/replica/reconfiguration.ts';
@@ -71,7 +71,7 @@ export class TestMember implements ClientHome {
   /** As its files have it, from one life to the next. */
   configuration: Configuration;
   proposed: Configuration | null = null;
-  isListening = false;
+  readonly openPorts = new Set<LinkPort>();
   links: End[] = [];
   #clients: TestClient<TestMember>[] = [];
   #inbox: Input[] = [];
@@ -142,7 +142,7 @@ export class TestMember implements ClientHome {
 
   #end(): void {
     this.replica = null;
-    this.isListening = false;
+    this.openPorts.clear();
     this.#inbox = [];
     for (const link of this.links.splice(0)) {
       link.close();
@@ -236,6 +236,7 @@ export interface TestEnsembleOptions {
   /** Null: nobody is served without a quorum. */
   readonly readOnlyDelayMs?: number | null;
   readonly leaderServes?: boolean;
+  readonly zab?: Partial<ZabOptions>;
 }
 
 /** What a reconfiguration calls a server of these ensembles. */
@@ -264,11 +265,12 @@ export class TestEnsemble {
       votersMin = 2,
       readOnlyDelayMs = null,
       leaderServes = true,
+      zab = {},
     }: TestEnsembleOptions = {},
   ) {
     const { rules } = simulatedOptions;
     this.options = { ...simulatedOptions, rules: { ...rules, reconfigEnabled }, ...replica };
-    this.zab = { reconfigEnabled };
+    this.zab = { reconfigEnabled, ...zab };
     this.readOnlyDelayMs = readOnlyDelayMs;
     this.leaderServes = leaderServes;
     this.reconfiguration = { votersMin, multiAddressEnabled: false };
@@ -381,16 +383,16 @@ export class TestEnsemble {
         }
       },
       dialAll: () => {},
-      listen: () => {
-        self.isListening = true;
+      listen: (port) => {
+        self.openPorts.add(port);
       },
-      stopListening: () => {
-        self.isListening = false;
+      stopListening: (port) => {
+        self.openPorts.delete(port);
       },
-      connect: (serverId) => {
+      connect: (serverId, _timeoutMs, port) => {
         const target = this.member(serverId);
         const near = new End(self, serverId, () => isCut(serverId));
-        if (!target.isListening || isCut(serverId)) {
+        if (!target.openPorts.has(port) || isCut(serverId)) {
           near.isOpen = false;
           self.push({ kind: 'link-gone', link: near });
           return near;

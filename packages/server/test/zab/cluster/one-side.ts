@@ -112,6 +112,7 @@ class World {
         touched: tell('touched'),
         takeTouched: () => [],
         revalidated: tell('revalidated'),
+        takenElsewhere: tell('takenElsewhere'),
         syncDone: tell('syncDone'),
         configured: tell('configured'),
         configProposed: tell('configProposed'),

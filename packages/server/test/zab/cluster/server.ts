@@ -308,6 +308,8 @@ export class Server implements Receiver, Service {
     this.revalidations.push({ sessionId, valid });
   }
 
+  takenElsewhere(): void {}
+
   syncDone(): void {
     const answered = this.#syncs.shift();
     this.#apply();

@@ -89,6 +89,8 @@ export class FakeDatabase implements Database {
     return this.#disk.isDamaged ? 'nothing of it can be read' : null;
   }
 
+  readonly isUnlogged = false;
+
   condemn(): void {
     this.#disk.isDamaged = true;
   }

@@ -1,0 +1,43 @@
+/** Where a learner dials: its leader, or one of the followers that feed observers (quorum-protocol.md §8). */
+import type { Random } from '../io/random.ts';
+import type { Environment } from './environment.ts';
+import { type Dial, LeaderLink } from './leader-link.ts';
+import type { Membership } from './membership.ts';
+import type { ZabOptions } from './options.ts';
+
+/** Dials at once. */
+export function reachLeader(
+  leaderId: number,
+  options: ZabOptions,
+  environment: Environment,
+  membership: Membership,
+  isObserver: boolean,
+  nowMs: number,
+): LeaderLink {
+  const { connectLimitTicks, initLimitTicks, tickTimeMs, fieldBytesMax, leaderConnectDelayMs } = options;
+  const limitMs = (connectLimitTicks > 0 ? connectLimitTicks : initLimitTicks) * tickTimeMs;
+  const masters = isObserver && options.hasObserverMasters ? mastersFor(leaderId, environment, membership) : [];
+  const dial: Dial = (attempt, timeoutMs) => {
+    const master = masters[attempt % (masters.length + 1)];
+    return master === undefined
+      ? environment.peers.connect(leaderId, timeoutMs, 'quorum')
+      : environment.peers.connect(master, timeoutMs, 'observers');
+  };
+  return new LeaderLink(dial, fieldBytesMax, limitMs, leaderConnectDelayMs, nowMs);
+}
+
+/**
+ * An observer tries the followers in an order of its own, so that they share the observers, and at last the leader:
+ * better there than nowhere.
+ */
+function mastersFor(leaderId: number, { random }: Environment, { committed }: Membership): number[] {
+  return shuffled(
+    committed.voters.filter((voter) => voter !== leaderId),
+    random,
+  );
+}
+
+function shuffled(serverIds: readonly number[], random: Random): number[] {
+  const drawn = serverIds.map((serverId) => ({ serverId, place: random.next() }));
+  return drawn.sort((one, other) => one.place - other.place).map(({ serverId }) => serverId);
+}

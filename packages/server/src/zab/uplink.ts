@@ -1,0 +1,69 @@
+/**
+ * Requests on their way from a learner to its leader, its own clients' and those of observers that it serves, and whose
+ * the answers are: the leader answers syncs, and questions about one session, in the order in which they came
+ * (quorum-protocol.md §7.5, §8).
+ */
+import { OpCode } from '@treekeeper/protocol';
+import type { Forwarded, Service } from './environment.ts';
+import type { LeaderLink } from './leader-link.ts';
+import type { LearnerLink } from './learner-link.ts';
+import { writeRequest, writeRevalidate, writeRevalidated } from './packets.ts';
+
+/** Null: this server's own clients. */
+export type Origin = LearnerLink | null;
+
+export class Uplink {
+  readonly #link: LeaderLink;
+  readonly #service: Service;
+  readonly #syncs: Origin[] = [];
+  readonly #revalidations = new Map<bigint, Origin[]>();
+
+  constructor(link: LeaderLink, service: Service) {
+    this.#link = link;
+    this.#service = service;
+  }
+
+  request(origin: Origin, request: Forwarded): void {
+    if (request.type === OpCode.sync) {
+      this.#syncs.push(origin);
+    }
+    writeRequest(this.#link.output, request);
+  }
+
+  revalidate(origin: Origin, sessionId: bigint, timeoutMs: number): void {
+    const asking = this.#revalidations.get(sessionId);
+    if (asking === undefined) {
+      this.#revalidations.set(sessionId, [origin]);
+    } else {
+      asking.push(origin);
+    }
+    writeRevalidate(this.#link.output, sessionId, timeoutMs);
+  }
+
+  /** SYNC: the oldest is done. */
+  synced(): void {
+    const origin = this.#syncs.shift();
+    if (origin === null) {
+      this.#service.syncDone();
+    } else {
+      origin?.syncDone();
+    }
+  }
+
+  /** The leader's answer to the oldest question about a session. */
+  revalidated(sessionId: bigint, valid: boolean): void {
+    const asking = this.#revalidations.get(sessionId);
+    const origin = asking?.shift();
+    if (asking?.length === 0) {
+      this.#revalidations.delete(sessionId);
+    }
+    if (origin === null) {
+      this.#service.revalidated(sessionId, valid);
+    } else if (origin !== undefined) {
+      if (valid) {
+        this.#service.takenElsewhere(sessionId);
+      }
+      writeRevalidated(origin.output, -1, sessionId, valid);
+    }
+  }
+}
