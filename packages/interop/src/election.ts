@@ -137,9 +137,9 @@ class Voter {
       return;
     }
     if (decided.state === PeerState.leading) {
-      this.#peers.listen();
+      this.#peers.listen('quorum');
     } else {
-      this.#link = this.#peers.connect(decided.leader, TICK_MS);
+      this.#link = this.#peers.connect(decided.leader, TICK_MS, 'quorum');
     }
   }
 

@@ -8,6 +8,7 @@ import { CreateMode, OpCode } from '@treekeeper/protocol';
 import * as bodies from './bodies.ts';
 import { Ensemble, type EnsembleMember, type MemberOptions, until } from './ensemble.ts';
 import { fourLetterWord } from './raw-client.ts';
+import { freePort } from './servers.ts';
 import { ConnectionLost, type Session } from './session.ts';
 import type { Checks, Options, Suite } from './suite.ts';
 import { compareDumps, dumpTree } from './tree-dump.ts';
@@ -38,6 +39,15 @@ export const mixed: Suite = {
     await checks.part('observers', () => new Run('observers of Apache', observing, options, checks).serve());
     const observed = [T, T, { ...A, role: 'observer' }, { ...T, role: 'observer' }] as const;
     await checks.part('observers', () => new Run('observers of Treekeeper', observed, options, checks).serve());
+    for (const voters of [
+      [T, A],
+      [A, T],
+      [T, T],
+    ]) {
+      const fed = [...voters, { ...A, role: 'observer' }, { ...T, role: 'observer' }] as const;
+      const names = voters.map(({ flavour }) => flavour).join(' that follows ');
+      await checks.part(`observers fed by ${names}`, () => new Run(`fed by ${names}`, fed, options, checks).feed());
+    }
   },
 };
 
@@ -54,9 +64,12 @@ class Run {
     this.#checks = checks;
   }
 
-  async #withEnsemble(use: (ensemble: Ensemble) => Promise<void>): Promise<void> {
+  async #withEnsemble(
+    use: (ensemble: Ensemble) => Promise<void>,
+    settings: Readonly<Record<string, number>> = {},
+  ): Promise<void> {
     const directory = join(this.#options.directory, `mixed ${this.#name}`.replaceAll(/[^a-z]+/g, '-'));
-    const ensemble = await Ensemble.start(directory, this.#wanted);
+    const ensemble = await Ensemble.start(directory, this.#wanted, settings);
     try {
       await use(ensemble);
     } finally {
@@ -70,6 +83,32 @@ class Run {
       await this.#service(ensemble);
       await this.#sameTrees(ensemble, 'after service');
     });
+  }
+
+  /** The follower feeds the observers, in the leader's place. */
+  async feed(): Promise<void> {
+    await this.#withEnsemble(
+      async (ensemble) => {
+        await this.#fedByFollower(ensemble);
+        await this.#service(ensemble);
+        await this.#sameTrees(ensemble, 'after service');
+        for (const member of ensemble.members.slice(2)) {
+          await this.#away(ensemble, member, 5, false);
+          await this.#away(ensemble, member, MANY, true);
+        }
+        await this.#fedByFollower(ensemble);
+      },
+      { observerMasterPort: await freePort() },
+    );
+  }
+
+  async #fedByFollower(ensemble: Ensemble): Promise<void> {
+    const leader = await ensemble.leader();
+    const text = await fourLetterWord(leader.port, 'mntr');
+    const observers = /^zk_synced_observers\t(\d+)/m.exec(text)?.[1];
+    this.#that('the leader feeds no observers', observers === '0', () => `${observers} observers`);
+    const modes = await Promise.all(ensemble.members.slice(2).map((member) => member.mode()));
+    this.#that('and they are there', modes.join() === 'observer,observer', () => modes.join());
   }
 
   async run(): Promise<void> {
