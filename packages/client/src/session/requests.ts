@@ -170,7 +170,8 @@ export class Requests {
       request.value = request.operation.decode(reader);
     } else {
       const code = codeOfNumber(errorNumber);
-      request.failure = { code, retry: undefined, message: undefined, cause: undefined };
+      const message = code === 'SYSTEM_ERROR' ? `the server answers with error ${errorNumber}; see its log` : undefined;
+      request.failure = { code, retry: undefined, message, cause: undefined };
     }
     return request;
   }

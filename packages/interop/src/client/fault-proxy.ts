@@ -9,6 +9,8 @@ interface Pair {
   readonly answers: Buffer[];
   /** Directions in which a chunk is being delayed, and those that have come behind it. */
   readonly delayed: Map<boolean, Buffer[]>;
+  /** A chunk was truncated: nothing may come behind it. */
+  isEnding: boolean;
 }
 
 /** Sees every chunk; returns how many of its bytes get through before the connection is cut, null for all of them. */
@@ -112,7 +114,7 @@ export class FaultProxy implements AsyncDisposable {
     this.accepted++;
     const server = connect(this.#upstream);
     this.#keep(server);
-    const pair: Pair = { client, server, requests: [], answers: [], delayed: new Map() };
+    const pair: Pair = { client, server, requests: [], answers: [], delayed: new Map(), isEnding: false };
     this.#pairs.add(pair);
     client.on('data', (chunk) => this.#pass(pair, chunk, true));
     server.on('data', (chunk) => this.#pass(pair, chunk, false));
@@ -135,6 +137,9 @@ export class FaultProxy implements AsyncDisposable {
       }
       return;
     }
+    if (pair.isEnding) {
+      return;
+    }
     const behind = pair.delayed.get(isRequest);
     if (behind !== undefined) {
       behind.push(chunk);
@@ -152,7 +157,7 @@ export class FaultProxy implements AsyncDisposable {
   #passDelayed(pair: Pair, first: Buffer, isRequest: boolean): void {
     const behind = pair.delayed.get(isRequest) ?? [];
     pair.delayed.delete(isRequest);
-    if (this.#pairs.has(pair)) {
+    if (this.#pairs.has(pair) && !pair.isEnding) {
       this.#deliver(pair, first, isRequest);
       for (const chunk of behind) {
         this.#pass(pair, chunk, isRequest);
@@ -167,6 +172,7 @@ export class FaultProxy implements AsyncDisposable {
       to.write(chunk);
       return;
     }
+    pair.isEnding = true;
     to.write(chunk.subarray(0, passing), () => this.#cut(pair));
   }
 
