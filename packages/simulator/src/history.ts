@@ -95,7 +95,11 @@ function recordsIn(bytes: Buffer, nowMs: number): LoggedTxn[] {
   for (let at = 0; at < bytes.length; ) {
     const length = at + RECORD_HEAD_BYTES <= bytes.length ? bytes.readInt32BE(at + 8) : 0;
     if (length === 0) {
-      check(bytes.subarray(at).every((byte) => byte === 0), 'history', () => 'a log record has no length');
+      check(
+        bytes.subarray(at).every((byte) => byte === 0),
+        'history',
+        () => 'a log record has no length',
+      );
       break; // zeros that are written ahead
     }
     const end = at + RECORD_HEAD_BYTES + length;

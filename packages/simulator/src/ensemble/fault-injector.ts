@@ -1,5 +1,6 @@
 /** Has the faults of a plan happen, each at its time, and undoes them when theirs is over. */
 import type { Fault, Target, Way } from './faults.ts';
+import type { Release } from './releases.ts';
 import { type SimulatedServer, STEP_MS_MAX } from './server.ts';
 import type { EnsembleWorld } from './world.ts';
 
@@ -90,6 +91,13 @@ export class FaultInjector {
         return all([...servers.values()].map((server) => this.#end(server, 'kill')));
       case 'wipe':
         return this.#wipe(this.#server(fault.target));
+      case 'bit rot':
+        return this.#rot(this.#server(fault.target), fault);
+      case 'hand-over':
+        this.#world.leader?.handOver(fault.heir);
+        return null;
+      case 'other release':
+        return this.#replaceProgram(this.#server(fault.target), fault.release);
       case 'pause':
         return this.#pause(this.#server(fault.target));
       case 'isolation':
@@ -133,22 +141,45 @@ export class FaultInjector {
     return () => this.#world.startServer(server);
   }
 
-  /**
-   * A voter that forgets breaks its word, unless the others hold whatever it has acknowledged: only then is it wiped,
-   * and not the only one there is. Nobody may have an election under way that it has voted in, either.
-   */
   #wipe(server: SimulatedServer | undefined): (() => void) | null {
-    const { serverIds, referee, configuration, isWhole } = this.#world;
-    const others = serverIds.filter((id) => id !== server?.serverId);
-    const isSpared = others.some((id) => configuration.isVoter(id));
-    const isSafe = isSpared && isWhole && referee.holdEverything(others);
-    if (server === undefined || !isSafe) {
+    if (server === undefined || !this.#maySpare(server)) {
       return null;
     }
     this.#world.coverage.happened('disk replaced');
     server.end('kill');
     server.wipe();
-    referee.wiped(server.serverId);
+    this.#world.referee.wiped(server.serverId);
+    return () => this.#world.startServer(server);
+  }
+
+  /**
+   * A voter that forgets breaks its word, unless the others hold whatever it has acknowledged: only then its files may
+   * suffer, and not those of the only one there is. Nobody may have an election under way that it has voted in, either.
+   */
+  #maySpare({ serverId }: SimulatedServer): boolean {
+    const { serverIds, referee, configuration, isWhole } = this.#world;
+    const others = serverIds.filter((id) => id !== serverId);
+    return others.some((id) => configuration.isVoter(id)) && isWhole && referee.holdEverything(others);
+  }
+
+  #rot(server: SimulatedServer | undefined, { file, place }: Fault & { kind: 'bit rot' }): (() => void) | null {
+    if (server === undefined || !this.#maySpare(server)) {
+      return null;
+    }
+    server.end('kill');
+    if (server.damage(file, place)) {
+      this.#world.coverage.happened('file damaged');
+      this.#world.referee.wiped(server.serverId); // what it holds shows when it has recovered
+    }
+    return () => this.#world.startServer(server);
+  }
+
+  #replaceProgram(server: SimulatedServer | undefined, release: Release): (() => void) | null {
+    if (server === undefined || server.process === null) {
+      return null;
+    }
+    server.end('kill');
+    server.release = release;
     return () => this.#world.startServer(server);
   }
 

@@ -3,6 +3,7 @@
  * any of them can be left out when one looks for those that matter.
  */
 import { type Dice, Weighted } from '../dice.ts';
+import { RELEASES, type Release } from './releases.ts';
 
 /** A server's id, or whoever leads when the time comes. */
 export type Target = number | 'leader';
@@ -38,6 +39,12 @@ export type Fault = FaultBase &
     | { readonly kind: 'reset'; readonly one: number; readonly other: number }
     | { readonly kind: 'slow disk'; readonly target: Target; readonly stepMsMax: number }
     | { readonly kind: 'full disk' | 'failing disk'; readonly target: Target }
+    /** A bit of its newest log or snapshot turns while it is down; only where the others have all that it has. */
+    | { readonly kind: 'bit rot'; readonly target: Target; readonly file: 'log' | 'snapshot'; readonly place: number }
+    /** The leader gives leadership to another server, or to the best one. */
+    | { readonly kind: 'hand-over'; readonly heir: number | null }
+    /** The server is stopped, and the one that is started speaks as servers of that release do. */
+    | { readonly kind: 'other release'; readonly target: Target; readonly release: Release }
     | { readonly kind: 'clock jump'; readonly target: Target; readonly jumpMs: number }
     | { readonly kind: 'silent client' | 'client reset'; readonly client: number }
     | { readonly kind: 'client cut'; readonly client: number; readonly target: Target }
@@ -63,6 +70,9 @@ const KINDS = {
   'slow disk': 5,
   'full disk': 3,
   'failing disk': 2,
+  'bit rot': 4,
+  'hand-over': 6,
+  'other release': 3,
   'clock jump': 3,
   'silent client': 4,
   'client reset': 6,
@@ -123,6 +133,12 @@ function drawKind(dice: Dice, kind: FaultKind, { serverIds, clients, tickTimeMs 
       return { kind, target, stepMsMax: tickTimeMs * dice.pick([0.05, 0.3, 1]) };
     case 'clock jump':
       return { kind, target, jumpMs: Math.round((dice.next() - 0.5) * dice.pick([1000, 100_000, 1e9])) };
+    case 'bit rot':
+      return { kind, target, file: dice.pick(['log', 'log', 'snapshot']), place: dice.next() };
+    case 'hand-over':
+      return { kind, heir: dice.chance(0.5) ? null : other };
+    case 'other release':
+      return { kind, target, release: dice.pick(RELEASES) };
     case 'silent client':
     case 'client reset':
       return { kind, client: dice.below(clients) };

@@ -1,6 +1,7 @@
 /** The other servers over simulated links: io/peers.ts for servers that may be killed, paused or cut off. */
 import type { Link, PeerAddresses, PeerInput, Peers } from '@treekeeper/server/internal';
 import type { SimulatedNetwork } from './network.ts';
+import { notificationOf, type Release } from './releases.ts';
 import { Stream } from './stream.ts';
 
 /** One life of a server's process, as the network sees it. */
@@ -16,6 +17,8 @@ export interface Machine {
   readonly serverId: number;
   /** Without power nobody answers; with power, but without a process, every connection is refused. */
   readonly isPowered: boolean;
+  /** What its process speaks as. */
+  readonly release: Release;
   readonly process: Process | null;
 }
 
@@ -165,7 +168,9 @@ export class PeerLinks {
           this.#breakWires(serverId);
         }
       },
-      notify: (to, notification) => this.#notify(serverId, to, new Uint8Array(notification)),
+      notify: (to, notification) => {
+        this.#notify(serverId, to, notificationOf(this.machine(serverId).release, notification));
+      },
       dialAll: () => {
         for (const to of this.#machines.keys()) {
           if (to !== serverId) {

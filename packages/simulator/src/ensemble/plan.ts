@@ -23,6 +23,9 @@ export interface EnsemblePlan {
 }
 
 const CLIENTS_MAX = 8;
+/** Share of the runs with a crowd of clients. */
+const CROWDED = 0.01;
+const CROWD_MAX = 300;
 /** Zeros that are written ahead: more of them cost time and show nothing. */
 const PREALLOC_BYTES_MAX = 8192;
 /** Requests that a client makes in one stretch of work, about. */
@@ -35,7 +38,7 @@ export function drawEnsemblePlan(dice: Dice, requests: number): EnsemblePlan {
   const { tickTimeMs, minSessionTimeoutMs } = settings;
   const safetyMs = tickTimeMs * dice.between(25, 60);
   const serverIds = Array.from({ length: voters + observers }, (_, i) => i + 1);
-  const clientCount = dice.between(1, CLIENTS_MAX);
+  const clientCount = dice.chance(CROWDED) ? dice.between(CLIENTS_MAX, CROWD_MAX) : dice.between(1, CLIENTS_MAX);
   const thinkMsMax = (2 * safetyMs * clientCount * REQUESTS_A_STRETCH) / requests;
   const clients = Array.from({ length: clientCount }, () => drawClient(dice, minSessionTimeoutMs, thinkMsMax));
   return {

@@ -24,6 +24,7 @@ import type { ClientPort } from './client-port.ts';
 import type { DriftingClock } from './clock.ts';
 import type { Events } from './events.ts';
 import type { Machine, PeerLinks, Process } from './peers.ts';
+import type { Release } from './releases.ts';
 
 /** What servers tell the world of. */
 export interface ServerEvents {
@@ -32,6 +33,8 @@ export interface ServerEvents {
   diskDone(server: SimulatedServer, step: DiskStep): void;
   turned(server: SimulatedServer): void;
   ended(server: SimulatedServer, ports: readonly ClientPort[]): void;
+  /** Its leadership goes to another server. */
+  givesUp(server: SimulatedServer): void;
   /** The server has said something to its operator. */
   told(server: SimulatedServer, level: keyof Log, message: string): void;
   /** The replica says that the process must stop. */
@@ -80,6 +83,8 @@ export class SimulatedServer implements Machine {
   /** Of the present process; null: there is none. */
   process: ServerProcess | null = null;
   starts = 0;
+  /** What the next process speaks as, and the present one does. */
+  release: Release = 'present';
   /** The longest that a step of the disk takes now. */
   stepMsMax = STEP_MS_MAX;
   readonly #registry = new AuthRegistry(AUTH_DEFAULTS);
@@ -175,6 +180,36 @@ export class SimulatedServer implements Machine {
       this.disk.kill(parts.dice);
     }
     parts.world.ended(this, ports);
+  }
+
+  /** If it leads, it gives leadership away: to one server, or (null) to the best. */
+  handOver(heirId: number | null): void {
+    const { process } = this;
+    if (process?.replica?.member?.handOver(heirId) === true) {
+      this.parts.world.givesUp(this);
+      process.wake(0);
+    }
+  }
+
+  /**
+   * A bit of the newest file of a kind turns, at this share of what has been written in it. False: there is no such file.
+   */
+  damage(kind: 'log' | 'snapshot', place: number): boolean {
+    const area = kind === 'log' ? 'log' : 'data';
+    const names = this.disk.list(area).map(({ name }) => name);
+    const zxidIn = (name: string) => Number.parseInt(name.split('.')[1], 16);
+    const [newest] = names
+      .filter((name) => name.startsWith(`${kind}.`))
+      .sort((one, other) => zxidIn(other) - zxidIn(one));
+    if (newest === undefined) {
+      return false;
+    }
+    const bytes = this.disk.get(area, newest);
+    const writtenBytes = bytes.findLastIndex((byte) => byte !== 0) + 1;
+    if (writtenBytes > 0) {
+      this.disk.damage(area, newest, Math.floor(place * writtenBytes));
+    }
+    return writtenBytes > 0;
   }
 
   /** A server that is down gets an empty disk. */

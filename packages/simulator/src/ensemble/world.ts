@@ -20,6 +20,7 @@ import { EnsembleReferee } from './judges/referee.ts';
 import { SimulatedNetwork } from './network.ts';
 import { PeerLinks, type Wiretap } from './peers.ts';
 import type { EnsemblePlan } from './plan.ts';
+import { learnerOf34 } from './releases.ts';
 import { type ServerDoubles, type ServerEvents, SimulatedServer } from './server.ts';
 import { type ClientWorld, SessionClient } from './session-client.ts';
 
@@ -64,10 +65,12 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
     const networkDice = new Dice(seed, 'network');
     this.network = new SimulatedNetwork(this.events, networkDice, plan.network);
     this.clientNetwork = new SimulatedNetwork(this.events, networkDice, plan.clientNetwork);
+    const { wiretap } = doubles;
     this.links = new PeerLinks(this.network, this.servers);
-    if (doubles.wiretap !== undefined) {
-      this.links.wiretap = doubles.wiretap;
-    }
+    this.links.wiretap = (from, to, bytes) => {
+      const spoken = this.servers.get(from)?.release === '3.4' ? learnerOf34(bytes) : bytes;
+      return wiretap === undefined ? spoken : wiretap(from, to, spoken);
+    };
     this.configuration = configurationOf(plan);
     const { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled } = plan.settings;
     const rules = { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled };
@@ -231,6 +234,10 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
     for (const { view } of ports) {
       this.referee.ended(view);
     }
+  }
+
+  givesUp(): void {
+    this.coverage.happened('leadership given away');
   }
 
   told({ serverId }: SimulatedServer, level: keyof Log, message: string): void {
