@@ -25,6 +25,8 @@ export interface HandshakePorts {
   attach(client: ClientConnection, session: Session<ClientConnection>, timeoutMs: number): void;
   /** Asks the leader whether a session that is not ours to judge is alive (§2.3, step 10); null: none but ours are. */
   readonly revalidate: ((client: ClientConnection, sessionId: bigint, timeoutMs: number) => void) | null;
+  /** Waits until it is certain that a session is gone; null: it is. */
+  readonly whenSure: ((client: ClientConnection, then: () => void) => void) | null;
   close(client: ClientConnection): void;
 }
 
@@ -90,7 +92,12 @@ export class Handshake {
       return;
     }
     if (session === undefined || session.closing) {
-      this.refuse(client);
+      const { whenSure } = this.#ports;
+      if (whenSure === null) {
+        this.refuse(client);
+      } else {
+        whenSure(client, () => this.refuse(client));
+      }
       return;
     }
     this.#ports.attach(client, session, timeoutMs);

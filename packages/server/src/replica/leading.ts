@@ -21,6 +21,8 @@ export interface LeadingPorts {
   };
   /** Has a sync answered when this server is known to lead still; null: one of its own clients. */
   sync(from: LearnerId | null): void;
+  /** Does something when this server is known to lead still. */
+  confirm(then: () => void): void;
 }
 
 /** The home of sessions whose clients are connected to the leader. */
@@ -103,6 +105,11 @@ export class Leading implements OrderSource {
   /** A client of this server goes on with its session here: its requests count from now on, and no other's. */
   resumed(session: Session): void {
     session.home = HERE;
+  }
+
+  /** Does something that only who leads may do: when a quorum has shown that no other does. */
+  confirm(then: () => void): void {
+    this.#ports.confirm(then);
   }
 
   sync(): Barrier {

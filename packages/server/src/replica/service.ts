@@ -11,7 +11,7 @@ import type { World } from '../operations/operation.ts';
 import type { ExpiryBucket } from '../sessions/expiry.ts';
 import type { Session, SessionIds, SessionTable } from '../sessions/session-table.ts';
 import type { WriteAudit } from './audit.ts';
-import type { ClientConnection } from './client-connection.ts';
+import { type ClientConnection, PauseReason } from './client-connection.ts';
 import type { ConnectionThrottle } from './connection-throttle.ts';
 import type { ConnectionService, Connections } from './connections.ts';
 import type { Digests } from './digests.ts';
@@ -175,7 +175,21 @@ export class Service implements ConnectionService {
         role.kind === 'learner'
           ? (client, sessionId, timeoutMs) => this.#revalidations?.ask(client, sessionId, timeoutMs)
           : null,
+      whenSure: role.kind === 'leader' ? (client, then) => this.#whenSure(role.order, client, then) : null,
       close: this.#connectionPorts.close,
+    });
+  }
+
+  /** A leader of before, who has not noticed, does not know what another one has done: nobody is told of that. */
+  #whenSure(order: Leading, client: ClientConnection, then: () => void): void {
+    const { connections } = this.#parts;
+    client.phase = 'opening';
+    connections.shookHands(client);
+    connections.pause(client, PauseReason.opening);
+    order.confirm(() => {
+      if (!client.gone && client.phase === 'opening') {
+        then();
+      }
     });
   }
 

@@ -251,7 +251,12 @@ export class Broadcast {
       service.forwarded(link, { ...request, body: data.subarray(reader.position), authinfo });
     } else if (type === PacketType.revalidate) {
       const { sessionId, timeoutMs } = RevalidateRequest.decode(reader);
-      writeRevalidated(link.output, zxid, sessionId, service.revalidate(link, sessionId, timeoutMs));
+      const answer = (isAlive: boolean): void => writeRevalidated(link.output, zxid, sessionId, isAlive);
+      if (service.revalidate(link, sessionId, timeoutMs)) {
+        answer(true);
+      } else {
+        this.sync(link, () => answer(service.revalidate(link, sessionId, timeoutMs)));
+      }
     } else if (type === HAND_OVER_PACKET_TYPE) {
       link.knowsHandOver = true;
     } else if (type === DIVERGED_PACKET_TYPE && !link.isObserver) {
@@ -305,10 +310,15 @@ export class Broadcast {
 
   // Syncs
 
-  /** A sync, of a learner's client or (null) of this server's own: SYNC, or `syncDone`, follows in order. */
-  sync(origin: LearnerLink | null): void {
-    this.#gate.ask(origin, origin === null ? 0 : this.leader.lastProposed);
-    if (origin !== null) {
+  /**
+   * A sync, of a learner's client or (null) of this server's own: SYNC, or `syncDone`, follows in order.
+   *
+   * @param then done instead: when all proposed so far is committed, and a quorum has shown that this server still leads
+   */
+  sync(origin: LearnerLink | null, then: (() => void) | null = null): void {
+    const isOwn = origin === null && then === null;
+    this.#gate.ask(origin, isOwn ? 0 : this.leader.lastProposed, then);
+    if (origin !== null && then === null) {
       origin.syncsWaiting++;
     }
     if (this.#membership.quorum.hasQuorum(new Set([this.#options.serverId]))) {
@@ -318,8 +328,10 @@ export class Broadcast {
   }
 
   #answerSyncs(): void {
-    for (const origin of this.#gate.takeReady(this.leader.committed, this.#membership.quorum)) {
-      if (origin === null) {
+    for (const { origin, then } of this.#gate.takeReady(this.leader.committed, this.#membership.quorum)) {
+      if (then !== null) {
+        then();
+      } else if (origin === null) {
         this.#environment.service.syncDone();
       } else {
         origin.syncDone();

@@ -389,11 +389,11 @@ export class Leadership {
     this.#broadcast?.logSynced(zxid);
   }
 
-  /** Orders a sync for a learner's client, or (null) for one of this server; `syncDone` follows there. */
-  sync(origin: LearnerId | null): void {
+  /** Orders a sync for a learner's client, or (null) for one of this server; `syncDone` follows there, or `then`. */
+  sync(origin: LearnerId | null, then: (() => void) | null = null): void {
     const learner = origin === null ? null : this.#byLink.get(origin.link);
     if (learner !== undefined) {
-      this.#broadcast?.sync(learner);
+      this.#broadcast?.sync(learner, then);
     }
   }
 

@@ -1,6 +1,7 @@
 /** What clients see when servers fail: another leader, members that come back, histories that have parted. */
 import { ErrorNumber, EventType } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
+import { sessionPassword } from '../../src/sessions/password.ts';
 import { expectSameTrees, TestEnsemble, type TestMember } from './ensemble.ts';
 import { create, exists, getData, remove, setData, sync } from './requests.ts';
 import type { TestClient } from './support.ts';
@@ -108,6 +109,22 @@ describe('when the leader dies', () => {
 });
 
 describe('a leader that is cut off', () => {
+  test('does not tell a client that its session is gone: another leader may have opened it', () => {
+    const ensemble = new TestEnsemble(3);
+    const { leader } = ensemble;
+    const unknown = { sessionId: 0x77n, passwd: sessionPassword(0x77n) };
+    expect(leader.connect().shakeHands(unknown)?.sessionId).toBe(0n);
+    expect(ensemble.learners[0].connect().shakeHands(unknown)?.sessionId).toBe(0n);
+
+    ensemble.cut(leader.id);
+    const client = leader.connect();
+    expect(client.shakeHands(unknown)).toBeNull();
+    ensemble.advance(30_000);
+    expect(client.closed).toBe(true);
+    client.wire.receive();
+    expect(client.wire.handshake).toBeNull();
+  });
+
   test('steps down, and its clients go on elsewhere', () => {
     const ensemble = new TestEnsemble(3);
     const { leader } = ensemble;
