@@ -1,4 +1,4 @@
-import { operationChannel } from './diagnostics.ts';
+import { type OperationStartMessage, operationChannel, operationStartChannel } from './diagnostics.ts';
 import { TreekeeperError } from './errors.ts';
 import { limits } from './limits.ts';
 import type { RequestFailure, SessionRequest, WatchRegistration, WireOperation } from './session/types.ts';
@@ -56,6 +56,7 @@ export class Call implements SessionRequest {
   readonly #resolve: (value: unknown) => void;
   readonly #reject: (error: unknown) => void;
   readonly #startMs: number;
+  #startTold: OperationStartMessage | null = null;
   #attempts = 1;
   #retryTimer: NodeJS.Timeout | null = null;
   #onAbort: (() => void) | null = null;
@@ -96,6 +97,11 @@ export class Call implements SessionRequest {
       }
       this.#onAbort = () => this.#abort(signal.reason);
       signal.addEventListener('abort', this.#onAbort, { once: true });
+    }
+    if (operationStartChannel.hasSubscribers) {
+      const { sessionId } = this.#carrier;
+      this.#startTold = { operation: this.name, path: this.path ?? null, sessionId };
+      operationStartChannel.publish(this.#startTold);
     }
     this.#carrier.submit(this);
   }
@@ -191,6 +197,7 @@ export class Call implements SessionRequest {
         errorCode: this.failure?.code ?? null,
         sessionId: this.#carrier.sessionId,
         server: this.#carrier.server,
+        start: this.#startTold,
       });
     }
   }

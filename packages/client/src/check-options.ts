@@ -71,6 +71,8 @@ const tls: Check = (value) =>
     : shape({
         ca: (part) => (Array.isArray(part) ? null : pem(part)),
         caFile: text,
+        crl: (part) => (Array.isArray(part) ? null : pem(part)),
+        crlFile: text,
         cert: pem,
         certFile: text,
         key: pem,
@@ -113,6 +115,10 @@ const checks: Readonly<Record<keyof ConnectOptions, Check>> = {
   auth,
   sasl,
   tls,
+  acl: (value) =>
+    (Array.isArray(value) && value.length > 0) || typeof value === 'function'
+      ? null
+      : 'a list of { perms, id } that is not empty, or a function that answers one',
   inFlightMax: whole(1, INT32_MAX),
   queuedMax: whole(1, INT32_MAX),
   requestBytesMax: whole(1024, INT32_MAX),

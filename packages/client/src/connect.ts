@@ -1,3 +1,4 @@
+import { OPEN_ACL } from '@treekeeper/protocol';
 import { checkOptions } from './check-options.ts';
 import type { Client } from './client.ts';
 import { parseConnectString } from './connect-string.ts';
@@ -50,6 +51,7 @@ export async function connect(connectString: string, options: ConnectOptions = {
       random: Math.random,
     },
     requestTimeoutMs: options.requestTimeoutMs ?? limits.requestTimeoutMs,
+    acl: options.acl ?? OPEN_ACL,
     retry: options.retry ?? {},
     transport: options.transport ?? nodeTransport(options.tls ?? false),
     resolver: options.resolver ?? nodeResolver,

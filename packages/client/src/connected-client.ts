@@ -4,7 +4,7 @@ import type { Client } from './client.ts';
 import { bytes, type Codec, encodeValue, invalidValue } from './codec.ts';
 import { parseServerList } from './connect-string.ts';
 import { ensembleConfig } from './ensemble-config.ts';
-import { codeOfNumber, TreekeeperError } from './errors.ts';
+import { codeOfNumber, isTreekeeperError, TreekeeperError } from './errors.ts';
 import { ListenerWatcher, ListenerWatchers } from './listener-watcher.ts';
 import { type MultiPart, type MultiPartResult, multiReadOperation } from './multi.ts';
 import { newNode } from './new-node.ts';
@@ -114,8 +114,19 @@ export class ConnectedClient implements Client {
     const { driver } = this.#core;
     const target = { full: this.#full(path, 'set'), path };
     const data = encodeValue(options.codec ?? bytes, value, 'set', path);
-    const set = options.idempotent === true ? writes.setNodeIdempotently : writes.setNode;
-    return await set(driver, target, data, options.version ?? -1, this.#terms(options));
+    const { version = -1, idempotent = false, orCreate = false } = options;
+    if (orCreate && version !== -1) {
+      const message = 'a node that is to be made has no version to expect: leave out version or orCreate';
+      throw new TreekeeperError('INVALID_OPTION', { operation: 'set', path, message });
+    }
+    const terms = this.#terms(options);
+    const set = idempotent ? writes.setNodeIdempotently : writes.setNode;
+    const attempt = (): Promise<Stat> => set(driver, target, data, version, terms);
+    if (!orCreate) {
+      return await attempt();
+    }
+    const create = this.#creation(path, data, { idempotent }, terms);
+    return await writes.setOrCreate(attempt, () => withParents(driver, target.full, path, true, terms, create));
   }
 
   async create(path: string, value: unknown = EMPTY, options: CreateOptions & WithCodec = {}): Promise<CreatedNode> {
@@ -138,10 +149,10 @@ export class ConnectedClient implements Client {
     const { driver } = this.#core;
     if (options.protect === true) {
       const name = writes.protectedName(path);
-      const node = newNode(this.root, name.path, data, options);
+      const node = newNode(this.root, name.path, data, options, driver.settings.acl);
       return () => writes.createNodeProtected(driver, node, path, name.prefix, terms);
     }
-    const node = newNode(this.root, path, data, options);
+    const node = newNode(this.root, path, data, options, driver.settings.acl);
     if (options.idempotent !== true) {
       return () => writes.createNode(driver, node, path, terms);
     }
@@ -160,7 +171,13 @@ export class ConnectedClient implements Client {
     // The root of a view cannot be removed through it: as the service's own root cannot.
     const full = path === '/' ? path : this.#full(path, 'delete');
     const remove = options.idempotent === true ? writes.deleteNodeIdempotently : writes.deleteNode;
-    await remove(this.#core.driver, { full, path }, options.version ?? -1, this.#terms(options));
+    try {
+      await remove(this.#core.driver, { full, path }, options.version ?? -1, this.#terms(options));
+    } catch (error) {
+      if (options.ifExists !== true || !isTreekeeperError(error, 'NO_NODE')) {
+        throw error;
+      }
+    }
   }
 
   async deleteRecursive(path: string, options: CallOptions = {}): Promise<number> {

@@ -32,6 +32,37 @@ export interface OperationMessage {
   readonly sessionId: bigint;
   /** `host:port` of the server at the end of the call; null without one. */
   readonly server: string | null;
+  /** The very message that told its start; null if nobody listened for starts then. */
+  readonly start: OperationStartMessage | null;
+}
+
+/**
+ * Published on channel `treekeeper:client:operation:start` when a call begins, in the context of its caller: there is
+ * the span to which a span of this call belongs.
+ *
+ * @example
+ * ```ts
+ * const spans = new Map<OperationStartMessage, string>();
+ * const onStart = (message: unknown): void => {
+ *   const start = message as OperationStartMessage;
+ *   spans.set(start, `${start.operation} ${start.path}`);
+ * };
+ * const onEnd = (message: unknown): void => {
+ *   const { start } = message as OperationMessage;
+ *   console.assert(start !== null && spans.get(start) === 'exists /');
+ * };
+ * subscribe('treekeeper:client:operation:start', onStart);
+ * subscribe('treekeeper:client:operation', onEnd);
+ * await client.exists('/');
+ * unsubscribe('treekeeper:client:operation:start', onStart);
+ * unsubscribe('treekeeper:client:operation', onEnd);
+ * console.assert(spans.size === 1);
+ * ```
+ */
+export interface OperationStartMessage {
+  readonly operation: string;
+  readonly path: string | null;
+  readonly sessionId: bigint;
 }
 
 /**
@@ -78,6 +109,7 @@ export interface EventMessage {
   readonly sessionId: bigint;
 }
 
+export const operationStartChannel = channel('treekeeper:client:operation:start');
 export const operationChannel = channel('treekeeper:client:operation');
 export const stateChannel = channel('treekeeper:client:state');
 export const eventChannel = channel('treekeeper:client:event');

@@ -3,6 +3,7 @@ import { Call, type CallCarrier, type CallHandlers, type CallTerms } from './cal
 import { eventChannel, stateChannel } from './diagnostics.ts';
 import { TreekeeperError } from './errors.ts';
 import { askServer } from './four-letter.ts';
+import type { DefaultAcl } from './new-node.ts';
 import type { SaslConversation } from './sasl/conversation.ts';
 import { authOperation } from './session/internal-requests.ts';
 import { Session } from './session/session.ts';
@@ -22,6 +23,8 @@ import type { CallOptions, RetryPolicy, SessionState, WatchEvent } from './types
 export interface DriverSettings {
   readonly session: SessionConfig;
   readonly requestTimeoutMs: number;
+  /** Of new nodes without one of their own; a function is asked with the path as the server knows it. */
+  readonly acl: DefaultAcl;
   readonly retry: RetryPolicy | false;
   readonly transport: Transport;
   readonly resolver: Resolver;

@@ -8,7 +8,7 @@ export type { Cache, CacheChange, CacheOptions } from './caches/types.ts';
 export type { Client } from './client.ts';
 export { bytes, type Codec, json, nullableBytes, utf8 } from './codec.ts';
 export { connect } from './connect.ts';
-export type { EventMessage, OperationMessage, StateMessage } from './diagnostics.ts';
+export type { EventMessage, OperationMessage, OperationStartMessage, StateMessage } from './diagnostics.ts';
 export {
   type ErrorDetails,
   isTreekeeperError,
@@ -16,6 +16,7 @@ export {
   TreekeeperError,
   type TreekeeperErrorCode,
 } from './errors.ts';
+export { type FourLetterOptions, fourLetterWord } from './four-letter.ts';
 export { type GzipOptions, gzip } from './gzip.ts';
 export { nodeResolver, nodeTransport } from './node-transport.ts';
 export type { AuthEntry, ConnectOptions, DigestMd5Options, GssapiOptions, SessionCredentials } from './options.ts';

@@ -1,5 +1,5 @@
 /** What a create request carries: mode, time to live, ACL. */
-import { CreateMode, OPEN_ACL } from '@treekeeper/protocol';
+import { type ACL, CreateMode } from '@treekeeper/protocol';
 import { TreekeeperError } from './errors.ts';
 import { nearest } from './nearest.ts';
 import { type CreateBody, type Operation, operations } from './operations.ts';
@@ -33,9 +33,22 @@ export interface NewNode {
   readonly isSequential: boolean;
 }
 
+/** The ACL of nodes that are made without one of their own. */
+export type DefaultAcl = readonly ACL[] | ((full: string) => readonly ACL[]);
+
+export function aclOf(fallback: DefaultAcl, full: string): readonly ACL[] {
+  return typeof fallback === 'function' ? fallback(full) : fallback;
+}
+
 /** Throws INVALID_PATH or INVALID_OPTION. */
-export function newNode(root: string, path: string, data: Uint8Array | null, options: NewNodeOptions = {}): NewNode {
-  const { mode = 'persistent', ttlMs, acl = OPEN_ACL } = options;
+export function newNode(
+  root: string,
+  path: string,
+  data: Uint8Array | null,
+  options: NewNodeOptions,
+  fallback: DefaultAcl,
+): NewNode {
+  const { mode = 'persistent', ttlMs } = options;
   const row = Object.hasOwn(modes, mode) ? modes[mode] : undefined;
   if (row === undefined) {
     const guess = nearest(mode, Object.keys(modes));
@@ -49,6 +62,7 @@ export function newNode(root: string, path: string, data: Uint8Array | null, opt
     throw invalid(path, `ttlMs is a whole number of milliseconds, not ${ttlMs}`);
   }
   const full = row.isSequential ? toServerSequential(root, path, 'create') : toServer(root, path, 'create');
+  const acl = options.acl ?? aclOf(fallback, full);
   return {
     operation: operations[row.operation],
     body: { path: full, data, acl, flags: row.flags, ttl: ttlMs ?? 0 },

@@ -130,7 +130,7 @@ class TlsConnection implements TransportConnection {
 
 async function tlsOptions(source: Exclude<TlsSource, false>, target: TransportTarget): Promise<ConnectionOptions> {
   const settings: TlsSettings = typeof source === 'function' ? await source() : source === true ? {} : source;
-  const { ca, cert, key, pfx, passphrase, checkHostname = true, minVersion = 'TLSv1.2' } = settings;
+  const { ca, crl, cert, key, pfx, passphrase, checkHostname = true, minVersion = 'TLSv1.2' } = settings;
   const name = settings.servername ?? target.host;
   return defined({
     host: target.address,
@@ -140,6 +140,7 @@ async function tlsOptions(source: Exclude<TlsSource, false>, target: TransportTa
     minVersion,
     passphrase,
     ca: asBuffers(ca) ?? (await read('caFile', settings.caFile)),
+    crl: asBuffers(crl) ?? (await read('crlFile', settings.crlFile)),
     cert: asBuffer(cert) ?? (await read('certFile', settings.certFile)),
     key: asBuffer(key) ?? (await read('keyFile', settings.keyFile)),
     pfx: asBuffer(pfx) ?? (await read('pfxFile', settings.pfxFile)),

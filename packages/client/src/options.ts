@@ -1,3 +1,4 @@
+import type { ACL } from '@treekeeper/protocol';
 import type { TlsSettings } from './tls.ts';
 import type { Resolver, SrvResolver, Transport } from './transport.ts';
 import type { RetryPolicy } from './types.ts';
@@ -128,6 +129,11 @@ export interface ConnectOptions {
   readonly requestBytesMax?: number | undefined;
   /** A longer reply costs the connection. @default 67108864 */
   readonly replyBytesMax?: number | undefined;
+  /**
+   * Of all nodes that are made without one of their own, missing parents too; a function is asked with the path from
+   * the real root. @default OPEN_ACL: everybody may do everything
+   */
+  readonly acl?: readonly ACL[] | ((path: string) => readonly ACL[]) | undefined;
   /** Of all calls that do not name their own. */
   readonly retry?: RetryPolicy | false | undefined;
   /** @default 'shuffle' */

@@ -1,10 +1,10 @@
 /** Calls that go over several levels of the tree: missing parents, whole subtrees. */
-import { CreateMode, OPEN_ACL } from '@treekeeper/protocol';
+import { CreateMode } from '@treekeeper/protocol';
 import type { CallHandlers, CallTerms } from './call.ts';
 import type { Driver } from './driver.ts';
 import { isTreekeeperError } from './errors.ts';
 import { limits } from './limits.ts';
-import type { NewNode } from './new-node.ts';
+import { aclOf, type NewNode } from './new-node.ts';
 import { operations } from './operations.ts';
 import type { CreatedNode } from './types.ts';
 import { createNode, deleteNodeIdempotently } from './writes.ts';
@@ -54,7 +54,7 @@ async function ensure(
     body: {
       path: full,
       data: NOTHING,
-      acl: OPEN_ACL,
+      acl: aclOf(driver.settings.acl, full),
       flags: isContainer ? CreateMode.container : CreateMode.persistent,
       ttl: 0,
     },

@@ -13,6 +13,9 @@ export interface TlsSettings {
   /** Authorities, PEM. @default those of Node.js */
   readonly ca?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
   readonly caFile?: string | undefined;
+  /** Revocation lists, PEM, one of each authority: a server whose certificate is on one is refused. */
+  readonly crl?: string | Uint8Array | readonly (string | Uint8Array)[] | undefined;
+  readonly crlFile?: string | undefined;
   /** The client's certificate with its chain, PEM: for servers that ask for one (mTLS). */
   readonly cert?: string | Uint8Array | undefined;
   readonly certFile?: string | undefined;

@@ -41,7 +41,7 @@ export class TransactionBuilder {
 
   create(path: string, value: unknown = '', options: NewNodeOptions & { codec?: AnyCodec } = {}): this {
     const data = encodeValue(options.codec ?? bytes, value, 'create', path);
-    const { operation, body } = newNode(this.#root, path, data, options);
+    const { operation, body } = newNode(this.#root, path, data, options, this.#driver.settings.acl);
     return this.#add({ kind: 'create', path, operation, body });
   }
 

@@ -195,6 +195,8 @@ export interface SetOptions extends CallOptions {
    * very data is taken for the success of the first attempt.
    */
   readonly idempotent?: boolean | undefined;
+  /** Makes the node, and its missing parents, if it is not there; not together with a version. */
+  readonly orCreate?: boolean | undefined;
 }
 
 /**
@@ -212,6 +214,8 @@ export interface DeleteOptions extends CallOptions {
   readonly version?: number | undefined;
   /** Repeats the call after a lost connection; a node that is gone then is a success. */
   readonly idempotent?: boolean | undefined;
+  /** A node that is not there is a success. */
+  readonly ifExists?: boolean | undefined;
 }
 
 /**

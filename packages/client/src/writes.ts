@@ -104,6 +104,26 @@ export function setNodeIdempotently(
   return untilKnown(driver, terms, attempt, find, (error) => isTreekeeperError(error, 'BAD_VERSION'));
 }
 
+/** Sets the node, or makes it where there is none; anew if somebody makes or removes it meanwhile. */
+export async function setOrCreate(set: () => Promise<Stat>, create: () => Promise<CreatedNode>): Promise<Stat> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      return await set();
+    } catch (error) {
+      if (!isTreekeeperError(error, 'NO_NODE') || attempts === limits.createParentsAttemptsMax) {
+        throw error;
+      }
+    }
+    try {
+      return (await create()).stat;
+    } catch (error) {
+      if (!isTreekeeperError(error, 'NODE_EXISTS')) {
+        throw error;
+      }
+    }
+  }
+}
+
 export function deleteNode(driver: Driver, { full, path }: Target, version: number, terms: CallTerms): Promise<void> {
   const body = { path: full, version };
   return driver.call(operations.delete, body, 'delete', path, terms, null, { finish: () => undefined });

@@ -26,7 +26,15 @@ test.each([
   (_, requestTimeoutMs, options) => {
     const unreachable = (): never => expect.unreachable();
     const transport = { connect: unreachable };
-    const driver = new Driver({ session, requestTimeoutMs, retry: {}, transport, resolver: unreachable, sasl: null });
+    const driver = new Driver({
+      session,
+      requestTimeoutMs,
+      acl: [],
+      retry: {},
+      transport,
+      resolver: unreachable,
+      sasl: null,
+    });
     driver.terms(); // a stretch of work begins
     const began = performance.now();
     while (performance.now() < began + 5) {

@@ -64,6 +64,23 @@ describe('TLS', () => {
     await expect(connecting).rejects.toMatchObject({ code: 'CONNECT_FAILED', message: expect.stringMatching(message) });
   });
 
+  test('a revoked certificate is refused, another one is not', async () => {
+    const tls = { ...me, crlFile: storePath('crl.pem') };
+    await using good = await startServer({ settings });
+    await using client = await connect(`127.0.0.1:${good.securePort}`, { tls });
+    expect(client.state).toBe('connected');
+    const store = storePath('revoked.pem');
+    await using revoked = await startServer({ settings: { ...settings, 'ssl.keyStore.location': store } });
+    const connecting = connect(`127.0.0.1:${revoked.securePort}`, { tls, failFast: true });
+    await expect(connecting).rejects.toMatchObject({
+      code: 'CONNECT_FAILED',
+      message: expect.stringContaining('certificate revoked'),
+    });
+    const trusting = { ...me, checkHostname: false };
+    await using other = await connect(`127.0.0.1:${revoked.securePort}`, { tls: trusting });
+    expect(other.state).toBe('connected');
+  });
+
   test('another name passes when it is not checked', async () => {
     await using server = await startServer({ settings });
     const tls = { ...me, servername: 'elsewhere.example', checkHostname: false };

@@ -30,6 +30,42 @@ export async function refused(promise: Promise<unknown>, code: string): Promise<
 
 export const operationCases: readonly BehaviourCase[] = [
   {
+    name: 'orCreate makes what set does not find, with its parents; ifExists lets delete find nothing',
+    async run({ client }) {
+      assert.equal((await client.set('/a/b', 'first', { orCreate: true })).version, 0);
+      assert.equal((await client.set('/a/b', 'second', { orCreate: true, idempotent: true })).version, 1);
+      assert.equal((await client.get('/a/b', { codec: utf8 })).value, 'second');
+      const both = [client.set('/c', '1', { orCreate: true }), client.set('/c', '2', { orCreate: true })];
+      assert.deepEqual((await Promise.all(both)).map(({ version }) => version).sort(), [0, 1]);
+      await refused(client.set('/a/b', '', { orCreate: true, version: 1 }), 'INVALID_OPTION');
+      await client.delete('/a/b', { ifExists: true });
+      await client.delete('/a/b', { ifExists: true });
+      await refused(client.delete('/a/b'), 'NO_NODE');
+      await client.create('/a/kept');
+      await refused(client.delete('/a', { ifExists: true }), 'NOT_EMPTY');
+    },
+  },
+  {
+    name: 'the ACL of the options is that of every new node, of missing parents, and in transactions',
+    async run({ server, root }) {
+      const readOnly = READ_ACL.map((entry) => ({ ...entry, perms: Perms.read | Perms.create }));
+      await using strict = await connect(`${server}${root}`, { acl: readOnly });
+      await strict.create('/p/q', null, { createParents: true });
+      await strict.transaction().create('/t').create('/open', null, { acl: OPEN_ACL }).commit();
+      const acls = await Promise.all(['/p', '/p/q', '/t', '/open'].map((path) => strict.getAcl(path)));
+      assert.deepEqual(
+        acls.map(({ acl }) => acl[0]?.perms),
+        [...Array(3).fill(Perms.read | Perms.create), Perms.all],
+      );
+      const byPath = (path: string): typeof OPEN_ACL => (path.endsWith('/public') ? OPEN_ACL : READ_ACL);
+      await using choosy = await connect(`${server}${root}`, { acl: byPath });
+      await choosy.create('/public');
+      await choosy.create('/private');
+      assert.equal((await choosy.getAcl('/public')).acl[0]?.perms, Perms.all);
+      assert.equal((await choosy.getAcl('/private')).acl[0]?.perms, Perms.read);
+    },
+  },
+  {
     name: 'create, get, set, exists, delete',
     async run({ client }) {
       const created = await client.create('/a', 'one');
