@@ -38,6 +38,9 @@ const NOTHING: Recovered = {
   gapless: true,
 };
 
+/** Each is loaded as a whole, which takes its time. */
+const OLDER_SNAPSHOTS_MAX = 3;
+
 interface RecoverySeams {
   readonly disk: Disk;
   readonly log: Log;
@@ -53,21 +56,22 @@ interface RecoverySeams {
  *   what is damaged here it can get from them
  */
 export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams, isMember: boolean): RecoveredWorld {
-  const { disk, log, access, metrics, elapsedMs } = seams;
+  const { access, metrics, log, elapsedMs } = seams;
   const startMs = elapsedMs();
-  const newSink = (): WorldSink => new WorldSink(options, access, log, elapsedMs);
-  let sink = newSink();
-  let history = NOTHING;
+  let loaded: Loaded = { sink: new WorldSink(options, access, log, elapsedMs), history: NOTHING };
   let damage: DamageError | null = null;
+  let isReplaced = false;
   try {
-    history = recover(disk, options.storage, sink, log);
+    const newest = load(options, seams);
+    loaded = betterThan(newest, options, seams) ?? newest;
+    isReplaced = loaded !== newest;
   } catch (error) {
     if (!isMember || !(error instanceof DamageError)) {
       throw error;
     }
     damage = error;
-    sink = newSink();
   }
+  const { sink, history } = loaded;
   const { lastZxid, snapshotZxid, sinceSnapshotTxns } = history;
   if (lastZxid < 0) {
     throw new StorageError(
@@ -92,6 +96,7 @@ export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams, isMe
     snapshotWanted:
       damage === null &&
       (snapshotZxid === null ||
+        isReplaced ||
         orphans > 0 ||
         sinceSnapshotTxns > options.storage.snapCount / 2 ||
         (sink.isAhead && !isMember)),
@@ -100,6 +105,42 @@ export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams, isMe
     history,
     damage,
   };
+}
+
+interface Loaded {
+  readonly sink: WorldSink;
+  readonly history: Recovered;
+}
+
+function load(options: ReplicaOptions, { disk, log, access, elapsedMs }: RecoverySeams, before?: number): Loaded {
+  const sink = new WorldSink(options, access, log, elapsedMs);
+  return { sink, history: recover(disk, options.storage, sink, log, before) };
+}
+
+/**
+ * Digests in the log speak against a snapshot from its first transaction on, although its checksums are right: if they
+ * do not speak against an older one, that and the logs behind it give the right tree. Null: there is nothing better.
+ */
+function betterThan(newest: Loaded, options: ReplicaOptions, seams: RecoverySeams): Loaded | null {
+  const { wrongSinceZxid, isWrongFromTheStart } = newest.sink;
+  let before = newest.history.snapshotZxid;
+  for (let i = 0; i < OLDER_SNAPSHOTS_MAX && isWrongFromTheStart && before !== null; i++) {
+    try {
+      const older = load(options, seams, before);
+      if (older.sink.wrongSinceZxid > wrongSinceZxid) {
+        const names = [newest, older].map(({ history }) => `snapshot.${zxidHex(history.snapshotZxid ?? 0)}`);
+        seams.log.error(`${names[0]} holds another tree than it should: ${names[1]} and the logs are taken instead`);
+        return older;
+      }
+      before = older.history.snapshotZxid;
+    } catch (error) {
+      if (error instanceof DamageError) {
+        return null;
+      }
+      throw error;
+    }
+  }
+  return null;
 }
 
 interface Target {
@@ -115,6 +156,11 @@ export class WorldSink implements RecoverySink {
   readonly #elapsedMs: () => number;
   world: ReplicaWorld;
   digestMismatches = 0;
+  /** After this transaction the tree was another one for the first time, as far as digests tell. */
+  wrongSinceZxid = Number.POSITIVE_INFINITY;
+  /** No digest of the log agreed before. */
+  isWrongFromTheStart = false;
+  #hasAgreed = false;
   /** The snapshot shows more than its last transaction: no digest tells anything. */
   isAhead = false;
   /** When the snapshot had been loaded; null: there was none. */
@@ -178,6 +224,7 @@ export class WorldSink implements RecoverySink {
     const isComparable = this.#target === null && !this.isAhead && header.type !== OpCode.error;
     if (isComparable && digest !== null && this.#options.digestEnabled) {
       this.#compare(zxid, digest);
+      this.#hasAgreed ||= this.digestMismatches === 0;
     }
   }
 
@@ -195,6 +242,8 @@ export class WorldSink implements RecoverySink {
   /** A mismatch is told, never fatal: digests of Java servers differ where paths are not ASCII (disk-format.md §4). */
   #compare(zxid: number, expected: bigint): void {
     if (this.world.tree.digest !== expected && this.digestMismatches++ === 0) {
+      this.wrongSinceZxid = zxid;
+      this.isWrongFromTheStart = !this.#hasAgreed;
       this.#log.error(
         `the tree after zxid 0x${zxidHex(zxid)} differs from the one its writer had (digest ` +
           `${this.world.tree.digest}, recorded ${expected}). With names that are not ASCII, written by a Java server in a ` +

@@ -47,12 +47,20 @@ const SNAPSHOT_CANDIDATES_MAX = 100;
 /**
  * Loads the database. Synchronous, before the first turn. Throws StorageError where a person has to decide: nothing
  * that was acknowledged is ever left out without a word.
+ *
+ * @param before only snapshots before this zxid are good: those from there on have turned out to be wrong
  */
-export function recover(disk: Disk, options: StorageOptions, sink: RecoverySink, log: Log): Recovered {
+export function recover(
+  disk: Disk,
+  options: StorageOptions,
+  sink: RecoverySink,
+  log: Log,
+  before = Number.POSITIVE_INFINITY,
+): Recovered {
   checkDirectories(disk);
   finishReplacement(disk, log);
   removeUnfinished(disk, log);
-  return new Recovery(disk, options, sink, log).run();
+  return new Recovery(disk, options, sink, log).run(before);
 }
 
 class Recovery {
@@ -83,10 +91,12 @@ class Recovery {
     this.#log = log;
   }
 
-  run(): Recovered {
-    const snapshots = listDataFiles(this.#disk, 'snapshot');
+  run(before: number): Recovered {
+    const all = listDataFiles(this.#disk, 'snapshot');
+    const snapshots = all.filter(({ zxid }) => zxid < before);
     const logs = this.#usableLogs();
-    this.#snapshotZxids = snapshots.map(({ zxid }) => zxid);
+    this.#snapshotZxids = all.map(({ zxid }) => zxid);
+    this.#damagedZxid = snapshots.length < all.length ? (all.at(-1)?.zxid ?? 0) : 0;
     const snapshotZxid = this.#loadSnapshot(snapshots);
     if (snapshotZxid === null) {
       this.#checkStartWithoutSnapshot(snapshots, logs);

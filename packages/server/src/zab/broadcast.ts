@@ -60,8 +60,8 @@ export class Broadcast {
   /** The change of membership that is proposed and not committed. */
   #change: { readonly zxid: number; readonly configuration: Configuration } | null = null;
   #successor: number | null = null;
-  /** Followers that have left because their trees were not this server's. */
-  readonly #contradicting = new Set<number>();
+  /** Followers that have left because their trees were not this server's, and by which link they said so. */
+  readonly #contradicting = new Map<number, LearnerLink>();
   #isOutvoted = false;
 
   constructor(
@@ -260,21 +260,28 @@ export class Broadcast {
     } else if (type === HAND_OVER_PACKET_TYPE) {
       link.knowsHandOver = true;
     } else if (type === DIVERGED_PACKET_TYPE && !link.isObserver) {
-      this.#contradicted(link.serverId, zxid);
+      this.#contradicted(link, zxid);
     } else {
       log.warn(`learner ${link.serverId} sent a packet of type ${type}, which is ignored`);
     }
   }
 
   /** Of a leader and a majority whose trees differ, the majority is right. */
-  #contradicted(serverId: number, zxid: number): void {
+  #contradicted(link: LearnerLink, zxid: number): void {
     const { database, log } = this.#environment;
-    log.error(`server ${serverId} has another tree than this one, after zxid 0x${zxid.toString(16)}`);
-    this.#contradicting.add(serverId);
-    if (!this.#isOutvoted && this.#membership.quorum.hasQuorum(this.#contradicting)) {
+    log.error(`server ${link.serverId} has another tree than this one, after zxid 0x${zxid.toString(16)}`);
+    this.#contradicting.set(link.serverId, link);
+    for (const [serverId, earlier] of this.#contradicting) {
+      const now = this.#follower(serverId);
+      if (now !== undefined && now !== earlier) {
+        this.#contradicting.delete(serverId); // it has come back for this tree
+      }
+    }
+    const serverIds = new Set(this.#contradicting.keys());
+    if (!this.#isOutvoted && this.#membership.quorum.hasQuorum(serverIds)) {
       this.#isOutvoted = true;
       this.leader.open = false;
-      database.condemn(`servers ${[...this.#contradicting].join(', ')}, a majority, have another tree than this one`);
+      database.condemn(`servers ${[...serverIds].join(', ')}, a majority, have another tree than this one`);
     }
   }
 
