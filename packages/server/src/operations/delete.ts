@@ -7,6 +7,7 @@ import {
   OpCode,
   ownerKind,
   Perms,
+  parentPath,
 } from '@treekeeper/protocol';
 import { hasParent, mayDo, pendingParent, sessionError, versionMatches } from './checks.ts';
 import { eagerDelete } from './eager-acl.ts';
@@ -24,14 +25,19 @@ const RESERVED = new Set(['', '/', '/zookeeper', '/zookeeper/quota', '/zookeeper
 
 /** The node's removal and what it does to its parent, in the pending state. */
 export function removePending(preparation: Preparation, node: PendingNode): void {
-  const parent = pendingParent(preparation, node.path);
+  childrenRemoved(preparation, parentPath(node.path), 1);
+  preparation.remove(node);
+}
+
+/** What the removal of so many children does to their parent. */
+export function childrenRemoved(preparation: Preparation, path: string, count: number): void {
+  const parent = preparation.node(path || '/');
   if (parent !== null) {
     const changed = preparation.edit(parent);
     changed.pzxid = preparation.zxid;
-    changed.childCount -= 1;
+    changed.childCount -= count;
     preparation.put(changed);
   }
-  preparation.remove(node);
 }
 
 export function prepareDelete(preparation: Preparation, { path, version }: DeleteRequest): Txn | number {

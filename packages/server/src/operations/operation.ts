@@ -171,6 +171,11 @@ export interface Preparation {
   /** The node edited or added last is as it will be. */
   put(node: PendingNode): void;
   remove(node: PendingNode): void;
+  /**
+   * Removes the node at a path, if it will be there, and leaves its parent to the caller. Nothing of this transaction
+   * can be rolled back any more: a session that ends may own very many nodes, and what they were is not remembered.
+   */
+  discard(path: string): boolean;
   /** CRC-32 of path and data, for a new `contentCrc`, from that of the data. */
   contentCrc(path: string, dataCrc: number, dataLength: number): number;
   /** The session's ephemerals as they will be. */

@@ -1,6 +1,6 @@
 /** The transactions that begin and end sessions (client-protocol.md §10). */
-import { CloseSessionTxn, CreateSessionTxn, EmptyRecord, OpCode } from '@treekeeper/protocol';
-import { removePending } from './delete.ts';
+import { CloseSessionTxn, CreateSessionTxn, EmptyRecord, OpCode, parentPath } from '@treekeeper/protocol';
+import { childrenRemoved } from './delete.ts';
 import type { Preparation, Txn, TxnKind, WriteOperation } from './operation.ts';
 
 export const createSessionTxn: TxnKind<CreateSessionTxn> = {
@@ -39,12 +39,7 @@ export const bareCloseSessionTxn: TxnKind<object> = {
 export function prepareCloseSession(preparation: Preparation): Txn {
   const { world, sessionId } = preparation;
   const paths2Delete = preparation.ephemeralsOf(sessionId);
-  for (const path of paths2Delete) {
-    const node = preparation.node(path);
-    if (node !== null) {
-      removePending(preparation, node);
-    }
-  }
+  discardAll(preparation, paths2Delete);
   const session = world.sessions.get(sessionId);
   if (session !== undefined) {
     session.closing = true;
@@ -52,6 +47,31 @@ export function prepareCloseSession(preparation: Preparation): Txn {
   return world.rules.closeSessionTxnEnabled
     ? { kind: closeSessionTxn, value: { paths2Delete } }
     : { kind: bareCloseSessionTxn, value: {} };
+}
+
+/** There may be thousands, mostly beside each other: their parent is changed once for all that follow one another. */
+function discardAll(preparation: Preparation, paths: readonly string[]): void {
+  let parent = '';
+  let removed = 0;
+  for (const path of paths) {
+    if (!isChild(path, parent)) {
+      leave(preparation, parent, removed);
+      parent = parentPath(path);
+      removed = 0;
+    }
+    removed += preparation.discard(path) ? 1 : 0;
+  }
+  leave(preparation, parent, removed);
+}
+
+function leave(preparation: Preparation, parent: string, removed: number): void {
+  if (removed > 0) {
+    childrenRemoved(preparation, parent, removed);
+  }
+}
+
+function isChild(path: string, parent: string): boolean {
+  return path.lastIndexOf('/') === parent.length && path.startsWith(parent);
 }
 
 export const closeSession: WriteOperation<object> = {

@@ -6,6 +6,7 @@
  * changed in place, and what they were is kept for a rollback in a journal whose entries are used again too.
  */
 import type { ACL, Id } from '@treekeeper/protocol';
+import { assert } from '../assert.ts';
 import type { PendingNode, Preparation, Reconfiguration, World } from '../operations/operation.ts';
 import { contentCrc, type DigestSum, nodeDigest } from '../tree/digest.ts';
 import { Fifo } from './fifo.ts';
@@ -90,6 +91,8 @@ export class PendingChanges implements Preparation {
   /** Changes of the preparation under way, for rollback. */
   readonly #journal: JournalEntry[] = [];
   #journalLength = 0;
+  /** Whether the journal has all that the preparation under way has changed. */
+  #isRevocable = true;
   readonly #pool: Overlaid[] = [];
   /** Handed out during the preparation under way; those that did not get into the overlay go back to the pool. */
   readonly #lent: Overlaid[] = [];
@@ -122,6 +125,7 @@ export class PendingChanges implements Preparation {
     this.timeMs = timeMs;
     this.changeCount = 0;
     this.#journalLength = 0;
+    this.#isRevocable = true;
     if (this.#journal.length > JOURNAL_ENTRIES_KEPT_MAX) {
       this.#journal.length = 0;
     }
@@ -208,8 +212,12 @@ export class PendingChanges implements Preparation {
   }
 
   put(node: PendingNode): void {
-    const overlaid = node as Overlaid;
-    const before = this.#journal[this.#journalLength - 1].before;
+    const { before } = this.#journal[this.#journalLength - 1];
+    this.#changeTo(node as Overlaid, before.zxid === 0 ? 0n : ownerOf(before));
+  }
+
+  /** The node is as it will be. `formerOwner`: under which the overlay has it. */
+  #changeTo(overlaid: Overlaid, formerOwner: bigint): void {
     if (this.#digestEnabled) {
       const digest = digestOf(overlaid);
       // Two unsigned 32-bit values: their difference is exact.
@@ -220,7 +228,7 @@ export class PendingChanges implements Preparation {
       this.#overlay.set(overlaid.path, overlaid);
     }
     overlaid.zxid = this.zxid;
-    this.#ownerChanged(overlaid.path, before.zxid === 0 ? 0n : ownerOf(before), ownerOf(overlaid));
+    this.#ownerChanged(overlaid.path, formerOwner, ownerOf(overlaid));
     this.#changed.push(overlaid);
     this.changeCount++;
     this.#tallies.queued.value++;
@@ -230,6 +238,28 @@ export class PendingChanges implements Preparation {
     const removed = this.edit(node);
     (removed as Overlaid).exists = false;
     this.put(removed);
+  }
+
+  discard(path: string): boolean {
+    this.#isRevocable = false;
+    const overlaid = this.#overlay.get(path);
+    if (overlaid !== undefined) {
+      if (overlaid.exists) {
+        this.remove(overlaid);
+        return true;
+      }
+      return false;
+    }
+    const { tree } = this.world;
+    const id = tree.find(path);
+    if (id === 0) {
+      return false;
+    }
+    const node = this.#lend(path);
+    node.exists = false;
+    node.digest = tree.nodeDigest(id);
+    this.#changeTo(node, 0n);
+    return true;
   }
 
   contentCrc(path: string, dataCrc: number, dataLength: number): number {
@@ -266,6 +296,7 @@ export class PendingChanges implements Preparation {
   }
 
   rollback(mark: number): void {
+    assert(this.#isRevocable, 'a preparation that has discarded nodes is not rolled back');
     while (this.#journalLength > mark) {
       const { node, before } = this.#journal[--this.#journalLength];
       this.digest.add(before.digest - node.digest);

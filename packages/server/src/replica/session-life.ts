@@ -40,7 +40,7 @@ export interface SessionPorts {
 }
 
 /** With so many changes of the tree on their way, no further session is ended. */
-const CHANGES_IN_FLIGHT_MAX = 10_000;
+const CHANGES_IN_FLIGHT_MAX = 5000;
 
 export class SessionLife {
   readonly #options: ReplicaOptions;

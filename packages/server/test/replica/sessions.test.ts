@@ -85,6 +85,29 @@ describe('expiry', () => {
     expect(other.get(exists('/p')).stat).toMatchObject({ numChildren: 0, pzxid: BigInt(lastZxid + 1), cversion: 4 });
   });
 
+  test('below whichever nodes its ephemerals are, with those on their way', () => {
+    const server = new TestServer();
+    const client = server.client({ timeoutMs: 4000 });
+    const other = server.client({ timeoutMs: 40_000 });
+    for (const path of ['/p', '/p/q']) {
+      client.get(create(path));
+    }
+    for (const path of ['/p/q/a', '/a', '/p/a', '/b', '/p/q/b', '/p/b', '/p/q/c']) {
+      client.get(create(path, { flags: 1 }));
+    }
+    const before = other.get(exists('/')).stat.numChildren;
+    client.send(create('/p/c', { flags: 1 }));
+    client.send(remove('/p/q/c'));
+    client.send(closeSession());
+    server.settle();
+    const { pzxid } = other.get(exists('/')).stat;
+    expect(pzxid).toBe(BigInt(server.lastZxid));
+    expect(other.get(exists('/')).stat.numChildren).toBe(before - 2);
+    expect(other.get(exists('/p')).stat).toMatchObject({ numChildren: 1, pzxid });
+    expect(other.get(exists('/p/q')).stat).toMatchObject({ numChildren: 0, pzxid });
+    expect(server.replica.world.tree.ephemeralsCount).toBe(0);
+  });
+
   test('sessions that own thousands of nodes end one after the other, small ones together', () => {
     const server = new TestServer();
     const crowd = Array.from({ length: 5000 }, (_, i) => i);
