@@ -2,7 +2,7 @@
  * Judges what one server writes to its clients: each frame is put in its place in the order of transactions, and must
  * be true of the state of the model there; each watch must fire when it should, and before anything that shows why.
  */
-import { ConnectResponse, type Infer, JuteReader, Perms, WatcherEvent } from '@treekeeper/protocol';
+import { ConnectResponse, ErrorNumber, type Infer, JuteReader, Perms, WatcherEvent } from '@treekeeper/protocol';
 import type { ConnectionView, Sent, SentHandshake } from './checkers/connection-view.ts';
 import { checkReply, type TxnLookup } from './checkers/replies.ts';
 import { check } from './checkers/violation.ts';
@@ -193,6 +193,8 @@ export class ConnectionJudge {
       coverage.happened('write refused for a full disk');
     } else if (logged === null) {
       coverage.happened('read answered');
+    } else if (frame.err === ErrorNumber.QUOTA_EXCEEDED) {
+      coverage.happened('write refused for a quota');
     } else {
       coverage.happened(frame.err === 0 ? 'write acknowledged' : 'write refused');
     }

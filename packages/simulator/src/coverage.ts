@@ -17,6 +17,7 @@ const OBSERVED = [
   'write acknowledged',
   'write refused',
   'write refused for a full disk',
+  'write refused for a quota',
   'read answered',
 ] as const;
 

@@ -52,6 +52,8 @@ export interface WorkloadPlan {
   readonly malformed: number;
   /** The server's own nodes, which are asked for now and then. */
   readonly reservedPaths: readonly string[];
+  /** Clients set quotas, and the server enforces them. */
+  readonly quotas: boolean;
 }
 
 export interface Plan {
@@ -63,12 +65,22 @@ export interface Plan {
 
 export function drawPlan(dice: Dice): Plan {
   const settings = drawSettings(dice);
-  return {
+  const plan: Plan = {
     faults: drawFaults(dice, settings.storage.forceSync),
     workload: drawWorkload(dice),
     settings,
     sharedDirectory: dice.chance(0.7),
   };
+  return dice.chance(QUOTAS_SHARE) ? withQuotas(plan) : plan;
+}
+
+/** Some runs have quotas: they keep the tree small, and so hide what happens in a larger one. */
+export const QUOTAS_SHARE = 0.25;
+
+export function withQuotas<P extends Pick<Plan, 'workload' | 'settings'>>(plan: P): P {
+  const { workload, settings } = plan;
+  const rules = { ...settings.rules, enforceQuota: true };
+  return { ...plan, workload: { ...workload, quotas: true }, settings: { ...settings, rules } };
 }
 
 function drawFaults(dice: Dice, forceSync: boolean): FaultPlan {
@@ -107,6 +119,7 @@ function drawWorkload(dice: Dice): WorkloadPlan {
     largeData: dice.chance(0.15),
     malformed: dice.chance(0.3) ? 0.02 : 0,
     reservedPaths: ['/', '/zookeeper', '/zookeeper/config'],
+    quotas: false,
   };
 }
 
@@ -154,7 +167,7 @@ function drawStorage(dice: Dice, digestEnabled: boolean): StorageOptions {
 /** Other settings for the same data; what promises and clients depend on stays. */
 export function drawOtherSettings(dice: Dice, current: ReplicaOptions): ReplicaOptions {
   const drawn = drawSettings(dice);
-  const { tickTimeMs, minSessionTimeoutMs, maxSessionTimeoutMs, reaper } = current;
+  const { tickTimeMs, minSessionTimeoutMs, maxSessionTimeoutMs, reaper, rules } = current;
   const storage = { ...drawn.storage, forceSync: current.storage.forceSync };
-  return { ...drawn, tickTimeMs, minSessionTimeoutMs, maxSessionTimeoutMs, reaper, storage };
+  return { ...drawn, tickTimeMs, minSessionTimeoutMs, maxSessionTimeoutMs, reaper, rules, storage };
 }

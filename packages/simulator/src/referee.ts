@@ -22,6 +22,7 @@ export interface RefereeOptions {
   readonly minSessionTimeoutMs: number;
   readonly maxSessionTimeoutMs: number;
   readonly reaper: ReapingRules;
+  readonly rules: { readonly enforceQuota: boolean };
 }
 
 export class Referee {
@@ -29,7 +30,7 @@ export class Referee {
   readonly #options: RefereeOptions;
   readonly #coverage: Coverage;
   readonly #judge: ConnectionJudge;
-  readonly #transactions = new TransactionChecker();
+  readonly #transactions: TransactionChecker;
   readonly #sequences = new SequenceChecker();
   readonly #expiry = new ExpiryChecker();
   readonly #timeouts = new Map<bigint, Set<number>>();
@@ -38,6 +39,7 @@ export class Referee {
 
   constructor(options: RefereeOptions, coverage: Coverage) {
     this.#options = options;
+    this.#transactions = new TransactionChecker(options.rules.enforceQuota);
     this.#coverage = coverage;
     this.#judge = new ConnectionJudge({
       history: this.history,
@@ -76,7 +78,7 @@ export class Referee {
   }
 
   sent(view: ConnectionView, request: ClientRequest, xid: number, endOffset: number): void {
-    const sent = view.sent(request, xid, endOffset);
+    const sent = view.sent(request, xid, endOffset, this.seenZxid);
     if (view.sessionId !== 0n) {
       this.#belongsTo(view.sessionId, sent);
     }
@@ -223,7 +225,7 @@ export class Referee {
 export function checkTimeout(
   { requestedTimeoutMs }: SentHandshake,
   actualMs: number,
-  { minSessionTimeoutMs, maxSessionTimeoutMs }: Omit<RefereeOptions, 'reaper'>,
+  { minSessionTimeoutMs, maxSessionTimeoutMs }: Omit<RefereeOptions, 'reaper' | 'rules'>,
   problem: (what: string) => () => string,
 ): void {
   const timeoutMs = Math.min(Math.max(requestedTimeoutMs, minSessionTimeoutMs), maxSessionTimeoutMs);

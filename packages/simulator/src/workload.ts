@@ -5,6 +5,7 @@
 import { type ACL, AddWatchMode, CreateMode, OPEN_ACL, OpCode, Perms, WatcherType } from '@treekeeper/protocol';
 import { type Dice, Weighted } from './dice.ts';
 import type { WorkloadPlan } from './faults.ts';
+import { limitsText, quotaPaths } from './model/quota.ts';
 import type { ClientRequest, Create, MultiPart, ReadRequest, WriteRequest } from './requests.ts';
 
 /** A digest user with the identity that the server makes of name and password. */
@@ -33,6 +34,8 @@ const ACLS: readonly (readonly ACL[])[] = [
   ],
   [{ perms: Perms.all, id: { scheme: 'auth', id: '' } }],
 ];
+
+const QUOTA_SHARE = 0.05;
 
 const READS = new Weighted({
   getData: 8,
@@ -138,6 +141,9 @@ export class Workload {
 
   write(): WriteRequest {
     const dice = this.#dice;
+    if (this.#plan.quotas && dice.chance(QUOTA_SHARE)) {
+      return this.#quota();
+    }
     const kind = WRITES.draw(dice);
     switch (kind) {
       case 'create':
@@ -154,6 +160,23 @@ export class Workload {
       case 'multi':
         return { kind, parts: Array.from({ length: dice.between(0, 4) }, () => this.#part()) };
     }
+  }
+
+  /** Limits where there were none, or other ones. */
+  #quota(): WriteRequest {
+    const dice = this.#dice;
+    const { top, limits, stats } = quotaPaths(`/${NAMES[dice.below(this.#plan.topLevelNodes)]}`);
+    const data = Buffer.from(limitsText(dice.pick([1, 2, 4, 8]), dice.pick([-1, 10, 200, 5000])));
+    if (dice.chance(0.5)) {
+      return { kind: 'setData', path: limits, data, version: -1 };
+    }
+    const created = { kind: 'create', opcode: OpCode.create, acl: OPEN_ACL, flags: 0, ttlMs: 0 } as const;
+    const parts: readonly Create[] = [
+      { ...created, path: top, data: null },
+      { ...created, path: limits, data },
+      { ...created, path: stats, data: null },
+    ];
+    return { kind: 'multi', parts };
   }
 
   #read(): ReadRequest {

@@ -13,6 +13,7 @@ import { Service } from '../../server/src/replica/service.ts';
 import { Syncs } from '../../server/src/replica/syncs.ts';
 import { ExpiryQueue } from '../../server/src/sessions/expiry.ts';
 import { SessionTable } from '../../server/src/sessions/session-table.ts';
+import { QuotaTracker } from '../../server/src/tree/quota.ts';
 import { WatchTable } from '../../server/src/watches/watch-table.ts';
 import { Broadcast } from '../../server/src/zab/broadcast.ts';
 import { CommittedLog } from '../../server/src/zab/committed-log.ts';
@@ -22,6 +23,7 @@ import { Leader } from '../../server/src/zab/leader.ts';
 import { Learner } from '../../server/src/zab/learner.ts';
 import { SyncGate } from '../../server/src/zab/sync-gate.ts';
 import type { EnsemblePlan } from '../src/ensemble/plan.ts';
+import { withQuotas } from '../src/faults.ts';
 import { oneAfterTheOther, type PlantedEnsembleBug, replaced, replacedGetter, together } from './planting.ts';
 
 const SUPER = { scheme: 'super', id: '' };
@@ -38,12 +40,23 @@ const slowServers = oneAfterTheOther(6, ({ voters, observers, zab }, i) => ({
   target: 1 + (i % (voters + observers)),
   extraMs: zab.tickTimeMs,
 }));
-const resetClients = oneAfterTheOther(12, ({ clients }, i) => ({ kind: 'client reset', client: i % clients.length }));
+const resetClients = oneAfterTheOther(24, ({ clients }, i) => ({ kind: 'client reset', client: i % clients.length }));
 const killedServers = oneAfterTheOther(8, ({ voters }, i) => ({ kind: 'kill', target: 1 + (i % voters) }));
+
+/** Clients that hardly do anything but sync and read. */
+function withSyncs(plan: EnsemblePlan): EnsemblePlan {
+  return { ...plan, clients: plan.clients.map((client) => ({ ...client, syncedReads: 0.7 })) };
+}
 
 /** For the one that is elected first, time passes slowly. */
 function withSlowLeader(plan: EnsemblePlan): EnsemblePlan {
-  return { ...plan, clocks: plan.clocks.map((clock, i) => ({ ...clock, rate: i === plan.voters - 1 ? 0.1 : 1 })) };
+  const clocks = plan.clocks.map((clock, i) => ({ ...clock, rate: i === plan.voters - 1 ? 0.3 : 1 }));
+  return { ...withSyncs(plan), clocks };
+}
+
+/** Few nodes, so that what one client changes is watched by others. */
+function onFewNodes(plan: EnsemblePlan): EnsemblePlan {
+  return { ...plan, workload: { ...plan.workload, topLevelNodes: 2, writes: 0.5 } };
 }
 
 /** Of a multi only the first operations are applied. */
@@ -261,6 +274,8 @@ const reads: readonly PlantedEnsembleBug[] = [
           return { zxid: 0 };
         },
     ),
+    plan: withSyncs,
+    faults: slowServers,
   },
   {
     what: 'a sync is answered by a leader that is none any more',
@@ -275,7 +290,7 @@ const reads: readonly PlantedEnsembleBug[] = [
         },
     ),
     plan: withSlowLeader,
-    faults: oneAfterTheOther(3, () => ({ kind: 'isolation', target: 'leader', way: 'both' })),
+    faults: oneAfterTheOther(2, () => ({ kind: 'isolation', target: 'leader', way: 'both' })),
   },
   {
     what: 'a watch that has fired stays',
@@ -305,6 +320,7 @@ const reads: readonly PlantedEnsembleBug[] = [
       (original) => (world, requester, lists, reply) =>
         original(world, requester, { ...lists, childWatches: [], dataWatches: [] }, reply),
     ),
+    plan: onFewNodes,
     faults: resetClients,
   },
   {
@@ -316,6 +332,7 @@ const reads: readonly PlantedEnsembleBug[] = [
       (original) => (world, requester, lists, reply) =>
         original(world, requester, { ...lists, relativeZxid: 1n << 60n }, reply),
     ),
+    plan: onFewNodes,
     faults: resetClients,
   },
 ];
@@ -374,10 +391,48 @@ const writes: readonly PlantedEnsembleBug[] = [
   },
 ];
 
+const quotas: readonly PlantedEnsembleBug[] = [
+  {
+    what: 'quotas are not looked at',
+    invariants: ['transactions'],
+    plant: replaced(QuotaTracker.prototype, 'refusal', () => () => 0),
+    plan: withQuotas,
+  },
+  {
+    what: 'a quota holds for what is directly below it only',
+    invariants: ['transactions', 'durability', 'replies'],
+    plant: replaced(
+      QuotaTracker.prototype,
+      'refusal',
+      (original) =>
+        function (this: QuotaTracker, path, ...rest) {
+          return path.lastIndexOf('/') > path.indexOf('/', 1) ? 0 : original.call(this, path, ...rest);
+        },
+    ),
+    plan: withQuotas,
+  },
+  {
+    what: 'quotas do not hear of what is deleted',
+    invariants: ['transactions', 'durability', 'replies'],
+    plant: replaced(
+      QuotaTracker.prototype,
+      'changed',
+      (original) =>
+        function (this: QuotaTracker, path, countDelta, bytesDelta) {
+          if (countDelta >= 0) {
+            original.call(this, path, countDelta, bytesDelta);
+          }
+        },
+    ),
+    plan: withQuotas,
+  },
+];
+
 export const plantedServerBugs: readonly PlantedEnsembleBug[] = [
   ...epochs,
   ...histories,
   ...sessions,
   ...reads,
   ...writes,
+  ...quotas,
 ];

@@ -17,6 +17,8 @@ export interface Sent {
   deliveredMs: number;
   /** Answered without a transaction: none may turn up later. */
   refused: boolean;
+  /** The last transaction that any client had been told of when it was sent. */
+  readonly knownZxid: number;
 }
 
 export interface SentHandshake {
@@ -50,9 +52,9 @@ export class ConnectionView {
     this.port = port;
   }
 
-  sent(request: ClientRequest, xid: number, endOffset: number): Sent {
+  sent(request: ClientRequest, xid: number, endOffset: number, knownZxid: number): Sent {
     const { identities } = this;
-    const sent = { view: this, request, xid, identities, endOffset, deliveredMs: -1, refused: false };
+    const sent = { view: this, request, xid, identities, endOffset, deliveredMs: -1, refused: false, knownZxid };
     this.#sent.push(sent);
     return sent;
   }

@@ -7,6 +7,7 @@ import { ErrorNumber, JuteReader, MultiTxn, OpCode, ttlOfOwner } from '@treekeep
 import { describeTxn, type LoggedTxn, sameBytes, sessionHex } from '../history.ts';
 import { expectedTxn } from '../model/prepare.ts';
 import { encodeTxn, type ModelState, type ModelTxn, partsOf } from '../model/state.ts';
+import { ModelTree } from '../model/tree.ts';
 import type { Sent } from './connection-view.ts';
 import { check } from './violation.ts';
 
@@ -15,14 +16,24 @@ export interface ReapingRules {
   readonly maxNeverUsedIntervalMs: number;
 }
 
+/** So many transactions are on their way at most. */
+const PAST_MAX = 500;
+
 export class TransactionChecker {
   readonly #requests = new Map<bigint, Map<number, Sent>>();
   /** By session: what it asked for on an earlier connection is not done after what it asked for on a later one. */
   readonly #lastCxid = new Map<bigint, number>();
+  /** What the state was before the last transactions. */
+  readonly #past: { readonly zxid: number; readonly tree: ModelTree }[] = [];
+  readonly #withQuotas: boolean;
   readonly #mayHaveMoved: (sessionId: bigint) => boolean;
 
-  /** @param mayHaveMoved whether requests may be refused because the session's client is at another server now */
-  constructor(mayHaveMoved: (sessionId: bigint) => boolean = () => false) {
+  /**
+   * @param withQuotas quotas are set and enforced
+   * @param mayHaveMoved whether requests may be refused because the session's client is at another server now
+   */
+  constructor(withQuotas: boolean, mayHaveMoved: (sessionId: bigint) => boolean = () => false) {
+    this.#withQuotas = withQuotas;
     this.#mayHaveMoved = mayHaveMoved;
   }
 
@@ -35,13 +46,14 @@ export class TransactionChecker {
   /** `state` is the one before the transaction. */
   check(state: ModelState, logged: LoggedTxn, rules: ReapingRules): void {
     const { sessionId, cxid, txn } = logged;
+    this.#keep(state);
     if (sessionId === 0n) {
       checkReaped(state, logged, rules);
     } else if (txn.type === OpCode.createSession) {
       check(!state.sessions.has(sessionId), 'transactions', () => `session ${sessionHex(sessionId)} is opened again`);
     } else if (txn.type === OpCode.closeSession && cxid === 0) {
       check(state.sessions.has(sessionId), 'transactions', () => `${describeTxn(logged)}: it is closed already`);
-      checkExpected(state, logged, expectedTxn(state, { kind: 'closeSession' }, [], logged));
+      checkExpected(state, logged, expectedTxn(state, { kind: 'closeSession' }, [], logged, state.tree));
     } else {
       this.#checkRequested(state, logged);
     }
@@ -59,7 +71,35 @@ export class TransactionChecker {
     const lastCxid = this.#lastCxid.get(sessionId) ?? 0;
     check(cxid > lastCxid, 'transactions', () => `${describeTxn(logged)} comes after cxid ${lastCxid}`);
     this.#lastCxid.set(sessionId, cxid);
-    checkExpected(state, logged, expectedTxn(state, sent.request, sent.identities, logged));
+    this.#checkAmong(state, logged, sent);
+  }
+
+  /**
+   * Quotas are those of what was applied when the server looked: some state between what clients knew when they asked
+   * and the one before the transaction.
+   */
+  #checkAmong(state: ModelState, logged: LoggedTxn, { request, identities, knownZxid }: Sent): void {
+    const expected = expectedTxn(state, request, identities, logged, state.tree);
+    const isOther = this.#past.some(
+      ({ zxid, tree }) => zxid >= knownZxid && isSame(logged, expectedTxn(state, request, identities, logged, tree)),
+    );
+    if (!isSame(logged, expected) && isOther) {
+      return;
+    }
+    checkExpected(state, logged, expected);
+  }
+
+  #keep({ lastZxid, tree }: ModelState): void {
+    if (!this.#withQuotas) {
+      return;
+    }
+    while ((this.#past.at(-1)?.zxid ?? -1) >= lastZxid) {
+      this.#past.pop(); // a crash has taken them back
+    }
+    this.#past.push({ zxid: lastZxid, tree: new ModelTree(tree) });
+    if (this.#past.length > PAST_MAX) {
+      this.#past.shift();
+    }
   }
 }
 
@@ -71,12 +111,15 @@ function checkExpected(state: ModelState, logged: LoggedTxn, expected: ModelTxn)
     check(same, 'transactions', () => `${describeTxn(logged)}: ${describe(txn)}, not ${describe(expected)}`);
     return;
   }
-  const same = expected.type === txn.type && sameBytes(logged.body, encodeTxn(expected));
   check(
-    same,
+    isSame(logged, expected),
     'transactions',
     () => `${describeTxn(logged)} should be ${describe(expected)}, is ${describe(txn)}; ${where(state, txn)}`,
   );
+}
+
+function isSame({ txn, body }: LoggedTxn, expected: ModelTxn): boolean {
+  return expected.type === txn.type && sameBytes(body, encodeTxn(expected));
 }
 
 function sortedText(paths: readonly string[]): string {

@@ -1,7 +1,7 @@
 /** What a seed draws for an ensemble before its run begins: servers, settings, network, clients and the faults. */
 import { type ReplicaOptions, ZAB_DEFAULTS, type ZabOptions } from '@treekeeper/server/internal';
 import type { Dice } from '../dice.ts';
-import { drawSettings, type WorkloadPlan } from '../faults.ts';
+import { drawSettings, QUOTAS_SHARE, type WorkloadPlan, withQuotas } from '../faults.ts';
 import { drawFaults, type Fault } from './faults.ts';
 import type { NetworkPlan } from './network.ts';
 import type { ClientPlan } from './session-client.ts';
@@ -41,7 +41,7 @@ export function drawEnsemblePlan(dice: Dice, requests: number): EnsemblePlan {
   const clientCount = dice.chance(CROWDED) ? dice.between(CLIENTS_MAX, CROWD_MAX) : dice.between(1, CLIENTS_MAX);
   const thinkMsMax = (2 * safetyMs * clientCount * REQUESTS_A_STRETCH) / requests;
   const clients = Array.from({ length: clientCount }, () => drawClient(dice, minSessionTimeoutMs, thinkMsMax));
-  return {
+  const plan: EnsemblePlan = {
     voters,
     observers,
     settings,
@@ -54,6 +54,7 @@ export function drawEnsemblePlan(dice: Dice, requests: number): EnsemblePlan {
     safetyMs,
     faults: drawFaults(dice, { serverIds, voters, clients: clientCount, tickTimeMs, safetyMs }),
   };
+  return dice.chance(QUOTAS_SHARE) ? withQuotas(plan) : plan;
 }
 
 /** As those of a single server, with snapshots less often: every member writes them, and most find nothing new. */
@@ -112,6 +113,7 @@ function drawWorkload(dice: Dice, clients: number): WorkloadPlan {
     largeData: dice.chance(0.15),
     malformed: 0,
     reservedPaths: ['/', '/zookeeper'],
+    quotas: false,
   };
 }
 

@@ -73,7 +73,8 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
     };
     this.configuration = configurationOf(plan);
     const { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled } = plan.settings;
-    const rules = { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled };
+    const { enforceQuota } = plan.settings.rules;
+    const rules = { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled, enforceQuota };
     const rates = new Map(plan.clocks.map(({ rate }, i) => [i + 1, rate]));
     this.referee = new EnsembleReferee({ ...rules, configuration: this.configuration }, rates, this.coverage);
     this.#addServers(seed);

@@ -10,23 +10,29 @@ import {
 } from '@treekeeper/protocol';
 import type { Check, ClientRequest, Create, Delete, MultiPart, SetData } from '../requests.ts';
 import { permits, storedAcl } from './access.ts';
+import { quotaError } from './quota.ts';
 import { applyToTree, encodeTxn, type ModelState, type ModelTxn, type TxnOrigin } from './state.ts';
 import { type ModelNode, ModelTree, parentOf } from './tree.ts';
 
 const RESERVED = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'];
 
-/** The transaction that `request` must make on `state`; a refusal is an error transaction. */
+/**
+ * The transaction that `request` must make on `state`; a refusal is an error transaction.
+ *
+ * @param applied the tree of the moment in which the server looked at its quotas: what was on its way did not count
+ */
 export function expectedTxn(
   { tree, sessions }: ModelState,
   request: ClientRequest,
   identities: readonly Id[],
   origin: TxnOrigin,
+  applied: ModelTree,
 ): ModelTxn {
   const isAlive = sessions.has(origin.sessionId);
   const refused = isAlive ? 0 : ErrorNumber.SESSION_EXPIRED;
   switch (request.kind) {
     case 'multi':
-      return multi(tree, request.parts, identities, origin, refused);
+      return multi(tree, request.parts, identities, origin, refused, applied);
     case 'closeSession':
       return { type: OpCode.closeSession, value: { paths2Delete: tree.ephemeralsOf(origin.sessionId) } };
     case 'malformed':
@@ -38,7 +44,7 @@ export function expectedTxn(
     case 'create':
     case 'delete':
     case 'setData': {
-      const txn = refused || prepareOn(tree, request, identities);
+      const txn = refused || prepareOn(tree, request, identities, applied);
       return typeof txn === 'number' ? refusal(txn) : txn;
     }
     default:
@@ -50,20 +56,20 @@ function refusal(err: number): ModelTxn {
   return { type: OpCode.error, value: { err } };
 }
 
-function prepareOn(tree: ModelTree, part: MultiPart, identities: readonly Id[]): ModelTxn | number {
+function prepareOn(tree: ModelTree, part: MultiPart, identities: readonly Id[], applied: ModelTree): ModelTxn | number {
   switch (part.kind) {
     case 'create':
-      return create(tree, part, identities);
+      return create(tree, part, identities, applied);
     case 'delete':
       return remove(tree, part, identities);
     case 'setData':
-      return setData(tree, part, identities);
+      return setData(tree, part, identities, applied);
     case 'check':
       return check(tree, part, identities);
   }
 }
 
-function create(tree: ModelTree, request: Create, identities: readonly Id[]): ModelTxn | number {
+function create(tree: ModelTree, request: Create, identities: readonly Id[], applied: ModelTree): ModelTxn | number {
   const { flags, data, opcode } = request;
   const acl = storedAcl(request.acl, identities);
   if (typeof acl === 'number') {
@@ -82,6 +88,10 @@ function create(tree: ModelTree, request: Create, identities: readonly Id[]): Mo
   }
   if (tree.kind(parent) === 'ephemeral') {
     return ErrorNumber.NO_CHILDREN_FOR_EPHEMERALS;
+  }
+  const overQuota = quotaError(applied, path, true, data?.length ?? 0);
+  if (overQuota !== 0) {
+    return overQuota;
   }
   const value = { path, data, acl, parentCVersion: parent.cversion + 1 };
   switch (opcode) {
@@ -117,6 +127,10 @@ function remove(tree: ModelTree, { path, version }: Delete, identities: readonly
   return node.children.length > 0 ? ErrorNumber.NOT_EMPTY : { type: OpCode.delete, value: { path } };
 }
 
+function isVersion(version: number, expected: number): boolean {
+  return expected === -1 || expected === version;
+}
+
 /** The node if the client has the permission and its version is the one expected. */
 function versioned(
   tree: ModelTree,
@@ -132,13 +146,27 @@ function versioned(
     return ErrorNumber.NO_AUTH;
   }
   const actual = perms === Perms.admin ? node.aversion : node.version;
-  return version !== -1 && version !== actual ? ErrorNumber.BAD_VERSION : node;
+  return isVersion(actual, version) ? node : ErrorNumber.BAD_VERSION;
 }
 
-function setData(tree: ModelTree, request: SetData, identities: readonly Id[]): ModelTxn | number {
-  const node = versioned(tree, request, Perms.write, identities);
-  const { path, data } = request;
-  return typeof node === 'number' ? node : { type: OpCode.setData, value: { path, data, version: node.version + 1 } };
+function setData(
+  tree: ModelTree,
+  { path, data, version }: SetData,
+  identities: readonly Id[],
+  applied: ModelTree,
+): ModelTxn | number {
+  const node = versioned(tree, { path, version: -1 }, Perms.write, identities);
+  if (typeof node === 'number') {
+    return node;
+  }
+  const overQuota = quotaError(applied, path, false, data?.length ?? 0);
+  if (overQuota !== 0) {
+    return overQuota;
+  }
+  const isExpected = isVersion(node.version, version);
+  return isExpected
+    ? { type: OpCode.setData, value: { path, data, version: node.version + 1 } }
+    : ErrorNumber.BAD_VERSION;
 }
 
 function check(tree: ModelTree, request: Check, identities: readonly Id[]): ModelTxn | number {
@@ -169,12 +197,13 @@ function multi(
   identities: readonly Id[],
   origin: TxnOrigin,
   refused: number,
+  applied: ModelTree,
 ): ModelTxn {
   const copy = new ModelTree(tree);
   const txns: ModelTxn[] = [];
   for (const part of parts) {
     const failed = txns.some(({ type }) => type === OpCode.error);
-    const txn = failed ? ErrorNumber.RUNTIME_INCONSISTENCY : refused || prepareOn(copy, part, identities);
+    const txn = failed ? ErrorNumber.RUNTIME_INCONSISTENCY : refused || prepareOn(copy, part, identities, applied);
     if (typeof txn === 'number') {
       txns.push(refusal(txn));
     } else {

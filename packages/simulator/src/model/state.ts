@@ -19,6 +19,7 @@ import {
   SetDataTxn,
   ttlOwner,
 } from '@treekeeper/protocol';
+import { refreshStatistics } from './quota.ts';
 import { type ModelChange, ModelTree } from './tree.ts';
 
 /** A transaction's type with its decoded body. */
@@ -133,6 +134,7 @@ export class ModelState {
   apply(txn: ModelTxn, origin: TxnOrigin): ModelChange[] {
     this.multiStats = [];
     const changes = txn.type === OpCode.multi ? this.#multi(txn.value, origin) : applyToTree(this.tree, txn, origin);
+    refreshStatistics(this.tree);
     if (txn.type === OpCode.createSession) {
       this.sessions.set(origin.sessionId, txn.value.timeOut);
     } else if (txn.type === OpCode.closeSession) {

@@ -82,6 +82,10 @@ export class ModelTree {
     return BigInt.asIntN(64, this.#digest);
   }
 
+  get hasQuotas(): boolean {
+    return (this.nodes.get('/zookeeper/quota')?.children.length ?? 0) > 0;
+  }
+
   kind(node: ModelNode): OwnerKind {
     return ownerKind(node.owner, { extendedTypesEnabled: true, emulate353TtlNodes: false });
   }
@@ -145,6 +149,11 @@ export class ModelTree {
     const node = this.#node(path);
     this.#replace(path, { ...node, data, version, mzxid: zxid, mtimeMs: timeMs });
     return { kind: 'dataChanged', path, acl: node.acl, parentAcl: this.#node(parentOf(path)).acl };
+  }
+
+  /** Other data and nothing else, as the server's statistics of quotas are written. */
+  rewrite(path: string, data: Uint8Array): void {
+    this.#replace(path, { ...this.#node(path), data });
   }
 
   setAcl(path: string, acl: readonly ACL[], aversion: number): void {

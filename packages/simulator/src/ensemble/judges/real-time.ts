@@ -12,13 +12,11 @@ import { isWrite } from '../../requests.ts';
 export class RealTimeJudge {
   /** The highest zxid that any client has been told. */
   #toldZxid = 0;
-  /** What had been told when a request was sent. */
-  readonly #before = new WeakMap<Sent, number>();
   /** By session: of the last answer that its client has got. */
   readonly #seen = new Map<bigint, number>();
 
-  sent(sent: Sent): void {
-    this.#before.set(sent, this.#toldZxid);
+  get toldZxid(): number {
+    return this.#toldZxid;
   }
 
   /** A client has got an answer. */
@@ -31,7 +29,7 @@ export class RealTimeJudge {
     check(zxid >= seen, 'sessions', () => `${what()} after ${zxidText(seen)}`);
     this.#seen.set(sessionId, zxid);
     if (sent !== undefined && !sent.refused && (isWrite(sent.request) || sent.request.kind === 'sync')) {
-      const before = this.#before.get(sent) ?? 0;
+      const before = sent.knownZxid;
       const isLate = zxid > before || (sent.request.kind === 'sync' && zxid === before);
       check(isLate, 'real time', () => `${what()}, when clients had been told of ${zxidText(before)} before`);
     }

@@ -25,6 +25,7 @@ import { SessionJudge, type TimeoutBounds } from './sessions.ts';
 export interface EnsembleRules extends TimeoutBounds {
   readonly reaper: ReapingRules;
   readonly digestEnabled: boolean;
+  readonly enforceQuota: boolean;
   readonly configuration: Configuration;
 }
 
@@ -64,7 +65,9 @@ export class EnsembleReferee {
     this.#coverage = coverage;
     this.#clockRates = clockRates;
     this.sessions = new SessionJudge(rules);
-    this.#transactions = new TransactionChecker((sessionId) => this.sessions.mayHaveMoved(sessionId));
+    this.#transactions = new TransactionChecker(rules.enforceQuota, (sessionId) =>
+      this.sessions.mayHaveMoved(sessionId),
+    );
     for (const serverId of clockRates.keys()) {
       this.#servers.set(serverId, new Witnessed(this.#newJudge(serverId)));
     }
@@ -106,9 +109,8 @@ export class EnsembleReferee {
   }
 
   sent(view: ConnectionView, request: ClientRequest, xid: number, endOffset: number): Sent {
-    const sent = view.sent(request, xid, endOffset);
+    const sent = view.sent(request, xid, endOffset, this.#realTime.toldZxid);
     this.#transactions.sent(view.sessionId, sent);
-    this.#realTime.sent(sent);
     if (request.kind === 'closeSession') {
       this.sessions.mayEnd(view.sessionId);
     }
