@@ -113,7 +113,7 @@ class Voter {
   look(): void {
     this.#link?.close();
     this.#link = null;
-    this.#election.leave();
+    this.#election.leave(null);
     const history = { lastZxid: 0, currentEpoch: 0 };
     this.#act(() => this.#election.start(performance.now(), history, this.#configuration, null));
   }

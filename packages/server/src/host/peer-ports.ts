@@ -55,11 +55,11 @@ export function bindAll(sockets: PeerSockets, options: BindOptions): Listening {
           return;
         }
         if (attempt === options.attemptsMax) {
-          options.onFailed(new Error(`the ${options.what} ${address} cannot be opened: ${error.message}`));
+          options.onFailed(new Error(`the ${options.what} ${address} cannot be opened: ${reasonOf(error)}`));
           return;
         }
         if (attempt === 1) {
-          options.log.warn(`the ${options.what} ${address} cannot be opened yet, trying again: ${error.message}`);
+          options.log.warn(`the ${options.what} ${address} cannot be opened yet, trying again: ${reasonOf(error)}`);
         }
         await pause();
       }
@@ -85,4 +85,18 @@ export function bindAll(sockets: PeerSockets, options: BindOptions): Listening {
       }
     },
   };
+}
+
+/** What the system said, and what it mostly means. */
+function reasonOf(error: Error): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRNOTAVAIL') {
+    return (
+      `${error.message}. This machine does not have that address: see whether the number in myid is that of its server ` +
+      'line; where the address is one of a router or container host, set quorumListenOnAllIPs=true'
+    );
+  }
+  return code === 'EADDRINUSE'
+    ? `${error.message}. Another process has the port: maybe another server with the same number, or one that still runs`
+    : error.message;
 }

@@ -17,7 +17,8 @@ export class Discovery {
   readonly #quorum: Quorum;
   readonly #own: Progress;
   readonly #heard: Set<number>;
-  readonly #accepted: Set<number>;
+  readonly #accepted = new Set<number>();
+  readonly #serverId: number;
   #candidate: number;
   #epoch: number | null = null;
 
@@ -25,7 +26,7 @@ export class Discovery {
     this.#quorum = quorum;
     this.#own = own;
     this.#heard = new Set([serverId]);
-    this.#accepted = new Set([serverId]);
+    this.#serverId = serverId;
     this.#candidate = acceptedEpoch + 1;
   }
 
@@ -37,9 +38,14 @@ export class Discovery {
     return this.#epoch;
   }
 
-  /** A quorum has accepted the epoch, nobody in it ahead of this server. */
+  /** A quorum has accepted the epoch, this server in it, and nobody ahead of this server. */
   get isComplete(): boolean {
-    return this.#quorum.hasQuorum(this.#accepted);
+    return this.#accepted.has(this.#serverId) && this.#quorum.hasQuorum(this.#accepted);
+  }
+
+  /** The epoch is on disk here. */
+  acceptedHere(): void {
+    this.#accepted.add(this.#serverId);
   }
 
   /**

@@ -73,6 +73,8 @@ export class Election {
   #running = false;
   /** This server has no say: it waits until others have a leader. */
   #isMute = false;
+  /** The leader that this server has just lost: nobody waits for its vote, as long as it says nothing. */
+  #lost: number | null = null;
   #initial: Vote = NO_VOTE;
   #proposed: Vote = NO_VOTE;
   /** Last vote of each server in this round. */
@@ -162,8 +164,13 @@ export class Election {
     this.#electors = new Set([...committed.voters, ...(lastSeen?.voters ?? [])]);
   }
 
-  /** This server follows or leads no more, and looks for a leader; `start` comes when its history is at rest. */
-  leave(): void {
+  /**
+   * This server follows or leads no more, and looks for a leader; `start` comes when its history is at rest.
+   *
+   * @param lostLeader whose link has broken; null: nobody's
+   */
+  leave(lostLeader: number | null): void {
+    this.#lost = lostLeader;
     this.#state = PeerState.looking;
     this.#decided = null;
     this.#stop();
@@ -212,6 +219,7 @@ export class Election {
     if (heard === null) {
       return null;
     }
+    this.#lost = this.#lost === serverId ? null : this.#lost;
     const newer = this.#newerConfiguration(heard);
     if (newer === null || newer.hasSameMembers(this.#committed as Configuration)) {
       this.#dispatch(heard, nowMs);
@@ -228,11 +236,8 @@ export class Election {
       this.#decide({ ...this.#proposed, round: this.#round }, this.#agreeing);
       return;
     }
-    const intervalMsMax = this.#options.notificationIntervalMsMax;
-    this.#intervalMs = Math.min(
-      2 * this.#intervalMs,
-      this.#isMute ? Math.min(ASKING_INTERVAL_MS_MAX, intervalMsMax) : intervalMsMax,
-    );
+    const askingMsMax = this.#isMute ? ASKING_INTERVAL_MS_MAX : Number.POSITIVE_INFINITY;
+    this.#intervalMs = Math.min(2 * this.#intervalMs, this.#options.notificationIntervalMsMax, askingMsMax);
     this.#deadlineMs = nowMs + this.#intervalMs;
     this.#outbox.dialAll();
     this.#tellAll();
@@ -414,11 +419,10 @@ export class Election {
     return { ...this.#proposed, round: this.#round, state: PeerState.looking, isModern: true };
   }
 
-  /** There is a quorum. A leader for whom everybody has voted need not wait: who could come with a better vote? */
+  /** There is a quorum. Where everybody has voted alike, nobody need wait: who could come with a better vote? */
   #awaitBetter(agreeing: Set<number>, nowMs: number): void {
     this.#agreeing = agreeing;
-    const isMine = this.#proposed.leader === this.#options.serverId;
-    const isUnanimous = isMine && [...this.#electors].every((elector) => agreeing.has(elector));
+    const isUnanimous = [...this.#electors].every((elector) => agreeing.has(elector) || elector === this.#lost);
     this.#deadlineMs = isUnanimous ? nowMs : nowMs + FINALIZE_MS;
   }
 

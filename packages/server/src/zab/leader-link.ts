@@ -5,7 +5,7 @@ import { PacketStream } from './packet-stream.ts';
 import { detachOutput, OUTPUT_CAPACITY_BYTES } from './packets.ts';
 
 /** In about half a second, with the default of the longest pause. */
-const CONNECT_TRIES_MAX = 10;
+export const CONNECT_TRIES_MAX = 10;
 /**
  * The leader opens its port only when it knows that it leads, which may be a little later than its learners know: the
  * first pauses between tries are short, since nobody can write meanwhile. Each is twice as long as the one before.

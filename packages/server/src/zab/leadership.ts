@@ -20,17 +20,10 @@ import { Succession } from './succession.ts';
 import { Synchronizer } from './synchronizer.ts';
 
 /**
- * discovery (epochs are told) → accepting (ours goes to disk) → acknowledging (a quorum accepts it) → adopting (it goes
- * to disk as the current one) → synchronizing (a quorum gets our history) → leading → ended.
+ * discovery (epochs are told) → acknowledging (a quorum accepts ours, while it goes to disk) → synchronizing (a quorum
+ * gets our history, while it goes to disk as the current one) → leading → ended.
  */
-export type LeadershipPhase =
-  | 'discovery'
-  | 'accepting'
-  | 'acknowledging'
-  | 'adopting'
-  | 'synchronizing'
-  | 'leading'
-  | 'ended';
+export type LeadershipPhase = 'discovery' | 'acknowledging' | 'synchronizing' | 'leading' | 'ended';
 
 const POLL_TRANSFER_MS = 5;
 
@@ -42,7 +35,8 @@ export class Leadership {
   readonly #discovery: Discovery;
   readonly #byLink = new Map<Link, LearnerLink>();
   readonly #links = new Set<LearnerLink>();
-  readonly #newLeaderAcks: Set<number>;
+  /** This server's own counts when its epoch is on disk, and is needed. */
+  readonly #newLeaderAcks = new Set<number>();
   readonly #synchronizer: Synchronizer;
   #phase: LeadershipPhase = 'discovery';
   #broadcast: Broadcast | null = null;
@@ -76,7 +70,6 @@ export class Leadership {
     assert(committedLog.last === lastZxid, 'the window ends where the history does');
     const own = { currentEpoch, lastZxid };
     this.#discovery = new Discovery(options.serverId, membership.quorum, acceptedEpoch, own);
-    this.#newLeaderAcks = new Set([options.serverId]);
     this.#synchronizer = new Synchronizer(options, environment, committedLog, this.#links);
     environment.peers.listen('quorum');
     this.#considerEpoch();
@@ -162,7 +155,7 @@ export class Leadership {
     const learner = this.#byLink.get(link);
     if (learner) {
       this.#drop(learner);
-      if (!this.#isEpochDurable && this.#membership.roleOf(learner.serverId) === 'voter') {
+      if (this.#phase === 'discovery' && this.#membership.roleOf(learner.serverId) === 'voter') {
         this.#phaseDeadlineMs = Math.min(this.#phaseDeadlineMs, this.#impatientMs);
       }
     }
@@ -212,7 +205,7 @@ export class Leadership {
       this.#drop(older, 'has come again');
     }
     learner.stage = 'waiting';
-    if (this.#isEpochDurable) {
+    if (this.#phase !== 'discovery') {
       this.#inform(learner);
       if (acceptedEpoch > epochOf(this.#epochZxid) && this.#membership.roleOf(learner.serverId) !== 'stranger') {
         this.handOver(this.#options.serverId); // it could never join this epoch: a new one is made (§5.3)
@@ -223,32 +216,33 @@ export class Leadership {
     this.#considerEpoch();
   }
 
-  get #isEpochDurable(): boolean {
-    return this.#phase !== 'discovery' && this.#phase !== 'accepting';
-  }
-
-  /** The new epoch must not be told before it is on disk here: after a crash it could be made a second time. */
+  /**
+   * The new epoch is told at once, and this server's own acceptance of it counts when it is on disk: after a crash the
+   * epoch may be told a second time, and nobody accepts it twice.
+   */
   #considerEpoch(): void {
     const { epoch } = this.#discovery;
-    if (this.#phase === 'discovery' && epoch !== null) {
-      this.#phase = 'accepting';
-      this.#environment.database.persistEpoch('acceptedEpoch', epoch);
+    if (this.#phase !== 'discovery' || epoch === null) {
+      return;
+    }
+    this.#phase = 'acknowledging';
+    this.#phaseDeadlineMs = this.#nowMs + this.#initLimitMs;
+    this.#environment.database.persistEpoch('acceptedEpoch', epoch);
+    for (const learner of this.#links) {
+      if (learner.stage === 'waiting') {
+        this.#inform(learner);
+      }
     }
   }
 
   epochPersisted(name: EpochName, nowMs: number): void {
     this.#nowMs = nowMs;
-    if (name === 'acceptedEpoch' && this.#phase === 'accepting') {
-      this.#phase = 'acknowledging';
-      this.#phaseDeadlineMs = nowMs + this.#initLimitMs;
-      for (const learner of this.#links) {
-        if (learner.stage === 'waiting') {
-          this.#inform(learner);
-        }
-      }
+    if (name === 'acceptedEpoch') {
+      this.#discovery.acceptedHere();
       this.#considerHistory();
-    } else if (name === 'currentEpoch' && this.#phase === 'adopting') {
-      this.#establish();
+    } else {
+      this.#newLeaderAcks.add(this.#options.serverId);
+      this.#considerActivation();
     }
   }
 
@@ -284,8 +278,8 @@ export class Leadership {
 
   #considerHistory(): void {
     if (this.#phase === 'acknowledging' && this.#discovery.isComplete) {
-      this.#phase = 'adopting';
       this.#environment.database.persistEpoch('currentEpoch', epochOf(this.#epochZxid));
+      this.#establish();
     }
   }
 
@@ -314,7 +308,6 @@ export class Leadership {
         this.#synchronize(learner);
       }
     }
-    this.#considerActivation();
   }
 
   #synchronize(learner: LearnerLink): void {
@@ -351,7 +344,9 @@ export class Leadership {
   }
 
   #considerActivation(): void {
-    if (this.#phase !== 'synchronizing' || !this.#membership.quorum.hasQuorum(this.#newLeaderAcks)) {
+    const acks = this.#newLeaderAcks;
+    const isReady = acks.has(this.#options.serverId) && this.#membership.quorum.hasQuorum(acks);
+    if (this.#phase !== 'synchronizing' || !isReady) {
       return;
     }
     this.#phase = 'leading';

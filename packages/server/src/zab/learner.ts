@@ -41,7 +41,9 @@ export class Learner {
   #successor: number | null = null;
   #isRefused = false;
   #needsSnapshot: boolean;
-  #isFromSnapshot = false;
+  /** What is here came in a snapshot. */
+  isFromSnapshot = false;
+  #isLost = false;
 
   constructor(
     leaderId: number,
@@ -98,16 +100,16 @@ export class Learner {
     return this.#needsSnapshot;
   }
 
-  /** What is here came in a snapshot. */
-  get isFromSnapshot(): boolean {
-    return this.#isFromSnapshot;
-  }
-
   /** After this transaction the tree here is not the leader's: this role is about to end. */
   diverged(zxid: number): void {
     this.#needsSnapshot = true;
     this.#reload = true;
     this.#following?.diverged(zxid, this.#nowMs);
+  }
+
+  /** The leader that is gone without a word; null: it may be there still. */
+  get lostLeader(): number | null {
+    return this.#isLost ? this.leaderId : null;
   }
 
   /** Memory holds what never got to disk, or is not what the disk says. */
@@ -156,6 +158,7 @@ export class Learner {
   gone(nowMs: number): void {
     this.#nowMs = nowMs;
     if (this.#phase !== 'connecting') {
+      this.#isLost = true;
       this.#end('the link to the leader is gone');
     } else if (!this.#link.retry(nowMs)) {
       this.#end('the leader cannot be reached');
@@ -270,7 +273,7 @@ export class Learner {
       throw new ProtocolFault('did not send a snapshot, and the history here is damaged');
     }
     this.#reload = type !== diff;
-    this.#isFromSnapshot = type === snap;
+    this.isFromSnapshot = type === snap;
     const logs = !this.isObserver || this.#options.observerLogs;
     this.#catchUp = new CatchUp(database, this.#committedLog, this.#reload, logs);
     if (type === diff) {

@@ -318,14 +318,14 @@ export class Peer {
     this.#successor = role?.successor ?? null;
     this.#isReloading = this.#mustReloadFirst || (this.#learner?.mustReload ?? false);
     this.#refusals = this.#learner?.isRefused === true ? this.#refusals + 1 : this.#refusals;
-    const { isObserver = false, isRefused = false, needsSnapshot = false } = this.#learner ?? {};
+    const { isObserver = false, isRefused = false, needsSnapshot = false, lostLeader = null } = this.#learner ?? {};
     this.#needsSnapshot = needsSnapshot;
     role?.close();
     this.#leadership = null;
     this.#learner = null;
     this.#isSettling = true;
     if (this.#successor === null) {
-      this.#election.leave();
+      this.#election.leave(lostLeader);
     } else {
       const { committed } = this.#membership;
       this.#election.designate(this.#successor, committed.version);

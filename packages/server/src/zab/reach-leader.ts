@@ -1,9 +1,12 @@
 /** Where a learner dials: its leader, or one of the followers that feed observers (quorum-protocol.md §8). */
 import type { Random } from '../io/random.ts';
 import type { Environment } from './environment.ts';
-import { type Dial, LeaderLink } from './leader-link.ts';
+import { CONNECT_TRIES_MAX, type Dial, LeaderLink } from './leader-link.ts';
 import type { Membership } from './membership.ts';
 import type { ZabOptions } from './options.ts';
+
+/** A follower that does not answer must not use up the time for the others: so much of what is left is for each. */
+const PATIENCE_WITH_ONE = 1 / 4;
 
 /** Dials at once. */
 export function reachLeader(
@@ -18,17 +21,18 @@ export function reachLeader(
   const limitMs = (connectLimitTicks > 0 ? connectLimitTicks : initLimitTicks) * tickTimeMs;
   const masters = isObserver && options.hasObserverMasters ? mastersFor(leaderId, environment, membership) : [];
   const dial: Dial = (attempt, timeoutMs) => {
-    const master = masters[attempt % (masters.length + 1)];
-    return master === undefined
-      ? environment.peers.connect(leaderId, timeoutMs, 'quorum')
-      : environment.peers.connect(master, timeoutMs, 'observers');
+    if (masters.length === 0 || attempt === CONNECT_TRIES_MAX - 1) {
+      return environment.peers.connect(leaderId, timeoutMs, 'quorum');
+    }
+    const patienceMs = Math.ceil(timeoutMs * PATIENCE_WITH_ONE);
+    return environment.peers.connect(masters[attempt % masters.length], patienceMs, 'observers');
   };
   return new LeaderLink(dial, fieldBytesMax, limitMs, leaderConnectDelayMs, nowMs);
 }
 
 /**
- * An observer tries the followers in an order of its own, so that they share the observers, and at last the leader:
- * better there than nowhere.
+ * An observer tries the followers in an order of its own, so that they share the observers; again and again, for they
+ * may not be in step yet; and the leader at last: better there than nowhere.
  */
 function mastersFor(leaderId: number, { random }: Environment, { committed }: Membership): number[] {
   return shuffled(

@@ -146,7 +146,7 @@ describe('§4.6 answers', () => {
 
   test('between two elections: electors wait for the start, and are heard then', () => {
     const bench = joinedBench();
-    bench.election.leave();
+    bench.election.leave(null);
     expect(bench.election.decided).toBeNull();
     bench.hear(2, { leader: 2, zxid: 0x600, round: 9, peerEpoch: 5 });
     expect(bench.said()).toEqual([]);

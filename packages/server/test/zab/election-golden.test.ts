@@ -134,7 +134,7 @@ test('3.8.0: two of three elect, the third joins, an observer; the leader dies, 
   const history = { lastZxid: 0x100000009, currentEpoch: 1 };
   const crash = section('3.8.0: H');
   const again = (id: number) => {
-    replay.machine(id).leave();
+    replay.machine(id).leave(null);
     replay.start(id, history, config);
   };
   replay.kill(2);

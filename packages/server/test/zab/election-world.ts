@@ -141,7 +141,7 @@ export class ElectionWorld {
       server.election.synced(leader.epoch);
       server.checkAtMs = this.nowMs + GIVE_UP_MS;
     } else {
-      server.election.leave();
+      server.election.leave(null);
       this.#look(server, 'looks again');
     }
   }

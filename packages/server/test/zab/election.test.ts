@@ -120,7 +120,7 @@ describe('§4.3 who is considered', () => {
 
   test('a sender outside, while looking once more: the vote of before', () => {
     const bench = joinedBench();
-    bench.election.leave();
+    bench.election.leave(null);
     bench.start();
     bench.said();
     bench.hear(77, { leader: LONG_MIN });

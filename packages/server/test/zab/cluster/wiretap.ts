@@ -86,8 +86,9 @@ export class Wiretap {
       learner.proposed.push(zxid);
     } else if (type === PacketType.leaderInfo) {
       learner.epoch = epochOf(zxid);
+    } else if (type === PacketType.newLeader) {
       const accepted = this.#cluster.disks.get(from)?.epochs.acceptedEpoch;
-      this.#cluster.expect(accepted === learner.epoch, `6: server ${from} tells its epoch before it is on disk`);
+      this.#cluster.expect(accepted === epochOf(zxid), `6: server ${from} leads on before it has its epoch on disk`);
     }
   }
 
