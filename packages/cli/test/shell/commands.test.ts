@@ -308,6 +308,67 @@ describe('servers', () => {
   });
 });
 
+describe('several things at one moment', () => {
+  test('mv takes everything below along, with ACLs', async () => {
+    await shells.ok('create /m one\ncreate /m/a two\ncreate /m/a/b\nsetAcl /m/a/b world:anyone:r');
+    expect(await shells.ok('mv /m /moved')).toBe('Moved 3 nodes\n');
+    expect(await shells.ok('ls -R /moved\nget /moved/a\ngetAcl /moved/a/b')).toBe(
+      "/moved\n/moved/a\n/moved/a/b\ntwo\n'world,'anyone\n: r\n",
+    );
+    expect(await shells.one('get', '/m')).toMatchObject({ code: 1 });
+  });
+
+  test('mv does nothing where it cannot do all', async () => {
+    const { err, out } = await shells.lines('create /e\ncreate -e /e/mine\nmv /e /f\nmv /e /e/g\nmv / /x\nls /e\nls /');
+    expect(err).toContain('/e/mine is ephemeral');
+    expect(err).toContain('/e cannot be moved to /e/g');
+    expect(out).toContain('[mine]');
+    await shells.ok('create /big');
+    await shells.ok(Array.from({ length: 5 }, (_, i) => `create /big/n${i} ${'x'.repeat(200_000)}`).join('\n'));
+    expect((await shells.one('mv', '/big', '/other')).err).toContain('/big is too large to be moved: 6 nodes');
+    await shells.ok('create /from\ncreate /to');
+    expect(await shells.one('mv', '/from', '/to')).toMatchObject({ code: 1 });
+    expect((await shells.one('ls', '/')).out).toMatch(/from,.* to,/);
+  });
+
+  test('txn does all, or nothing', async () => {
+    await shells.ok('create /txn 1\ncreate /txn/old');
+    const all = `txn 'check /txn 0' 'set /txn "two words" 0' 'create /txn/new' 'delete /txn/old'`;
+    expect(await shells.ok(all)).toBe('Done: 4 operations at one moment\n');
+    expect(await shells.ok('get /txn\nls /txn')).toBe('two words\n[new]\n');
+    const failed = await shells.one('txn', 'set /txn 3', 'delete /txn/new 7');
+    expect(failed).toMatchObject({ code: 1, err: expect.stringMatching(/\/txn\/new.*BAD_VERSION.*nothing was done/) });
+    expect(await shells.ok('get /txn')).toBe('two words\n');
+    for (const wrong of ['move /t', 'check /t', 'set /t', 'delete /t x', 'create']) {
+      expect(await shells.one('txn', wrong)).toMatchObject({ code: 2 });
+    }
+  });
+});
+
+describe('whose, and how they are', () => {
+  test('owner names session and client', async () => {
+    const out = await shells.ok('create -e /mine\nowner /mine');
+    expect(out).toMatch(/^Created \/mine\n0x[0-9a-f]+ of 127\.0\.0\.1:\d+, connected to 127\.0\.0\.1:\d+\n$/);
+    await shells.ok('create /nobodys');
+    expect((await shells.one('owner', '/nobodys')).err).toContain('/nobodys is not ephemeral');
+  });
+
+  test('status: a healthy server, and one that is not there', async () => {
+    const alone = await shells.one('status');
+    expect(alone).toMatchObject({
+      code: 0,
+      out: expect.stringMatching(/standalone, zxid 0x\w+, \d+ nodes\nhealthy\n$/),
+    });
+    const two = await runShell(['-s', `${server.connectString},127.0.0.1:1`, '-o', 'json', 'status']);
+    expect(two.code).toBe(1);
+    const { healthy, troubles } = JSON.parse(two.out) as { healthy: boolean; troubles: string[] };
+    expect({ healthy, troubles }).toEqual({
+      healthy: false,
+      troubles: ['127.0.0.1:1 does not serve', 'they are not one ensemble'],
+    });
+  });
+});
+
 describe('output', () => {
   test('json', async () => {
     await shells.ok('create /j {"a":1}\ncreate /j/b -b /w==');

@@ -18,6 +18,11 @@ test('members leave and come back by reconfig; config shows them', { timeout: 60
   const others = addresses.filter((address) => address !== follower.connectString);
   const run = (...args: string[]) => runShell(['-s', others.join(), ...args]);
 
+  const healthy = await runShell(['-s', addresses.join(), 'status']);
+  expect(healthy).toMatchObject({ code: 0, out: expect.stringMatching(/leader, zxid(.|\n)*\nhealthy\n$/) });
+  const lacking = await run('status'); // without a follower, or without the leader
+  expect(lacking.out).toMatch(/healthy\n$/);
+
   const config = await run('-o', 'json', 'config');
   const { clients, text } = JSON.parse(config.out) as { clients: string[]; text: string };
   expect([...clients].sort()).toEqual([...addresses].sort());

@@ -29,6 +29,14 @@ export async function askAll(shell: Shell, word: string): Promise<Answer[]> {
   );
 }
 
+/** What `srvr` says, by its names; null: no answer, or the server does not serve. */
+export function srvrFields({ text }: Answer): Map<string, string> | null {
+  if (text === null || !text.includes('Mode:')) {
+    return null;
+  }
+  return new Map([...text.matchAll(/^([^:\n]+): *(.*)$/gm)].map(([, name, value]) => [name, value]));
+}
+
 /** Whether a server says that it does not answer this word. */
 export function isRefused({ text }: Answer): boolean {
   return text?.includes('is not in the whitelist') ?? false;

@@ -28,6 +28,8 @@ import { listQuota } from './commands/list-quota.ts';
 import { lock } from './commands/lock.ts';
 import { ls } from './commands/ls.ts';
 import { mirror } from './commands/mirror.ts';
+import { mv } from './commands/mv.ts';
+import { owner } from './commands/owner.ts';
 import { printWatches } from './commands/print-watches.ts';
 import { pwd } from './commands/pwd.ts';
 import { quit } from './commands/quit.ts';
@@ -38,9 +40,11 @@ import { set } from './commands/set.ts';
 import { setAcl } from './commands/set-acl.ts';
 import { setQuota } from './commands/set-quota.ts';
 import { stat } from './commands/stat.ts';
+import { status } from './commands/status.ts';
 import { sync } from './commands/sync.ts';
 import { top } from './commands/top.ts';
 import { tree } from './commands/tree.ts';
+import { txn } from './commands/txn.ts';
 import { version } from './commands/version.ts';
 import { watch } from './commands/watch.ts';
 import { whoAmI } from './commands/who-am-i.ts';
@@ -55,6 +59,8 @@ export const COMMANDS: readonly ShellCommand[] = [
   edit,
   deleteNode,
   deleteAll,
+  mv,
+  txn,
   getAllChildrenNumber,
   getEphemerals,
   sync,
@@ -80,7 +86,9 @@ export const COMMANDS: readonly ShellCommand[] = [
   delQuota,
   lock,
   elect,
+  status,
   top,
+  owner,
   ...fourLetterWords,
   fourLetterWord,
   config,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ShellCommand } from '../command.ts';
 import type { Json } from '../format.ts';
 import { paint } from '../io.ts';
-import { type Answer, askAll } from '../servers.ts';
+import { askAll, srvrFields } from '../servers.ts';
 import type { Shell } from '../shell.ts';
 
 const INTERVAL_S_DEFAULT = 2;
@@ -47,14 +47,7 @@ export const top: ShellCommand = {
 
 async function look(shell: Shell): Promise<Sample[]> {
   const answers = await askAll(shell, 'srvr');
-  return answers.map((answer) => ({ ...answer, fields: fieldsOf(answer), atMs: performance.now() }));
-}
-
-function fieldsOf({ text }: Answer): Map<string, string> | null {
-  if (text === null || !text.includes('Mode:')) {
-    return null;
-  }
-  return new Map([...text.matchAll(/^([^:\n]+): *(.*)$/gm)].map(([, name, value]) => [name, value]));
+  return answers.map((answer) => ({ ...answer, fields: srvrFields(answer), atMs: performance.now() }));
 }
 
 type Row = { readonly [key: string]: Json };
