@@ -170,5 +170,7 @@ function ownClock(library: string, clockFile: string): Record<string, string> {
     FAKETIME_CACHE_DURATION: '1',
     FAKETIME_DONT_FAKE_MONOTONIC: '1',
     DONT_FAKE_MONOTONIC: '1',
+    // With its fix for old C libraries no wait of Java's lasts: its threads turn and turn.
+    FAKETIME_FORCE_MONOTONIC_FIX: '0',
   };
 }

@@ -7,7 +7,7 @@ import type { Member } from './member.ts';
 
 const SHORT_MS = [200, 1500] as const;
 const LONG_MS = [2000, 8000] as const;
-const SERVING_MS_MAX = 90_000;
+const SERVING_MS_MAX = 240_000;
 const FLAPS_MAX = 8;
 const ALTERED = 'altered snapshot';
 const CLOCK_SECONDS = [-86_400, -3600, -60, -5, 5, 60, 3600, 86_400];

@@ -18,7 +18,7 @@ import { median } from './report.ts';
 import { type Ground, prepareGround, readFinal, Workload } from './workload.ts';
 
 /** From the end of a fault until all serve and a write is acknowledged. */
-const RECOVERY_MS_MAX = 90_000;
+const RECOVERY_MS_MAX = 240_000;
 const EPISODE_MS = 30_000;
 const PAUSE_MS_MAX = 2500;
 const OVERLAP_MS_MAX = 2000;
