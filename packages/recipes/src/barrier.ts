@@ -137,9 +137,6 @@ export class DoubleBarrier {
         const news = this.#watch(ready);
         const isThere = await news.isThere;
         const order = await seat.order(signal);
-        if (!order.includes(seat.name)) {
-          throw new RecipeError('LOST', this.#path, 'somebody has removed the node of who was waiting here');
-        }
         if (isThere) {
           return new BarrierPass(this.#client, seat, ready, false);
         }
@@ -200,17 +197,23 @@ export class BarrierPass {
 
   /**
    * Leaves, and waits until all have left. Who has opened the barrier leaves last, and closes it in the same
-   * transaction, so that it can be used again at once. Rejects with ABORTED (it has left all the same),
-   * SESSION_EXPIRED.
+   * transaction, so that it can be used again at once. Rejects with ABORTED (it has left all the same), SESSION_EXPIRED
+   * (it had left with its session; whoever is there now has come for the next time).
    */
   async leave({ signal }: BarrierOptions = {}): Promise<void> {
     const directory = this.#ready.slice(0, -READY.length - 1);
-    const others = (await this.#seat.order(signal)).filter((name) => name !== this.#seat.name);
+    let others: readonly string[] = [];
     try {
+      others = (await this.#seat.order(signal)).filter((name) => name !== this.#seat.name);
       if (this.#isOpener) {
         await this.#untilGone(directory, others, signal);
         await this.#close();
       }
+    } catch (error) {
+      if (this.#isOpener) {
+        await remove(this.#client, this.#ready); // nobody else would, as long as this session lives
+      }
+      throw error;
     } finally {
       await this.#seat.leave();
     }

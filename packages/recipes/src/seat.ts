@@ -82,9 +82,13 @@ export class Seat {
     }
   }
 
-  /** The names of all who are seated, in order. */
+  /** The names of all who are seated, in order. Rejects with SESSION_EXPIRED or NO_NODE when this one is not. */
   async order(signal?: AbortSignal): Promise<string[]> {
-    return inSequence(await this.#client.children(this.#directory, { ...forever, signal }), this.#isContender);
+    const order = inSequence(await seatsIn(this.#client, this.#directory, signal), this.#isContender);
+    if (!order.includes(this.name)) {
+      throw this.#removal();
+    }
+    return order;
   }
 
   /**
@@ -96,9 +100,6 @@ export class Seat {
       for (;;) {
         const order = await this.order(signal);
         const me = order.indexOf(this.name);
-        if (me < 0) {
-          throw this.#removal();
-        }
         const before = turn(order, me);
         if (before === null) {
           return;
@@ -108,14 +109,13 @@ export class Seat {
       }
     } catch (error) {
       void this.leave();
-      // With the last seat the directory may have gone, too.
-      throw isTreekeeperError(error, 'NO_NODE') ? this.#removal() : error;
+      throw error;
     }
   }
 
   /**
-   * Waits with a signal that fires also when the client has begun its next session: the seat has gone with the last one,
-   * though watches go on. Rejects with SESSION_EXPIRED then.
+   * Waits with a signal that fires also when the client has begun its next session: the seat has gone with the last
+   * one, though watches go on. Rejects with SESSION_EXPIRED then.
    */
   async whileSeated<T>(signal: AbortSignal | undefined, wait: (signal: AbortSignal) => Promise<T>): Promise<T> {
     const either = new AbortController();
@@ -177,12 +177,13 @@ export async function endEarlierRun(
   }
 }
 
-async function seatsIn(client: Client, directory: string): Promise<readonly string[]> {
+/** None where nobody has sat yet, or the directory has gone with the last seat. */
+async function seatsIn(client: Client, directory: string, signal?: AbortSignal): Promise<readonly string[]> {
   try {
-    return await client.children(directory, forever);
+    return await client.children(directory, { ...forever, signal });
   } catch (error) {
     if (isTreekeeperError(error, 'NO_NODE')) {
-      return []; // nobody has sat there yet
+      return [];
     }
     throw error;
   }

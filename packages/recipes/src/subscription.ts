@@ -205,17 +205,21 @@ export class Subscription<T = string> implements AsyncIterableIterator<Message<T
   async #list(): Promise<void> {
     this.#mustList = false;
     this.#isListing = true;
-    const listing = this.#client.childrenWithStat(this.#path, patiently(this.#stop.signal));
-    const found = await orNull(listing).finally(() => {
-      this.#isListing = false;
-    });
-    const czxid = found?.stat.czxid ?? null;
+    try {
+      const found = await orNull(this.#client.childrenWithStat(this.#path, patiently(this.#stop.signal)));
+      this.#takeUp(found?.stat.czxid ?? null, found?.children ?? []);
+    } finally {
+      this.#isListing = false; // not sooner: an event in between would be taken up before what it comes behind
+    }
+  }
+
+  #takeUp(czxid: bigint | null, names: readonly string[]): void {
     if (czxid !== this.#czxid) {
       this.#hasMissed ||= this.#czxid !== null; // what was not read of the node that is gone
       this.#last = FIRST - 1;
       this.#czxid = czxid;
     }
-    this.#queue(inSequence(found?.children ?? [], isMessageName));
+    this.#queue(inSequence(names, isMessageName));
   }
 
   /** Names in their order; those that were taken up already are passed over. */

@@ -76,10 +76,36 @@ test('who has a new session while it waits is told: nobody would count it any mo
   await Promise.all((await Promise.all(entering)).map((pass) => pass.leave()));
 });
 
+test('who has lost its session within does not wait for those who come for the next time', async () => {
+  const renewing = await server.client({ onExpired: 'new-session' });
+  const enter = (client: Client) => new DoubleBarrier(client, '/next', 2).enter();
+  const [stale, other] = await Promise.all([enter(renewing), enter(clients[0]!)]);
+  await server.expireSession(renewing.sessionId);
+  await other.leave();
+  const waiting = enter(clients[1]!);
+  while ((await clients[0]!.children('/next').catch(() => [])).length === 0) {
+    // until it waits
+  }
+  await expect(stale.leave()).rejects.toSatisfy((error) => isTreekeeperError(error, 'SESSION_EXPIRED'));
+  const passes = await Promise.all([waiting, enter(renewing)]);
+  await Promise.all(passes.map((pass) => pass.leave()));
+});
+
+test('who opened it and gives up leaving does not leave it open', async () => {
+  const enter = (client: Client) => new DoubleBarrier(client, '/left-open', 2).enter();
+  const [one, two] = await Promise.all([enter(clients[0]!), enter(clients[1]!)]);
+  const leaving = [one, two].map((pass) => pass.leave({ signal: AbortSignal.abort() }));
+  for (const outcome of await Promise.allSettled(leaving)) {
+    expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'ABORTED' } });
+  }
+  await clients[2]!.sync('/');
+  expect(await clients[2]!.children('/left-open').catch(() => [])).toEqual([]);
+});
+
 test('who gives up waiting leaves no node behind', async () => {
   const waiting = new DoubleBarrier(clients[0]!, '/alone', 2).enter({ signal: AbortSignal.timeout(20) });
   await expect(waiting).rejects.toSatisfy((error) => isTreekeeperError(error, 'ABORTED'));
-  while ((await clients[0]!.children('/alone')).length > 0) {
+  while ((await clients[0]!.children('/alone').catch(() => [])).length > 0) {
     // until it is removed
   }
 });
@@ -104,7 +130,7 @@ test('two phases: one is enough against it, and one who never votes can be given
   const waiting = one!.vote('a', 'commit');
   expect(await two!.vote('b', 'abort')).toBe('abort');
   expect(await waiting).toBe('abort');
-  const open = new TwoPhaseCommit(clients[0]!, '/open');
+  const open = new TwoPhaseCommit(clients[0]!, '/left-open');
   await open.begin(['a', 'b']);
   const voted = open.vote('a', 'commit');
   expect(await open.abort()).toBe('abort');
