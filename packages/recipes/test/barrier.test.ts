@@ -130,7 +130,7 @@ test('two phases: one is enough against it, and one who never votes can be given
   const waiting = one!.vote('a', 'commit');
   expect(await two!.vote('b', 'abort')).toBe('abort');
   expect(await waiting).toBe('abort');
-  const open = new TwoPhaseCommit(clients[0]!, '/left-open');
+  const open = new TwoPhaseCommit(clients[0]!, '/open');
   await open.begin(['a', 'b']);
   const voted = open.vote('a', 'commit');
   expect(await open.abort()).toBe('abort');
