@@ -1,7 +1,8 @@
 /**
  * Our client beside `node-zookeeper-client` and the native addon `zookeeper`: get and set with 32 in flight from one
  * process, in turns against the same server, which does not wait for its disk: the clients are what is measured.
- * `node bench/client/compare.js DIRECTORY`, where DIRECTORY has the other two in its node_modules.
+ * `node bench/client/compare.js DIRECTORY`, where DIRECTORY has the other two in its node_modules:
+ * `npm install --prefix DIRECTORY node-zookeeper-client zookeeper`. The last builds itself with a C compiler.
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -32,8 +33,9 @@ try {
   for (const operation of ['get', 'set']) {
     const results = clients.map(() => []);
     for (let round = -1; round < ROUNDS; round++) {
-      for (const [i, client] of clients.entries()) {
-        const result = await measure(client[operation]);
+      for (let turn = 0; turn < clients.length; turn++) {
+        const i = (turn + round + 1) % clients.length; // nobody is always first
+        const result = await measure(clients[i][operation]);
         if (round >= 0) {
           results[i].push(result); // the round before the first warms up
         }
@@ -47,6 +49,11 @@ try {
       const rate = String(Math.round(rates[i])).padStart(7);
       console.log(`${operation}  ${name.padEnd(22)} ${rate}/s ${costs[i].toFixed(1).padStart(6)} µs each${ratios}`);
     }
+  }
+  const sets = clients.length * (ROUNDS + 1) * OPERATIONS;
+  const { version } = await clients[0].stat();
+  if (version !== sets) {
+    throw new Error(`the node was set ${version} times, not ${sets}`);
   }
   for (const { close } of clients) {
     await close();
@@ -100,6 +107,7 @@ async function ours() {
     name: '@treekeeper/client',
     get: (done) => client.get(PATH).then(({ value }) => done(value.length === DATA.length ? null : 'wrong'), done),
     set: (done) => client.set(PATH, DATA).then(() => done(null), done),
+    stat: () => client.exists(PATH),
     close: () => client.close(),
   };
 }
