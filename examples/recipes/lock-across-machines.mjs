@@ -2,7 +2,7 @@
 // still believes that it holds, and nothing of what it writes is taken.
 // Run: node examples/recipes/lock-across-machines.mjs [host:port]
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { connect, isTreekeeperError } from '@treekeeper/client';
 import { isRecipeError, Lock } from '@treekeeper/recipes';
@@ -35,34 +35,41 @@ async function demonstration() {
   await client.deleteRecursive('/example-lock');
   await client.create('/example-lock/report', '', { createParents: true });
   const file = fileURLToPath(import.meta.url);
-  const start = (who) => spawn(process.execPath, [file, server, who], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const start = (who) => {
+    const child = spawn(process.execPath, [file, server, who], { stdio: ['ignore', 'pipe', 'inherit'] });
+    return { child, lines: createInterface({ input: child.stdout })[Symbol.asyncIterator]() };
+  };
   const first = start('anna');
-  await says(first, 'has the lock');
-  console.log('anna is paused');
-  first.kill('SIGSTOP');
-  const second = start('bert');
+  let second;
   try {
+    await says(first, 'has the lock');
+    console.log('anna is paused');
+    first.child.kill('SIGSTOP');
+    second = start('bert');
     await says(second, 'has the lock'); // as soon as the servers have given anna's session up
     console.log('anna goes on');
-    first.kill('SIGCONT');
+    first.child.kill('SIGCONT');
     await says(first, 'has lost the lock');
     const { value } = await client.get('/example-lock/report');
     console.log(`the report was ${Buffer.from(value)}`);
     const holders = await new Lock(client, '/example-lock/lock').contenders();
     console.log(`${holders[0].data} holds the lock`);
   } finally {
-    first.kill('SIGKILL');
-    second.kill('SIGKILL');
+    first.child.kill('SIGKILL');
+    second?.child.kill('SIGKILL');
     await client.close();
   }
 }
 
 /** Passes on what a process prints, until a line has these words. */
-async function says(child, words) {
+async function says({ lines }, words) {
   for (;;) {
-    const [chunk] = await once(child.stdout, 'data');
-    process.stdout.write(chunk);
-    if (chunk.toString().includes(words)) {
+    const { value: line, done } = await lines.next();
+    if (done) {
+      throw new Error(`a process has ended, and never said: ${words}`);
+    }
+    console.log(line);
+    if (line.includes(words)) {
       return;
     }
   }
