@@ -15,6 +15,9 @@ const PAUSE_MS_MAX = 25;
 const VALUE_CHARACTERS_MAX = 3000;
 const LARGE_VALUE_CHARACTERS = 100_000;
 
+/** More writes than an episode has. */
+const VERSION_NEVER = 1_000_000_000;
+
 const noRetry = { retry: false, timeoutMs: CALL_MS_MAX } as const;
 
 /** What the clients of one episode share. */
@@ -223,6 +226,7 @@ class Life {
       [15, 'append'],
       [6, 'take'],
       [5, 'both'],
+      [3, 'neither'],
       [3, 'look'],
       [1, 'own'],
     ] as const);
@@ -242,6 +246,8 @@ class Life {
         return this.#take();
       case 'both':
         return this.#setBoth(key, this.#worker.register());
+      case 'neither':
+        return this.#setNeither(key, this.#worker.register());
       case 'look':
         return this.#owned.length === 0 ? this.#own() : this.#look(random.pick(this.#owned));
       case 'own':
@@ -300,6 +306,20 @@ class Life {
         calls[i].version = stat.version;
         calls[i].zxid = stat.mzxid;
       }
+    });
+  }
+
+  /**
+   * A transaction that must be refused for its second part: the first must not be seen, either. For the judges it is a
+   * write on a condition that never holds.
+   */
+  async #setNeither(key: string, other: string): Promise<void> {
+    const value = this.#worker.name();
+    const call = this.#begin({ kind: 'set', key, value, expectedVersion: VERSION_NEVER });
+    const transaction = this.#client.transaction().set(key, value).check(other, VERSION_NEVER);
+    await this.#answer([call], transaction.commit(noRetry), ([set]) => {
+      call.version = set.stat.version;
+      call.zxid = set.stat.mzxid;
     });
   }
 

@@ -174,6 +174,18 @@ describe('no order explains', () => {
     expect(twice.verdict).toEqual([`linearizability: ${KEY}`]);
   });
 
+  test('half of a transaction that had to be refused, answered or not', () => {
+    for (const outcome of ['refused', 'unknown'] as const) {
+      const store = new Store();
+      const { history, session } = store;
+      const half = history.begin(session, { kind: 'set', key: KEY, value: 'a', expectedVersion: 1_000_000_000 });
+      history.end(half, outcome, 'BAD_VERSION');
+      expect(store.verdict).toEqual([]);
+      Object.assign(store, { value: 'a', version: 1 });
+      expect(store.verdict).toEqual([`linearizability: ${KEY}`]);
+    }
+  });
+
   test('a refusal for a version that was there all the time', () => {
     const store = new Store();
     store.history.end(store.begin('compare', 'a', ''), 'refused', 'BAD_VERSION');
