@@ -9,6 +9,7 @@ import type { LoadedConfig } from './config/config.ts';
 import { EXIT_CODES } from './config/exit-codes.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { TlsError } from './host/tls.ts';
+import { keepYoungGenerationSmall } from './host/young-generation.ts';
 import type { Log } from './io/log.ts';
 import { StorageError } from './io/storage-error.ts';
 import { Server } from './server.ts';
@@ -41,6 +42,7 @@ export async function runServer({ config }: LoadedConfig, log: Log): Promise<voi
     log.info(foundation(config));
     server = new Server(config, log, end);
     await server.open();
+    keepYoungGenerationSmall(); // not before: recovery makes much at once
     log.info(config.source.file === null ? welcome(server, config) : readiness(server, config));
   } catch (error) {
     end(error);
