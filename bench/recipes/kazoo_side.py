@@ -52,8 +52,10 @@ def lock(hand_overs, contenders):
 
 def candidate(path, timeout):
     zk = client(timeout)
+    told = threading.Event()
 
     def lead():
+        told.wait()
         print('leads', flush=True)
         time.sleep(3600)
 
@@ -62,6 +64,7 @@ def candidate(path, timeout):
                                          for name in zk.get_children(path)):
         time.sleep(0.01)
     print('stands', flush=True)
+    told.set()
     time.sleep(3600)
 
 

@@ -24,7 +24,11 @@ def inside(zk, *_):
 
 
 def contend(zk, name):
+    counter = zk.Counter('/contended') if RECIPE == 'counter' else None
     for _ in range(ROUNDS):
+        if counter is not None:
+            counter += 1
+            continue
         if RECIPE == 'election':
             zk.Election('/contended', name).run(inside, zk)
             continue

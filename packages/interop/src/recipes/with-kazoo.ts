@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, connect, utf8 } from '@treekeeper/client';
-import { Election, type Hold, Lock, ReadWriteLock, Semaphore } from '@treekeeper/recipes';
+import { Counter, Election, type Hold, Lock, ReadWriteLock, Semaphore } from '@treekeeper/recipes';
 import { repositoryRoot } from '../servers.ts';
 import type { Checks } from '../suite.ts';
 
@@ -54,6 +54,24 @@ export async function contendWithKazoo(server: string, checks: Checks): Promise<
   for (const contest of contests) {
     await checks.part(`with kazoo: ${contest.recipe}`, () => contend(server, contest, checks));
   }
+  await checks.part('with kazoo: counter', () => count(server, checks));
+}
+
+/** Nobody waits for anybody; all change one number. */
+async function count(server: string, checks: Checks): Promise<void> {
+  await using admin = await connect(server);
+  const { path: root } = await admin.create('/contest-', null, { mode: 'persistent-sequential' });
+  await using client = await connect(`${server}${root}`);
+  const kazoo = startKazoo(`${server}${root}`, 'counter');
+  await kazoo.ready;
+  const counter = new Counter(client, '/contended');
+  const ourSide = async (): Promise<void> => {
+    for (let round = 0; round < ROUNDS; round++) {
+      await counter.add();
+    }
+  };
+  await Promise.all([kazoo.contend(), ourSide(), ourSide()]);
+  checks.equal('counter: nobody lost a count', await counter.get(), BigInt(4 * ROUNDS));
 }
 
 async function contend(server: string, contest: Contest, checks: Checks): Promise<void> {
