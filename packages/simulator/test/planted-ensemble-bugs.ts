@@ -109,7 +109,7 @@ export const plantedEnsembleBugs: readonly PlantedEnsembleBug[] = [
     what: 'epochs are forgotten',
     invariants: ['leaders', 'StorageError'],
     doubles: disks(ForgetsEpochsDisk),
-    faults: oneAfterTheOther(6, () => ({ kind: 'power loss everywhere', ms: 100 })),
+    faults: oneAfterTheOther(25, () => ({ kind: 'power loss everywhere', ms: 50 })),
   },
   {
     what: 'disks are empty after a loss of power, and their servers vote',
