@@ -35,7 +35,7 @@ const load = loadavg()[0].toFixed(1);
 console.log(`# Node ${process.version}, ${availableParallelism()} cores, load ${load} before; times in ms`);
 for (const [name, part] of Object.entries(parts)) {
   if (named.length === 0 || named.includes(name)) {
-    await part(address);
+    await part(address, server.pid);
   }
 }
 process.exit();
