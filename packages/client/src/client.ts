@@ -116,7 +116,8 @@ export interface Client extends AsyncDisposable {
    *
    * @example
    * ```ts
-   * console.assert((await client.exists('/nobody')) === null);
+   * const stat: Stat | null = await client.exists('/nobody');
+   * console.assert(stat === null);
    * ```
    */
   exists(path: string, options?: WatchableOptions): Promise<Stat | null>;
@@ -193,7 +194,8 @@ export interface Client extends AsyncDisposable {
    * @example
    * ```ts
    * const { acl } = await client.getAcl('/');
-   * console.assert(acl[0]?.id.scheme === 'world');
+   * const everybody: readonly ACL[] = OPEN_ACL;
+   * console.assert(acl[0]?.id.scheme === 'world' && acl[0].perms === everybody[0]?.perms);
    * ```
    */
   getAcl(path: string, options?: CallOptions): Promise<NodeAcl>;
@@ -209,7 +211,15 @@ export interface Client extends AsyncDisposable {
    */
   setAcl(path: string, acl: readonly ACL[], options?: CallOptions & { readonly version?: number }): Promise<Stat>;
 
-  /** Several changes, all or none: see Transaction. */
+  /**
+   * Several changes, all or none: see Transaction.
+   *
+   * @example
+   * ```ts
+   * const [made, set] = await client.transaction().create('/pair').set('/pair', 'x', { version: 0 }).commit();
+   * console.assert(made.path === '/pair' && set.stat.version === 1);
+   * ```
+   */
   transaction(): Transaction;
 
   /**
@@ -226,7 +236,18 @@ export interface Client extends AsyncDisposable {
     options?: CallOptions,
   ): Promise<{ -readonly [K in keyof R]: ReadResult<R[K]> }>;
 
-  /** A persistent watch: see Watch. */
+  /**
+   * A persistent watch: see Watch.
+   *
+   * @example
+   * ```ts
+   * await using watch = client.watch('/jobs', { recursive: true });
+   * await watch.ready;
+   * await client.create('/jobs');
+   * const { value: event } = await watch.next();
+   * console.assert(event?.type === 'created' && event.path === '/jobs');
+   * ```
+   */
   watch(path: string, options?: WatchOptions): Watch;
 
   /**
@@ -256,7 +277,8 @@ export interface Client extends AsyncDisposable {
    *
    * @example
    * ```ts
-   * console.assert((await client.whoAmI())[0]?.authScheme === 'ip');
+   * const [first]: ClientInfo[] = await client.whoAmI();
+   * console.assert(first?.authScheme === 'ip');
    * ```
    */
   whoAmI(options?: CallOptions): Promise<ClientInfo[]>;
@@ -272,10 +294,27 @@ export interface Client extends AsyncDisposable {
    */
   addAuth(scheme: string, credentials: Uint8Array | string): Promise<void>;
 
-  /** The ensemble's configuration, wherever this client's root is. */
+  /**
+   * The ensemble's configuration, wherever this client's root is.
+   *
+   * @example
+   * ```ts
+   * const { clientAddresses } = await client.getConfig();
+   * console.assert(clientAddresses.length === 0); // a server by itself names none
+   * ```
+   */
   getConfig(options?: WatchableOptions): Promise<EnsembleConfig>;
 
-  /** Changes the ensemble's members. Rejects with RECONFIG_DISABLED, NEW_CONFIG_NO_QUORUM, BAD_VERSION and others. */
+  /**
+   * Changes the ensemble's members. Rejects with RECONFIG_DISABLED, NEW_CONFIG_NO_QUORUM, BAD_VERSION and others.
+   *
+   * @example
+   * ```ts
+   * const joining = ['server.4=zoo4.example:2888:3888;2181'];
+   * const grow = async (): Promise<bigint | null> => (await client.reconfig({ joining })).version;
+   * console.assert(typeof grow === 'function');
+   * ```
+   */
   reconfig(options: ReconfigOptions): Promise<EnsembleConfig>;
 
   /**
