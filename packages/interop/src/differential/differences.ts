@@ -362,6 +362,15 @@ export const differences: readonly Difference[] = [
     reason: 'As ZooKeeper 3.10.',
     avoided: 'the runs are shorter',
   },
+  {
+    id: 'read-only-sessions',
+    what: 'A client that may read from a server without a quorum (readonlymode.enabled), where localSessionsEnabled is off',
+    apache:
+      'is answered by 16 bytes that are no answer to a handshake (error −119), and gets no session (3.7 and later)',
+    treekeeper: 'gets a session that belongs to this server alone, as with localSessionsEnabled',
+    reason: 'Clients take those bytes for garbage; the switch is for sessions of an ensemble that has a quorum.',
+    avoided: 'a single server always has a quorum',
+  },
 ];
 
 function hasBadFlags(multi: Buffer): boolean {

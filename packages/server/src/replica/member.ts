@@ -12,6 +12,7 @@ import { closeSession } from '../operations/session.ts';
 import { Configuration, ConfigurationFault } from '../zab/configuration.ts';
 import type { EpochName, Forwarded, LearnerId, Service as PeerService } from '../zab/environment.ts';
 import type { Leadership } from '../zab/leadership.ts';
+import type { Learner } from '../zab/learner.ts';
 import type { ZabOptions } from '../zab/options.ts';
 import { Peer } from '../zab/peer.ts';
 import type { Connections } from './connections.ts';
@@ -333,18 +334,14 @@ export class Member implements PeerService, DatabaseEvents {
       this.#database.isAhead,
     );
     const revalidate = (sessionId: bigint, timeoutMs: number): void => learner.revalidate(sessionId, timeoutMs);
-    const diverged = (zxid: number): void => this.#leaveAsDiverged(zxid);
+    const diverged = (zxid: number): void => this.#leaveAsDiverged(learner, zxid);
     this.#serve({ kind: 'learner', order: this.#forwarding, revalidate, diverged }, true);
   }
 
   /** The tree is not the leader's: it is got anew, unless that would be of no use. */
-  #leaveAsDiverged(zxid: number): void {
-    const { learner } = this.peer;
-    if (learner === null || learner.endReason !== null) {
-      return;
-    }
-    const hasAgreed = this.#forwarding?.hasAgreed === true;
-    if (this.#divergence.found({ hasAgreed, isFromSnapshot: learner.isFromSnapshot })) {
+  #leaveAsDiverged({ endReason, isFromSnapshot }: Learner, zxid: number): void {
+    const { hasAgreed = false } = this.#forwarding ?? {};
+    if (endReason === null && this.#divergence.found({ hasAgreed, isFromSnapshot })) {
       this.#database.distrust();
       this.peer.diverged(zxid);
     }
@@ -352,10 +349,8 @@ export class Member implements PeerService, DatabaseEvents {
 
   /** Others follow what this tree says, and it is not what it should be. Only once, should the fault be elsewhere. */
   #giveUpLeading(): void {
-    if (!this.#hasGivenUpLeading) {
-      this.#hasGivenUpLeading = this.handOver(null);
-      this.#isTreeWrong = this.#hasGivenUpLeading;
-    }
+    this.#isTreeWrong = !this.#hasGivenUpLeading && this.handOver(null);
+    this.#hasGivenUpLeading ||= this.#isTreeWrong;
   }
 
   #serve(role: Role, takesClients: boolean): void {

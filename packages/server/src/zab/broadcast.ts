@@ -320,7 +320,7 @@ export class Broadcast {
   /**
    * A sync, of a learner's client or (null) of this server's own: SYNC, or `syncDone`, follows in order.
    *
-   * @param then done instead: when all proposed so far is committed, and a quorum has shown that this server still leads
+   * @param then done instead: when all proposed so far is committed, and a quorum has shown that this server leads
    */
   sync(origin: LearnerLink | null, then: (() => void) | null = null): void {
     const isOwn = origin === null && then === null;

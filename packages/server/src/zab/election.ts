@@ -310,7 +310,9 @@ export class Election {
         this.#tell(heard.serverId, this.#current, this.#current.round);
       }
     } else {
-      if (isLooking && heard.round < this.#round) {
+      // Who had a leader still when our vote came has not taken it in.
+      const hasMissed = isLooking && this.#established.delete(heard.serverId) && heard.round <= this.#round;
+      if (hasMissed || (isLooking && heard.round < this.#round)) {
         this.#answer(heard.serverId, this.#proposed, this.#round, nowMs);
       }
       this.#hear(heard, nowMs);

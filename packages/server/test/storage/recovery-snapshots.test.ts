@@ -48,6 +48,19 @@ describe('snapshots', () => {
     expect(sink.resets).toBe(1);
   });
 
+  test.each([
+    ['the logs end before it', range(1, 5)],
+    ['the logs begin behind it', range(9, 12)],
+  ])('a damaged newest snapshot, and %s: what is missing is not passed over', (_, zxids) => {
+    const disk = new SimulatedDisk();
+    putSnapshot(disk, 4);
+    putSnapshot(disk, 8);
+    disk.put('log', `log.${zxids[0].toString(16)}`, Buffer.concat([logFile(...bodies(...zxids)), Buffer.alloc(1000)]));
+    expect(recoverFrom(disk.clone()).recovered.lastZxid).toBe(Math.max(8, zxids.at(-1) ?? 0));
+    disk.damage('data', 'snapshot.8', 60);
+    expect(() => recoverFrom(disk)).toThrow('a snapshot of zxid 0x8 is damaged, and between zxid 0x');
+  });
+
   test('every single damaged byte is found', () => {
     const disk = new SimulatedDisk();
     putSnapshot(disk, 1);

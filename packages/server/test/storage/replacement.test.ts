@@ -74,13 +74,19 @@ describe('after a replacement', () => {
     expect([...sink.nodes.keys()]).toEqual(['', '/from', '/from/leader']);
   });
 
-  test.each([0x300000000, 3])('a power failure at any step leaves the old history or the new one: %i', (zxid) => {
+  test.each([
+    [0x300000000, 'remove'],
+    [3, 'remove'],
+    [3, 'set aside'],
+  ] as const)('a power failure at any step leaves the old history or the new one: %i, %s', (zxid, way) => {
+    const before = oldHistory();
+    const old = everything(before);
     const found = new Set<string>();
     for (let done = 0; ; done++) {
       let isOver = false;
       for (let seed = 0; seed < 20; seed++) {
         const disk = oldHistory();
-        const writer = new SnapshotWriter(disk, OPTIONS, incoming(zxid), 'remove');
+        const writer = new SnapshotWriter(disk, OPTIONS, incoming(zxid), way);
         writer.advance();
         for (let step = 0; step < done && writer.state === 'writing'; step++) {
           const completion = disk.step();
@@ -96,9 +102,13 @@ describe('after a replacement', () => {
         expect(recovered.lastZxid).toBe(isNew ? zxid : OLD_LAST);
         expect(sink.zxids).toEqual(isNew ? [] : [0x200000002, OLD_LAST]);
         expect(isNew || !isOver).toBe(true);
+        const aside = everything(disk).filter((name) => name.startsWith('damaged.'));
         if (isNew) {
-          expect(everything(disk)).toEqual([`snapshot.${zxid.toString(16)}`]);
+          const others = everything(disk).filter((name) => !name.startsWith('damaged.'));
+          expect(others).toEqual([`snapshot.${zxid.toString(16)}`]);
         }
+        const kept = old.map((name) => `damaged.1.${name}`).sort();
+        expect(aside.sort()).toEqual(isNew && way === 'set aside' ? kept : []);
         found.add(isNew ? 'new' : 'old');
       }
       if (isOver) {

@@ -273,3 +273,48 @@ describe('§3 what notifications bring', () => {
     expect(bench.configs).toEqual([...Array(4).fill(bench.committed.text), ...Array(6).fill(newer.text)]);
   });
 });
+
+describe('when a leader is lost', () => {
+  const voteFor4 = { leader: 4, zxid: 0x500, round: 5, peerEpoch: 4 };
+
+  function looking3(lost: number | null): Bench {
+    const bench = joinedBench();
+    bench.election.leave(lost);
+    bench.start({ lastZxid: 0x500, currentEpoch: 4 });
+    bench.said();
+    return bench;
+  }
+
+  test('and all others have voted alike: decided at once', () => {
+    const bench = looking3(5);
+    for (const server of [1, 2, 4]) {
+      bench.hear(server, voteFor4);
+    }
+    bench.wait(0);
+    expect(bench.election.decided).toMatchObject({ leader: 4, voters: new Set([1, 2, 3, 4]) });
+  });
+
+  test('but is heard of, or another is silent: decided after 200 ms', () => {
+    const heard = looking3(5);
+    heard.hear(5, { leader: 5, zxid: 0x400, round: 5, peerEpoch: 4 });
+    const silent = looking3(5);
+    const notLost = looking3(null);
+    for (const bench of [heard, silent, notLost]) {
+      for (const server of bench === silent ? [1, 4] : [1, 2, 4]) {
+        bench.hear(server, voteFor4);
+      }
+      bench.wait(199);
+      expect(bench.election.decided).toBeNull();
+      bench.wait(1);
+      expect(bench.election.decided).toMatchObject({ leader: 4 });
+    }
+  });
+
+  test('who had it still when our vote came is told it again when it looks, too; once', () => {
+    const bench = looking3(5);
+    bench.hear(1, { state: following, leader: 5, zxid: 0x500, round: 4, peerEpoch: 4 });
+    bench.hear(1, { leader: 1, zxid: 0x500, round: 5, peerEpoch: 4 });
+    bench.hear(1, { leader: 1, zxid: 0x500, round: 5, peerEpoch: 4 });
+    expect(bench.said()).toEqual(['1: LOOKING 3 zxid=500 round=5 epoch=4']);
+  });
+});
