@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Arguments } from '../../src/commands/shell/arguments.ts';
+import { lag } from '../../src/commands/shell/commands/status.ts';
 import { COMMANDS } from '../../src/commands/shell/table.ts';
 import { words } from '../../src/commands/shell/tokens.ts';
 import { runShell, Shells } from '../support/shell.ts';
@@ -351,6 +352,13 @@ describe('whose, and how they are', () => {
     expect(out).toMatch(/^Created \/mine\n0x[0-9a-f]+ of 127\.0\.0\.1:\d+, connected to 127\.0\.0\.1:\d+\n$/);
     await shells.ok('create /nobodys');
     expect((await shells.one('owner', '/nobodys')).err).toContain('/nobodys is not ephemeral');
+  });
+
+  test('how far the last is behind', () => {
+    expect(lag([])).toBe(0);
+    expect(lag([0x100000005n, 0x100000002n])).toBe(3);
+    expect(lag([0x200000000n, 0x1000000ffn])).toBe(0);
+    expect(lag([0x200000009n, 0x1000000ffn, 0x200000001n])).toBe(8);
   });
 
   test('status: a healthy server, and one that is not there', async () => {

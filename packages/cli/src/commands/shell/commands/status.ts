@@ -49,23 +49,23 @@ function troublesOf(rows: readonly Row[]): string[] {
   const modes = rows.map(({ mode }) => mode);
   const leaders = modes.filter((mode) => mode === 'leader').length;
   const isEnsemble = modes.some((mode) => mode === 'leader' || mode === 'follower' || mode === 'observer');
-  const zxids = rows.flatMap(({ zxid }) => (zxid === null ? [] : [BigInt(zxid)]));
-  const [lowest, highest] = [zxids.reduce(min, zxids[0] ?? 0n), zxids.reduce(max, 0n)];
+  const behind = lag(rows.flatMap(({ zxid }) => (zxid === null ? [] : [BigInt(zxid)])));
   return [
     ...(silent.length > 0 ? [`${silent.join(', ')} ${silent.length === 1 ? 'does' : 'do'} not serve`] : []),
     ...(modes.includes('read-only') ? ['there is no quorum'] : []),
-    ...(isEnsemble && leaders !== 1
-      ? [`${leaders === 0 ? 'no' : leaders} leader${leaders > 1 ? 's' : ''} among them`]
-      : []),
+    // None is fine: a follower that serves has one, which was not named here.
+    ...(leaders > 1 ? [`${leaders} of them lead`] : []),
     ...(!isEnsemble && rows.length > 1 && silent.length < rows.length ? ['they are not one ensemble'] : []),
-    ...(highest - lowest > LAG_MAX ? [`the last is ${highest - lowest} transactions behind`] : []),
+    ...(behind > LAG_MAX ? [`the last is ${behind} transactions behind`] : []),
   ];
 }
 
-function min(a: bigint, b: bigint): bigint {
-  return a < b ? a : b;
-}
-
-function max(a: bigint, b: bigint): bigint {
-  return a > b ? a : b;
+/**
+ * How many transactions the last is behind the first. Of an earlier epoch is who has nothing of the new one yet, and by
+ * how many it is behind cannot be told.
+ */
+export function lag(zxids: readonly bigint[]): number {
+  const epoch = zxids.reduce((highest, zxid) => (zxid >> 32n > highest ? zxid >> 32n : highest), 0n);
+  const counters = zxids.filter((zxid) => zxid >> 32n === epoch).map((zxid) => Number(zxid & 0xffffffffn));
+  return counters.length === 0 ? 0 : Math.max(...counters) - Math.min(...counters);
 }
