@@ -2,7 +2,7 @@
  * A small fuzzer, guided by coverage: what runs a block of our code that no input before has run is kept, and the next
  * inputs are made out of what was kept. Why not somebody else's: docs/decisions, fuzzing.
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SeededRandom } from '../../src/host/node-random.ts';
 import { Coverage, type Known } from './coverage.ts';
@@ -35,6 +35,15 @@ export function corpusOf(target: Target): Uint8Array[] {
   const file = corpusFile(target);
   const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
   return lines.filter((line) => line !== '').map((line) => new Uint8Array(Buffer.from(line, 'base64')));
+}
+
+function keep(target: Target, inputs: readonly Uint8Array[]): void {
+  if (inputs.length === 0) {
+    rmSync(corpusFile(target), { force: true });
+    return;
+  }
+  mkdirSync(CORPUS, { recursive: true });
+  writeFileSync(corpusFile(target), inputs.map((bytes) => `${Buffer.from(bytes).toString('base64')}\n`).join(''));
 }
 
 async function runOne(target: Target, bytes: Uint8Array): Promise<void> {
@@ -89,7 +98,7 @@ export async function hunt(target: Target, seed: number, seconds: number): Promi
       }
     }
     const kept = await withoutSuperfluous(target, coverage, seeds, corpus.slice(seeds.length));
-    writeFileSync(corpusFile(target), kept.map((bytes) => `${Buffer.from(bytes).toString('base64')}\n`).join(''));
+    keep(target, kept);
     return {
       runs,
       kept: kept.length,

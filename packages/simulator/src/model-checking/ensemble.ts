@@ -7,6 +7,7 @@ import { type DiskState, EMPTY_DISK } from './disk.ts';
 import { END, keyOf, knownHistoryOn, type Local, type Locals } from './locals.ts';
 import type { Effects, Input } from './machine.ts';
 import { type Chronicle, checkDisks, checkStep, chronicled, chronicleKey, NOTHING_YET } from './properties.ts';
+import type { Move } from './search.ts';
 
 /** How much of what may happen. */
 export interface Budget {
@@ -50,11 +51,6 @@ export interface Ensemble {
   readonly budget: Budget;
   /** Moves that are due, in the order in which they became so; null: order means nothing. */
   readonly due: readonly string[] | null;
-}
-
-export interface Move {
-  readonly name: string;
-  make(): Ensemble;
 }
 
 export function beginning(locals: Locals, servers: number, budget: Budget, given: Beginning | null): Ensemble {
@@ -251,7 +247,7 @@ export class Rules {
     this.#splits = splits;
   }
 
-  moves(ensemble: Ensemble): Move[] {
+  moves(ensemble: Ensemble): Move<Ensemble>[] {
     const due = this.#due(ensemble);
     const faults = this.#faults(ensemble);
     const { delays } = ensemble.budget;
@@ -273,11 +269,11 @@ export class Rules {
     // Somebody comes forward to lead, or is started again, when nothing else goes on; earlier it counts as a delay.
     const decisions =
       names.length === 0 ? this.#decisions(ensemble, 0) : delays > 0 ? this.#decisions(ensemble, 1) : [];
-    const keeping = (move: Move) => ({ name: move.name, make: () => ({ ...move.make(), due: names }) });
+    const keeping = (move: Move<Ensemble>) => ({ name: move.name, make: () => ({ ...move.make(), due: names }) });
     return [...next, ...decisions.map(keeping), ...faults.map(keeping)];
   }
 
-  #move(ensemble: Ensemble, name: string, change: (draft: Draft) => void): Move {
+  #move(ensemble: Ensemble, name: string, change: (draft: Draft) => void): Move<Ensemble> {
     return {
       name,
       make: () => {
@@ -289,9 +285,9 @@ export class Rules {
   }
 
   /** What goes on by itself. */
-  #due(ensemble: Ensemble): Move[] {
+  #due(ensemble: Ensemble): Move<Ensemble>[] {
     const { locals, connections, budget } = ensemble;
-    const moves: Move[] = [];
+    const moves: Move<Ensemble>[] = [];
     const add = (name: string, change: (draft: Draft) => void) => moves.push(this.#move(ensemble, name, change));
     for (const connection of connections) {
       const { from, fromLink, to, toLink, forth, back } = connection;
@@ -331,9 +327,9 @@ export class Rules {
     return locals.flatMap((local, i) => (local?.view.hasLeadership && i + 1 !== serverId ? [i + 1] : []));
   }
 
-  #decisions(ensemble: Ensemble, delays: number): Move[] {
+  #decisions(ensemble: Ensemble, delays: number): Move<Ensemble>[] {
     const { locals, budget } = ensemble;
-    const moves: Move[] = [];
+    const moves: Move<Ensemble>[] = [];
     const add = (name: string, change: (draft: Draft) => void) =>
       moves.push(
         this.#move(ensemble, name, (draft) => {
@@ -357,9 +353,9 @@ export class Rules {
     return moves;
   }
 
-  #faults(ensemble: Ensemble): Move[] {
+  #faults(ensemble: Ensemble): Move<Ensemble>[] {
     const { locals, connections, budget } = ensemble;
-    const moves: Move[] = [];
+    const moves: Move<Ensemble>[] = [];
     const add = (name: string, what: keyof Budget, change: (draft: Draft) => void) => {
       if (budget[what] > 0) {
         moves.push(

@@ -1,7 +1,9 @@
 /** `npm run simulate -- --explore`: all states that small ensembles can get into, one scenario after the other. */
 import { parseArgs } from 'node:util';
-import { explore, type Report, type Scenario } from './explore.ts';
-import { DEEP, QUICK } from './scenarios.ts';
+import { exploreElections } from './elections.ts';
+import { explore } from './explore.ts';
+import { DEEP, DEEP_ELECTIONS, QUICK, QUICK_ELECTIONS } from './scenarios.ts';
+import type { Limits, Search } from './search.ts';
 
 const USAGE = `Usage: npm run simulate -- --explore [--seconds N] [--states N] [--seed N] [--scenario TEXT] [--quick]
 
@@ -14,11 +16,31 @@ const USAGE = `Usage: npm run simulate -- --explore [--seconds N] [--states N] [
 const SECONDS_DEFAULT = 60;
 const STATES_DEFAULT = 2_000_000;
 
+/** A scenario of either kind. */
+interface Exploration {
+  readonly name: string;
+  explore(limits: Limits): Search;
+}
+
+function explorations(isQuick: boolean): Exploration[] {
+  const [scenarios, elections] = isQuick ? [QUICK, QUICK_ELECTIONS] : [DEEP, DEEP_ELECTIONS];
+  return [
+    ...elections.map((scenario) => ({
+      name: scenario.name,
+      explore: (limits: Limits) => exploreElections(scenario, limits),
+    })),
+    ...scenarios.map((scenario) => ({
+      name: scenario.name,
+      explore: (limits: Limits) => explore(scenario, limits),
+    })),
+  ];
+}
+
 interface Arguments {
   readonly seconds: number;
   readonly statesMax: number;
   readonly seed: number;
-  readonly scenarios: readonly Scenario[];
+  readonly scenarios: readonly Exploration[];
 }
 
 /** Null: help was asked for. Throws Error for what cannot be understood. */
@@ -40,7 +62,7 @@ function parse(args: readonly string[]): Arguments | null {
       throw new Error(`--${name} is a number above 0, not ${JSON.stringify(values[name])}`);
     }
   }
-  const all = values.quick ? QUICK : DEEP;
+  const all = explorations(values.quick);
   const scenarios = all.filter(({ name }) => name.includes(values.scenario));
   if (scenarios.length === 0) {
     const names = all.map(({ name }) => `  ${name}`).join('\n');
@@ -51,13 +73,13 @@ function parse(args: readonly string[]): Arguments | null {
     : { seconds: Number(values.seconds), statesMax: Number(values.states), seed: Number(values.seed), scenarios };
 }
 
-function describe({ name }: Scenario, report: Report, seconds: number): string {
-  const { states, transitions, localStates, depth, isComplete, met } = report;
+function describe({ name }: Exploration, result: Search, seconds: number): string {
+  const { states, transitions, depth, isComplete, met } = result;
   const extent = isComplete ? 'all there are' : 'not all there are';
   const found = [...met].map(([what, count]) => `${what} ${count} times`).join(', ');
   return (
     `${name}: ${states} states, ${extent}; ${transitions} moves, runs of up to ${depth}, ` +
-    `${localStates} states of single servers, ${seconds.toFixed(1)} s\n  ${found}`
+    `${seconds.toFixed(1)} s\n  ${found}`
   );
 }
 
@@ -80,11 +102,11 @@ export function exploreScenarios(args: readonly string[]): number {
   for (const [i, scenario] of scenarios.entries()) {
     const beganMs = performance.now();
     const untilMs = beganMs + leftMs / (scenarios.length - i); // what one leaves over, the others get
-    const report = explore(scenario, { statesMax, seed, isEnough: () => performance.now() >= untilMs });
+    const result = scenario.explore({ statesMax, seed, isEnough: () => performance.now() >= untilMs });
     const tookMs = performance.now() - beganMs;
     leftMs -= tookMs;
-    console.log(describe(scenario, report, tookMs / 1000));
-    const { finding } = report;
+    console.log(describe(scenario, result, tookMs / 1000));
+    const { finding } = result;
     if (finding !== null) {
       failed++;
       console.log(

@@ -4,6 +4,7 @@
  */
 import { makeZxid } from '@treekeeper/protocol';
 import { type DiskState, EMPTY_DISK, type Transaction } from './disk.ts';
+import type { ElectionScenario, History } from './elections.ts';
 import type { Beginning, Budget } from './ensemble.ts';
 import type { Scenario } from './explore.ts';
 
@@ -99,4 +100,28 @@ export const DEEP: readonly Scenario[] = [
   scenario('a server that changes its mind', { elections: 2, silences: 2 }, { splits: false }),
   scenario('handing over, and a crash', { elections: 2, writes: 2, handOvers: 1, crashes: 1 }, { splits: false }),
   scenario('five servers, a crash', { elections: 2, writes: 1, crashes: 1 }, { servers: 5, splits: false }),
+];
+
+const SAME: readonly History[] = [1, 2, 3].map(() => ({ currentEpoch: 1, lastZxid: A.zxid }));
+const FIRST_HAS_MOST: readonly History[] = [C, A, A].map(({ zxid }) => ({ currentEpoch: 1, lastZxid: zxid }));
+const LAST_IS_BEHIND: readonly History[] = [
+  { currentEpoch: 2, lastZxid: A.zxid },
+  { currentEpoch: 2, lastZxid: D.zxid },
+  { currentEpoch: 1, lastZxid: C.zxid },
+];
+
+function election(name: string, histories: readonly History[], more: Partial<ElectionScenario> = {}): ElectionScenario {
+  return { name, histories, hastes: 0, losses: 0, restarts: 0, ...more };
+}
+
+export const QUICK_ELECTIONS: readonly ElectionScenario[] = [
+  election('an election among equals', SAME),
+  election('an election in which one has the most', FIRST_HAS_MOST),
+  election('an election in which an epoch decides, something lost', LAST_IS_BEHIND, { losses: 1 }),
+];
+
+export const DEEP_ELECTIONS: readonly ElectionScenario[] = [
+  election('an election among equals, somebody in haste', SAME, { hastes: 1 }),
+  election('an election in which one has the most, losses', FIRST_HAS_MOST, { losses: 2 }),
+  election('an election in which an epoch decides, somebody starts anew', LAST_IS_BEHIND, { restarts: 1 }),
 ];

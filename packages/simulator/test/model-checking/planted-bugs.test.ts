@@ -2,14 +2,16 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { CommittedLog } from '../../../server/src/zab/committed-log.ts';
 import { Discovery } from '../../../server/src/zab/discovery.ts';
+import { Election } from '../../../server/src/zab/election.ts';
 import { Following } from '../../../server/src/zab/following.ts';
 import { Leadership } from '../../../server/src/zab/leadership.ts';
 import { Learner } from '../../../server/src/zab/learner.ts';
 import { MajorityQuorum } from '../../../server/src/zab/quorum.ts';
 import { ModelDatabase } from '../../src/model-checking/disk.ts';
+import { exploreElections } from '../../src/model-checking/elections.ts';
 import { explore, type Scenario } from '../../src/model-checking/explore.ts';
 import { Machine } from '../../src/model-checking/machine.ts';
-import { QUICK } from '../../src/model-checking/scenarios.ts';
+import { QUICK, QUICK_ELECTIONS } from '../../src/model-checking/scenarios.ts';
 import { replaced } from '../planting.ts';
 
 interface PlantedBug {
@@ -185,4 +187,32 @@ describe('a bug in the protocol is found', () => {
       expect(finding?.moves.length).toBeGreaterThan(0);
     });
   }
+});
+
+describe('a bug in elections is found', () => {
+  let undo: () => void = () => undefined;
+  afterEach(() => undo());
+
+  const found = (): string | undefined => {
+    const hasty = QUICK_ELECTIONS.map((scenario) => ({ ...scenario, hastes: 1 }));
+    const results = hasty.map((scenario) => exploreElections(scenario, { statesMax: 20_000, seed: null }));
+    return results.find(({ finding }) => finding !== null)?.finding?.violation.invariant;
+  };
+
+  test('a minority elects', () => {
+    undo = replaced(MajorityQuorum.prototype, 'hasQuorum', () => (servers) => servers.size > 0)();
+    expect(found()).toBe('a quorum');
+  });
+
+  test('votes say nothing of histories', () => {
+    undo = replaced(
+      Election.prototype,
+      'start',
+      (original) =>
+        function (this: Election, nowMs, _history, committed, lastSeen) {
+          original.call(this, nowMs, { lastZxid: 0, currentEpoch: 0 }, committed, lastSeen);
+        },
+    )();
+    expect(found()).toBe('the best of them');
+  });
 });
