@@ -68,6 +68,9 @@ export async function election(address) {
   report('', 'kazoo', spread(theirs));
 }
 
+const candidates = new Set();
+process.once('exit', () => candidates.forEach((child) => child.kill('SIGKILL')));
+
 async function failOvers(commandOf) {
   const times = [];
   const path = `/bench-election-${Math.random().toString(36).slice(2)}`;
@@ -88,7 +91,7 @@ async function failOvers(commandOf) {
 
 async function candidate([program, ...parameters]) {
   const child = spawn(program, parameters, { stdio: ['ignore', 'pipe', 'inherit'] });
-  process.once('exit', () => child.kill('SIGKILL'));
+  candidates.add(child);
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const says = async (word) => {
     const { value } = await lines.next();
