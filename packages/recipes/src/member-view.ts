@@ -16,7 +16,11 @@ export interface Member<T = string> {
   readonly joinedZxid: bigint;
 }
 
-/** The children of a node as a live map: read once, and then child by child as they change. */
+/**
+ * The children of a node as a live map: read once, and then child by child as they change. Not the client's
+ * ChildrenCache, which drops a child at the news of its deletion: a name that is taken over goes and comes in one
+ * transaction, and is looked at behind it, so nobody sees the member missing.
+ */
 export class MemberView<T> {
   readonly #client: Client;
   readonly #path: string;
