@@ -1,5 +1,5 @@
 /** Servers that send each other what no server sends: they are cut off, and nobody else notices. */
-import { JuteWriter, PacketType } from '@treekeeper/protocol';
+import { JuteWriter, OpCode, PacketType } from '@treekeeper/protocol';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Link } from '../../src/io/peers.ts';
@@ -279,4 +279,17 @@ describe('a follower', () => {
     expect(client.err(getData('/after-all'))).toBe(0);
     expectSameTrees(ensemble);
   });
+});
+
+test('2623: a check that stands alone, as learners of Java forward it, becomes an error and no transaction', () => {
+  const ensemble = new TestEnsemble(3);
+  const { member, world } = ensemble.leader.running;
+  const [from] = member?.peer.leadership?.learners ?? [];
+  const client = ensemble.learners[0].client();
+  const { lastZxid, nodeCount } = world.tree;
+  const request = { sessionId: client.wire.sessionId, cxid: 7, type: OpCode.check, authinfo: null };
+  member?.forwarded(from, { ...request, body: Buffer.from('000000012f00000000', 'hex') });
+  ensemble.settle();
+  expect(world.tree).toMatchObject({ lastZxid: lastZxid + 1, nodeCount });
+  expectSameTrees(ensemble);
 });

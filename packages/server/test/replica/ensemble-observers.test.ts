@@ -114,6 +114,29 @@ describe('an observer that a follower feeds', () => {
     expectSameTrees(ensemble);
   });
 
+  test('5088: comes while the follower has proposals that are not committed, and is told when they are', () => {
+    const ensemble = fedByFollowers(1);
+    const observer = ensemble.member(4);
+    const [follower, other] = ensemble.learners.filter((member) => member !== observer);
+    other.kill();
+    observer.kill();
+    follower.disk.full = true; // it takes the proposal, and cannot acknowledge it
+    const writer = ensemble.leader.client(60_000);
+    writer.send(create('/outstanding'));
+    ensemble.settle();
+    observer.start();
+    ensemble.advance(1500);
+    expect(masterOf(ensemble, observer)).toBe(follower);
+    const { nodeCount } = observer.running.world.tree;
+    follower.disk.full = false;
+    ensemble.advance(2000);
+    expect(observer.running.world.tree.nodeCount).toBe(nodeCount + 1);
+    expect(observer.client().err(exists('/outstanding'))).toBe(0);
+    other.start();
+    ensemble.untilServing();
+    expectSameTrees(ensemble);
+  });
+
   test('learns of changed members, and follows when it becomes a voter', () => {
     const ensemble = fedByFollowers(2, { reconfigEnabled: true });
     const root = ensemble.leader.superuser();

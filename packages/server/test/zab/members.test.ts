@@ -42,6 +42,11 @@ describe('server lines', () => {
     ['h:1:2;a:b:3', 'client address'],
     ['h:1:2;1;2;3', 'more than two client addresses'],
     ['h:1:2;x', "'x' where a port"],
+    ['[\u0000x]:1:2', "'\\u0000x' where a host"],
+    ['a\\b:1:2', "'a\\\\b' where a host"],
+    ['[h:1:2', "'[h' where a host"],
+    ['h:1:2;a b:3', "'a b' where a host"],
+    ['h:1:2;a\\u0020:3', "'a\\\\u0020' where a host"],
   ])('%s is refused', (line, reason) => {
     expect(() => parseMember(1, line)).toThrow(MemberFault);
     expect(() => parseMember(1, line)).toThrow(reason);
