@@ -83,9 +83,7 @@ function parseServer(text: string): MemberAddress & { role: Member['role'] | nul
     throw new MemberFault(`is not of the form ${FORM}`);
   }
   const [host, quorum, election, roleName] = parts;
-  if (!/^[^\s\\|;]+$/.test(host)) {
-    throw new MemberFault(`has '${host}' where a host name or an IP address belongs`);
-  }
+  checkHost(host);
   const quorumPort = parsePort(quorum);
   const electionPort = parsePort(election);
   if (quorumPort === electionPort) {
@@ -98,12 +96,22 @@ function parseServer(text: string): MemberAddress & { role: Member['role'] | nul
   return { host, quorumPort, electionPort, role };
 }
 
+/** Other characters would be read back otherwise, or end the text before its end. */
+function checkHost(host: string): void {
+  if (!/^[^\s\\|;[\]\p{Cc}]+$/u.test(host)) {
+    throw new MemberFault(`has '${JSON.stringify(host).slice(1, -1)}' where a host name or an IP address belongs`);
+  }
+}
+
 function parseEndpoint(text: string): Endpoint {
   const parts = splitHost(text);
   if (parts.length > 2) {
     throw new MemberFault(`has the client address '${text}'; expected [address:]port`);
   }
   const host = parts.length === 2 ? parts[0] : '0.0.0.0';
+  if (host !== '') {
+    checkHost(host);
+  }
   return { host, port: parsePort(parts[parts.length - 1]) };
 }
 

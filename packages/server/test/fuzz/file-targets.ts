@@ -126,6 +126,7 @@ const configurations: Target = {
   seeds: () => [
     ...texts(configurationOf([1, 2, 3], [4], 0x1_0000_0005).text, goldenText('configurations.txt').slice(0, 3000))(),
     ...texts('server.1=[::1]:2888:3888|h:1:2:observer;0.0.0.0:2181\ngroup.1=1:2\nweight.1=3\nversion=ab')(),
+    ...texts('server.1=[\u0000x]:2888:3888')(),
   ],
   run(bytes) {
     expecting([ConfigurationFault], () => {
