@@ -1,7 +1,7 @@
 /**
- * Older releases of the peer protocol, for ensembles that are upgraded one server after the other: what this server says
- * becomes what one of that release would say. What is said to it stays as it is: older servers ignore what they do not
- * know (quorum-protocol.md §3, §5.3).
+ * Older releases of the peer protocol, for ensembles that are upgraded one server after the other: what this server
+ * says becomes what one of that release would say. What is said to it stays as it is: older servers ignore what they do
+ * not know (quorum-protocol.md §3, §5.3).
  */
 import { PacketType } from '@treekeeper/protocol';
 

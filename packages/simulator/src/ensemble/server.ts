@@ -192,7 +192,8 @@ export class SimulatedServer implements Machine {
   }
 
   /**
-   * A bit of the newest file of a kind turns, at this share of what has been written in it. False: there is no such file.
+   * A bit of the newest file of a kind turns, at this share of what has been written in it. False: there is no such
+   * file.
    */
   damage(kind: 'log' | 'snapshot', place: number): boolean {
     const area = kind === 'log' ? 'log' : 'data';
