@@ -48,6 +48,8 @@ const OBSERVED_OF_ENSEMBLES = [
   'hand-over',
   'leadership given away',
   'other release',
+  'reconfig',
+  'members changed',
   'clock jump',
   'silent client',
   'client reset',

@@ -12,6 +12,7 @@ import {
   MultiHeader,
   OpCode,
   PathRequest,
+  ReconfigRequest,
   SetAclRequest,
   SetDataRequest,
   SetWatches2,
@@ -60,7 +61,16 @@ export type WriteRequest =
   | SetData
   | { readonly kind: 'setACL'; readonly path: string; readonly acl: readonly ACL[]; readonly version: number }
   | { readonly kind: 'multi'; readonly parts: readonly MultiPart[] }
+  | Reconfigure
   | { readonly kind: 'closeSession' };
+
+/** The ensemble's members change: by what is listed, or (`members`) to others as a whole. */
+export interface Reconfigure {
+  readonly kind: 'reconfig';
+  readonly joining: string | null;
+  readonly leaving: string | null;
+  readonly members: string | null;
+}
 
 export type ReadRequest =
   | {
@@ -89,7 +99,15 @@ export interface Auth {
 
 export type ClientRequest = WriteRequest | ReadRequest | Malformed | Auth;
 
-const WRITE_KINDS: ReadonlySet<string> = new Set(['create', 'delete', 'setData', 'setACL', 'multi', 'closeSession']);
+const WRITE_KINDS: ReadonlySet<string> = new Set([
+  'create',
+  'delete',
+  'setData',
+  'setACL',
+  'multi',
+  'reconfig',
+  'closeSession',
+]);
 
 export function isWrite(request: ClientRequest): request is WriteRequest {
   return WRITE_KINDS.has(request.kind);
@@ -129,6 +147,10 @@ export function encodeBody(writer: JuteWriter, request: ClientRequest): void {
         encodePart(writer, part);
       }
       return MultiHeader.encode(writer, END_OF_MULTI);
+    case 'reconfig': {
+      const { joining: joiningServers, leaving: leavingServers, members: newMembers } = request;
+      return ReconfigRequest.encode(writer, { joiningServers, leavingServers, newMembers, curConfigId: -1n });
+    }
     case 'exists':
     case 'getData':
     case 'getChildren':

@@ -21,7 +21,7 @@ test(`seeds 1 to ${SEEDS} show nothing wrong`, () => {
     const { failure } = runSeed(seed, REQUESTS);
     expect(failure === null ? null : `seed ${seed}, ${REQUESTS} requests: ${failure.message}`).toBeNull();
   }
-}, 60_000);
+}, 120_000);
 
 test('a seed gives the same trace twice, and others give others', () => {
   const hashes = [1, 2, 3, 4, 5, 6, 7, 8].map((seed) => {
@@ -30,9 +30,9 @@ test('a seed gives the same trace twice, and others give others', () => {
     return traceHash;
   });
   expect(new Set(hashes).size).toBe(hashes.length);
-}, 60_000);
+}, 120_000);
 
 test('seeds that once showed a bug show none', () => {
   const failures = regressions.map(({ seed, requests }) => runSeed(seed, requests).failure);
   expect(failures).toEqual(regressions.map(() => null));
-}, 60_000);
+}, 120_000);

@@ -19,10 +19,8 @@ export interface LeadingPorts {
     /** False while leadership is handed over: nothing more is to be proposed. */
     readonly open: boolean;
   };
-  /** Has a sync answered when this server is known to lead still; null: one of its own clients. */
-  sync(from: LearnerId | null): void;
-  /** Does something when this server is known to lead still. */
-  confirm(then: () => void): void;
+  /** Has a sync answered when this server is known to lead still (null: one of its own clients), or does `then`. */
+  sync(from: LearnerId | null, then?: () => void): void;
 }
 
 /** The home of sessions whose clients are connected to the leader. */
@@ -109,7 +107,7 @@ export class Leading implements OrderSource {
 
   /** Does something that only who leads may do: when a quorum has shown that no other does. */
   confirm(then: () => void): void {
-    this.#ports.confirm(then);
+    this.#ports.sync(null, then);
   }
 
   sync(): Barrier {

@@ -269,11 +269,7 @@ export class Member implements PeerService, DatabaseEvents {
     const pending = new PendingChanges(world, options.digestEnabled, fieldBytesMax, tallies, reconfiguration);
     const proposer = this.#proposer(leader, leadership);
     const writes = new Writes(world, pending, proposer, clock, options.digestEnabled, instruments);
-    const heart = {
-      leader,
-      sync: (from: LearnerId | null): void => leadership.sync(from),
-      confirm: (then: () => void): void => leadership.sync(null, then),
-    };
+    const heart = { leader, sync: (from: LearnerId | null, then?: () => void) => leadership.sync(from, then) };
     this.#leading = new Leading(world.sessions, writes, heart, fieldBytesMax);
     if (options.localSessionsEnabled) {
       world.sessions.mayBeElsewhere = (id) => Number(BigInt.asUintN(64, id) >> 56n) !== options.serverId;

@@ -8,6 +8,7 @@ import { describeTxn, type LoggedTxn, sameBytes, sessionHex } from '../history.t
 import { expectedTxn } from '../model/prepare.ts';
 import { encodeTxn, type ModelState, type ModelTxn, partsOf } from '../model/state.ts';
 import { ModelTree } from '../model/tree.ts';
+import type { ClientRequest } from '../requests.ts';
 import type { Sent } from './connection-view.ts';
 import { check } from './violation.ts';
 
@@ -71,7 +72,11 @@ export class TransactionChecker {
     const lastCxid = this.#lastCxid.get(sessionId) ?? 0;
     check(cxid > lastCxid, 'transactions', () => `${describeTxn(logged)} comes after cxid ${lastCxid}`);
     this.#lastCxid.set(sessionId, cxid);
-    this.#checkAmong(state, logged, sent);
+    if (sent.request.kind !== 'reconfig') {
+      this.#checkAmong(state, logged, sent);
+    } else if (txn.type === OpCode.error) {
+      checkNotReconfigured(logged, txn.value.err);
+    } // else it is for who knows the members to judge
   }
 
   /**
@@ -101,6 +106,23 @@ export class TransactionChecker {
       this.#past.shift();
     }
   }
+
+  /** What a transaction was asked for with; undefined: the server made it by itself. */
+  requestOf({ sessionId, cxid }: LoggedTxn): ClientRequest | undefined {
+    return this.#requests.get(sessionId)?.get(cxid)?.request;
+  }
+}
+
+/** Why members may not be changed: that depends on who is connected to the leader. */
+const RECONFIG_REFUSALS: readonly number[] = [
+  ErrorNumber.RECONFIG_IN_PROGRESS,
+  ErrorNumber.NEW_CONFIG_NO_QUORUM,
+  ErrorNumber.BAD_ARGUMENTS,
+  ErrorNumber.SESSION_EXPIRED,
+];
+
+function checkNotReconfigured(logged: LoggedTxn, err: number): void {
+  check(RECONFIG_REFUSALS.includes(err), 'transactions', () => `${describeTxn(logged)}: that is no reason`);
 }
 
 function checkExpected(state: ModelState, logged: LoggedTxn, expected: ModelTxn): void {

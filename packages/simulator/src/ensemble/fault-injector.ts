@@ -1,5 +1,6 @@
 /** Has the faults of a plan happen, each at its time, and undoes them when theirs is over. */
 import type { Fault, Target, Way } from './faults.ts';
+import { requestFor } from './operator.ts';
 import type { Release } from './releases.ts';
 import { type SimulatedServer, STEP_MS_MAX } from './server.ts';
 import type { EnsembleWorld } from './world.ts';
@@ -8,6 +9,9 @@ import type { EnsembleWorld } from './world.ts';
 const RUSHES = [0, 0.3, 0.7];
 /** Some answers have come after so many of the longest delays, and some have not. */
 const REPLY_DELAYS = 4;
+/** An operator asks again after so many ticks, and so often. */
+const RECONFIG_TICKS = 3;
+const RECONFIG_TRIES = 4;
 
 export class FaultInjector {
   readonly #world: EnsembleWorld;
@@ -37,7 +41,9 @@ export class FaultInjector {
     }
     this.#undo.clear();
     for (const server of this.#world.servers.values()) {
-      this.#world.startServer(server);
+      if (server.starts > 0) {
+        this.#world.startServer(server);
+      }
     }
   }
 
@@ -96,6 +102,9 @@ export class FaultInjector {
       case 'hand-over':
         this.#world.leader?.handOver(fault.heir);
         return null;
+      case 'reconfig':
+        this.#reconfigure(fault);
+        return null;
       case 'other release':
         return this.#replaceProgram(this.#server(fault.target), fault.release);
       case 'pause':
@@ -152,18 +161,46 @@ export class FaultInjector {
     return () => this.#world.startServer(server);
   }
 
+  /** Servers that are to be members come up; then the operator asks, again and again until it is done. */
+  #reconfigure(fault: Fault & { kind: 'reconfig' }): void {
+    const { events, servers, clients, plan } = this.#world;
+    const operator = clients.find((_, i) => plan.clients[i].isOperator === true);
+    for (const { serverId } of fault.joining) {
+      const server = servers.get(serverId);
+      if (server !== undefined) {
+        this.#world.startServer(server);
+      }
+    }
+    const ask = (triesLeft: number): void => {
+      const asked = operator?.request(requestFor(fault, this.#world.configuration));
+      events.after(RECONFIG_TICKS * plan.settings.tickTimeMs, () => {
+        const isDone = asked?.phase === 'done' && asked.failure === null;
+        if (!isDone && triesLeft > 0 && !this.#isHealed) {
+          ask(triesLeft - 1);
+        }
+      });
+    };
+    ask(RECONFIG_TRIES);
+  }
+
   /**
    * A voter that forgets breaks its word, unless the others hold whatever it has acknowledged: only then its files may
    * suffer, and not those of the only one there is. Nobody may have an election under way that it has voted in, either.
    */
   #maySpare({ serverId }: SimulatedServer): boolean {
-    const { serverIds, referee, configuration, isWhole } = this.#world;
-    const others = serverIds.filter((id) => id !== serverId);
+    const { members, referee, configuration, isWhole } = this.#world;
+    const others = members.map(({ serverId: id }) => id).filter((id) => id !== serverId);
     return others.some((id) => configuration.isVoter(id)) && isWhole && referee.holdEverything(others);
   }
 
+  /** Whether the others can go on without it: who finds its files damaged does not vote. */
+  #suffices({ serverId }: SimulatedServer): boolean {
+    const { configuration } = this.#world;
+    return configuration.hasQuorum(new Set(configuration.voters.filter((id) => id !== serverId)));
+  }
+
   #rot(server: SimulatedServer | undefined, { file, place }: Fault & { kind: 'bit rot' }): (() => void) | null {
-    if (server === undefined || !this.#maySpare(server)) {
+    if (server === undefined || !this.#maySpare(server) || !this.#suffices(server)) {
       return null;
     }
     server.end('kill');

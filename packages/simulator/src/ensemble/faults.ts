@@ -3,6 +3,7 @@
  * any of them can be left out when one looks for those that matter.
  */
 import { type Dice, Weighted } from '../dice.ts';
+import type { Role } from './operator.ts';
 import { RELEASES, type Release } from './releases.ts';
 
 /** A server's id, or whoever leads when the time comes. */
@@ -43,6 +44,14 @@ export type Fault = FaultBase &
     | { readonly kind: 'bit rot'; readonly target: Target; readonly file: 'log' | 'snapshot'; readonly place: number }
     /** The leader gives leadership to another server, or to the best one. */
     | { readonly kind: 'hand-over'; readonly heir: number | null }
+    /** An operator changes the members: those that leave go first, and who joins is a member afterwards. */
+    | {
+        readonly kind: 'reconfig';
+        readonly leaving: readonly number[];
+        readonly joining: readonly { readonly serverId: number; readonly role: Role }[];
+        /** All members are named, not only those that change. */
+        readonly isWhole: boolean;
+      }
     /** The server is stopped, and the one that is started speaks as servers of that release do. */
     | { readonly kind: 'other release'; readonly target: Target; readonly release: Release }
     | { readonly kind: 'clock jump'; readonly target: Target; readonly jumpMs: number }
@@ -73,11 +82,15 @@ const KINDS = {
   'bit rot': 4,
   'hand-over': 6,
   'other release': 3,
+  reconfig: 0,
   'clock jump': 3,
   'silent client': 4,
   'client reset': 6,
   'client cut': 4,
 } as const satisfies Record<FaultKind, number>;
+
+/** Where members may change, they do. */
+const RECONFIG_WEIGHT = 20;
 
 export interface FaultScope {
   readonly serverIds: readonly number[];
@@ -85,14 +98,20 @@ export interface FaultScope {
   readonly clients: number;
   readonly tickTimeMs: number;
   readonly safetyMs: number;
+  /** Members may change. */
+  readonly reconfigEnabled: boolean;
 }
 
 export function drawFaults(dice: Dice, scope: FaultScope): Fault[] {
-  const { tickTimeMs, safetyMs } = scope;
+  const { tickTimeMs, safetyMs, reconfigEnabled } = scope;
+  const weights = { ...KINDS, reconfig: reconfigEnabled ? RECONFIG_WEIGHT : KINDS.reconfig };
   // Every run has some kinds only, so that one does not always hide what another would show.
   const kinds = new Weighted(
     Object.fromEntries(
-      Object.entries(KINDS).map(([kind, weight]) => [kind, dice.chance(0.5) ? weight : 0.01]),
+      Object.entries(weights).map(([kind, weight]) => [
+        kind,
+        dice.chance(0.5) || weight === RECONFIG_WEIGHT ? weight : 0.01,
+      ]),
     ) as Record<FaultKind, number>,
   );
   const count = dice.pick([0, 3, 6, 10, 15, 25]);
@@ -139,6 +158,8 @@ function drawKind(dice: Dice, kind: FaultKind, { serverIds, clients, tickTimeMs 
       return { kind, heir: dice.chance(0.5) ? null : other };
     case 'other release':
       return { kind, target, release: dice.pick(RELEASES) };
+    case 'reconfig':
+      return { kind, ...drawChange(dice, serverIds) };
     case 'silent client':
     case 'client reset':
       return { kind, client: dice.below(clients) };
@@ -147,4 +168,13 @@ function drawKind(dice: Dice, kind: FaultKind, { serverIds, clients, tickTimeMs 
     default:
       return { kind, target };
   }
+}
+
+/** One leaves, or one joins or gets another role, or both. */
+function drawChange(dice: Dice, serverIds: readonly number[]): object {
+  const leaving = dice.chance(0.6) ? [dice.pick(serverIds)] : [];
+  const serverId = dice.pick(serverIds);
+  const role: Role = dice.chance(0.7) ? 'participant' : 'observer';
+  const isJoining = (leaving.length === 0 || dice.chance(0.5)) && !leaving.includes(serverId);
+  return { leaving, joining: isJoining ? [{ serverId, role }] : [], isWhole: dice.chance(0.3) };
 }

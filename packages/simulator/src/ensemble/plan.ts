@@ -9,6 +9,8 @@ import type { ClientPlan } from './session-client.ts';
 export interface EnsemblePlan {
   readonly voters: number;
   readonly observers: number;
+  /** Servers that are no members at first. */
+  readonly spares: number;
   readonly settings: ReplicaOptions;
   readonly zab: Omit<ZabOptions, 'serverId'>;
   readonly network: NetworkPlan;
@@ -22,6 +24,8 @@ export interface EnsemblePlan {
   readonly faults: readonly Fault[];
 }
 
+/** Of the client that changes the members. */
+const OPERATOR_PLAN = { isOperator: true, expireByOwnClock: false, pipelineDepth: 3, thinkMsMax: 0, syncedReads: 0 };
 const CLIENTS_MAX = 8;
 /** Share of the runs with a crowd of clients. */
 const CROWDED = 0.01;
@@ -34,36 +38,43 @@ const REQUESTS_A_STRETCH = 2.5;
 export function drawEnsemblePlan(dice: Dice, requests: number): EnsemblePlan {
   const voters = dice.pick([1, 2, 3, 3, 3, 3, 3, 3, 4, 5, 5, 7]);
   const observers = dice.chance(0.25) ? dice.between(1, 2) : 0;
-  const settings = drawMemberSettings(dice);
+  const reconfigEnabled = voters > 1 && dice.chance(0.3);
+  const spares = reconfigEnabled ? dice.below(3) : 0;
+  const settings = drawMemberSettings(dice, reconfigEnabled);
   const { tickTimeMs, minSessionTimeoutMs } = settings;
   const safetyMs = tickTimeMs * dice.between(25, 60);
-  const serverIds = Array.from({ length: voters + observers }, (_, i) => i + 1);
+  const serverIds = Array.from({ length: voters + observers + spares }, (_, i) => i + 1);
   const clientCount = dice.chance(CROWDED) ? dice.between(CLIENTS_MAX, CROWD_MAX) : dice.between(1, CLIENTS_MAX);
   const thinkMsMax = (2 * safetyMs * clientCount * REQUESTS_A_STRETCH) / requests;
   const clients = Array.from({ length: clientCount }, () => drawClient(dice, minSessionTimeoutMs, thinkMsMax));
+  if (reconfigEnabled) {
+    clients.push({ ...OPERATOR_PLAN, sessionTimeoutMs: settings.maxSessionTimeoutMs });
+  }
   const plan: EnsemblePlan = {
     voters,
     observers,
+    spares,
     settings,
-    zab: drawZab(dice, tickTimeMs),
+    zab: { ...drawZab(dice, tickTimeMs), reconfigEnabled },
     network: drawNetwork(dice),
     clientNetwork: drawNetwork(dice),
     clocks: serverIds.map(() => drawClock(dice)),
     workload: drawWorkload(dice, clientCount),
     clients,
     safetyMs,
-    faults: drawFaults(dice, { serverIds, voters, clients: clientCount, tickTimeMs, safetyMs }),
+    faults: drawFaults(dice, { serverIds, voters, clients: clientCount, tickTimeMs, safetyMs, reconfigEnabled }),
   };
   return dice.chance(QUOTAS_SHARE) ? withQuotas(plan) : plan;
 }
 
 /** As those of a single server, with snapshots less often: every member writes them, and most find nothing new. */
-function drawMemberSettings(dice: Dice): ReplicaOptions {
+function drawMemberSettings(dice: Dice, reconfigEnabled: boolean): ReplicaOptions {
   const drawn = drawSettings(dice);
   const { storage, tickTimeMs } = drawn;
   const preallocBytes = Math.min(storage.preallocBytes, PREALLOC_BYTES_MAX);
   return {
     ...drawn,
+    rules: { ...drawn.rules, reconfigEnabled },
     storage: {
       ...storage,
       forceSync: true,

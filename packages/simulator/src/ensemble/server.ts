@@ -23,6 +23,7 @@ import type { Trace } from '../trace.ts';
 import type { ClientPort } from './client-port.ts';
 import type { DriftingClock } from './clock.ts';
 import type { Events } from './events.ts';
+import { OPERATOR } from './operator.ts';
 import type { Machine, PeerLinks, Process } from './peers.ts';
 import type { Release } from './releases.ts';
 
@@ -85,9 +86,13 @@ export class SimulatedServer implements Machine {
   starts = 0;
   /** What the next process speaks as, and the present one does. */
   release: Release = 'present';
+  /** In force, as its files say; null: what the world gives it. */
+  #committed: Configuration | null = null;
+  /** Proposed, as its files say. */
+  #proposed: Configuration | null = null;
   /** The longest that a step of the disk takes now. */
   stepMsMax = STEP_MS_MAX;
-  readonly #registry = new AuthRegistry(AUTH_DEFAULTS);
+  readonly #registry = new AuthRegistry({ ...AUTH_DEFAULTS, superDigest: OPERATOR.digest });
 
   constructor(serverId: number, parts: ServerParts) {
     this.serverId = serverId;
@@ -123,9 +128,16 @@ export class SimulatedServer implements Machine {
     process.replica.join({
       zab: { ...zab, serverId: this.serverId, tickTimeMs: options.tickTimeMs },
       peers: links.peersOf(process),
-      files: { committed: () => {}, proposed: () => {} },
-      configuration: doubles.configuration?.(configuration) ?? configuration,
-      proposedConfiguration: null,
+      files: {
+        committed: (committed) => {
+          this.#committed = committed;
+        },
+        proposed: (proposed) => {
+          this.#proposed = proposed;
+        },
+      },
+      configuration: this.#committed ?? doubles.configuration?.(configuration) ?? configuration,
+      proposedConfiguration: this.#proposed,
       leaderServes: true,
     });
     process.wake(0);

@@ -20,6 +20,7 @@ import { type ClientRequest, encodeBody, isWrite, opcodeOf } from '../requests.t
 import { ALICE, type Workload } from '../workload.ts';
 import type { ClientPort, PortOwner } from './client-port.ts';
 import type { Events } from './events.ts';
+import { OPERATOR } from './operator.ts';
 import { handshakeIn, requestIn } from './wire.ts';
 
 /** What a client is like. */
@@ -31,6 +32,8 @@ export interface ClientPlan {
   readonly thinkMsMax: number;
   /** Share of stretches that ask for a sync and then read. */
   readonly syncedReads: number;
+  /** It is a superuser, who works only when told to. */
+  readonly isOperator?: boolean;
 }
 
 /** The world of a client. */
@@ -110,11 +113,16 @@ export class SessionClient {
       replyBytesMax: limits.replyBytesMax,
       random: () => this.#dice.next(),
     });
-    if (this.#isAlice) {
-      const body = { type: 0, scheme: 'digest', auth: Buffer.from(ALICE.credentials) };
+    const credentials = this.#isOperator ? OPERATOR.credentials : this.#isAlice ? ALICE.credentials : null;
+    if (credentials !== null) {
+      const body = { type: 0, scheme: 'digest', auth: Buffer.from(credentials) };
       session.addAuth(internalRequest(authOperation, body), this.#nowMs);
     }
     return session;
+  }
+
+  get #isOperator(): boolean {
+    return this.#plan.isOperator === true;
   }
 
   get #nowMs(): number {
@@ -149,6 +157,9 @@ export class SessionClient {
 
   /** Works, thinks, works. */
   work(): void {
+    if (this.#isOperator) {
+      return;
+    }
     this.#world.events.after(this.#dice.next() * this.#plan.thinkMsMax, () => {
       if (!this.#isResting) {
         this.#act();
@@ -181,7 +192,7 @@ export class SessionClient {
 
   /** Writes at once, whatever it was about to do. */
   hurry(): void {
-    if (!this.#isResting && !this.#isSilent && this.#asked.size < this.#plan.pipelineDepth) {
+    if (!this.#isOperator && !this.#isResting && !this.#isSilent && this.#asked.size < this.#plan.pipelineDepth) {
       this.ask(this.#workload.write());
       this.ask(this.#workload.write());
       this.#drain();
@@ -191,6 +202,13 @@ export class SessionClient {
   /** No more work is begun. */
   rest(): void {
     this.#isResting = true;
+  }
+
+  /** Asks for one thing, now. */
+  request(request: ClientRequest): SessionRequest {
+    const asked = this.ask(request);
+    this.#drain();
+    return asked;
   }
 
   ask(request: ClientRequest): SessionRequest {

@@ -133,7 +133,7 @@ function leftoversOf(world: EnsembleWorld): string | null {
   if (leader === undefined) {
     return 'no leader';
   }
-  for (const { serverId, replica } of world.servers.values()) {
+  for (const { serverId, replica } of world.members) {
     const left = replica === null ? 'down' : leftoversIn(replica, world.referee.state, leader.clock.wallMs);
     if (left !== null) {
       return `${left}, at server ${serverId}`;
@@ -145,10 +145,9 @@ function leftoversOf(world: EnsembleWorld): string | null {
 /** Everybody ends with the same history and the same tree. */
 function becomeEqual(world: EnsembleWorld): void {
   const { order } = world.referee;
-  const isEqual = () =>
-    [...world.servers.values()].every(({ replica }) => replica?.world.tree.lastZxid === order.lastZxid);
+  const isEqual = () => world.members.every(({ replica }) => replica?.world.tree.lastZxid === order.lastZxid);
   const isDone = world.isWhole && world.runUntil(isEqual, 10 * world.plan.settings.tickTimeMs);
   check(isDone, 'progress', () => `servers differ at the end: ${world.describe()}`);
-  const trees = [...world.servers.values()].map(({ replica }) => `${replica?.world.tree.digest}`);
+  const trees = world.members.map(({ replica }) => `${replica?.world.tree.digest}`);
   check(new Set(trees).size === 1, 'digest', () => `servers have the digests ${trees.join()} at the end`);
 }

@@ -18,6 +18,7 @@ import { DriftingClock } from './clock.ts';
 import { Events } from './events.ts';
 import { EnsembleReferee } from './judges/referee.ts';
 import { SimulatedNetwork } from './network.ts';
+import { serverLine } from './operator.ts';
 import { PeerLinks, type Wiretap } from './peers.ts';
 import type { EnsemblePlan } from './plan.ts';
 import { learnerOf34 } from './releases.ts';
@@ -48,11 +49,11 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
   readonly network: SimulatedNetwork;
   readonly clientNetwork: SimulatedNetwork;
   readonly links: PeerLinks;
-  readonly configuration: Configuration;
   readonly referee: EnsembleReferee;
   readonly servers = new Map<number, SimulatedServer>();
   readonly clients: readonly SessionClient[];
   readonly plan: EnsemblePlan;
+  readonly #initial: Configuration;
   readonly #trace: Trace;
   readonly #doubles: EnsembleDoubles;
   #nextPort = FIRST_PORT;
@@ -71,12 +72,12 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
       const spoken = this.servers.get(from)?.release === '3.4' ? learnerOf34(bytes) : bytes;
       return wiretap === undefined ? spoken : wiretap(from, to, spoken);
     };
-    this.configuration = configurationOf(plan);
+    this.#initial = configurationOf(plan);
     const { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled } = plan.settings;
     const { enforceQuota } = plan.settings.rules;
     const rules = { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled, enforceQuota };
     const rates = new Map(plan.clocks.map(({ rate }, i) => [i + 1, rate]));
-    this.referee = new EnsembleReferee({ ...rules, configuration: this.configuration }, rates, this.coverage);
+    this.referee = new EnsembleReferee({ ...rules, configuration: this.#initial }, rates, this.coverage);
     this.#addServers(seed);
     const dice = new Dice(seed, 'clients');
     const workload = new Workload(new Dice(seed, 'workload'), plan.workload);
@@ -86,7 +87,7 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
   }
 
   #addServers(seed: number): void {
-    const { plan, events, links, configuration } = this;
+    const { plan, events, links } = this;
     const dice = new Dice(seed, 'disk');
     const replicaDice = new Dice(seed, 'replica');
     plan.clocks.forEach(({ rate, wallOffsetMs }, i) => {
@@ -98,13 +99,31 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
         replicaDice,
         options: plan.settings,
         zab: plan.zab,
-        configuration,
+        configuration: this.#firstConfigurationOf(i + 1),
         trace: this.#trace,
         world: this,
         doubles: this.#doubles,
       });
       this.servers.set(i + 1, server);
     });
+  }
+
+  /** One that is no member yet knows those there are, and calls itself an observer. */
+  #firstConfigurationOf(serverId: number): Configuration {
+    const initial = this.#initial;
+    const isMember = initial.member(serverId) !== undefined;
+    const lines = [...initial.membershipLines(), serverLine(serverId, 'observer')];
+    return isMember ? initial : Configuration.parse(lines.join('\n'));
+  }
+
+  /** In force, as far as anybody can know. */
+  get configuration(): Configuration {
+    return this.referee.membership.configuration;
+  }
+
+  /** The servers that are members now. */
+  get members(): readonly SimulatedServer[] {
+    return this.configuration.members.map(({ id }) => this.servers.get(id) as SimulatedServer);
   }
 
   get serverIds(): readonly number[] {
@@ -123,17 +142,17 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
       .sort((one, other) => epochOf(other) - epochOf(one))[0];
   }
 
-  /** Everybody serves, and follows the same leader. */
+  /** Every member serves, and follows the same leader. */
   get isWhole(): boolean {
     const { leader } = this;
-    return [...this.servers.values()].every(
+    return this.members.every(
       ({ replica, process }) =>
         replica?.serving === true && !process?.isPaused && replica.member?.peer.leaderId === leader?.serverId,
     );
   }
 
   start(): void {
-    for (const server of this.servers.values()) {
+    for (const server of this.members) {
       this.startServer(server);
     }
     for (const client of this.clients) {
@@ -283,7 +302,7 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
 
   sent(port: ClientPort, request: ClientRequest, xid: number): Sent {
     const sent = this.referee.sent(port.view, request, xid, port.sentBytes);
-    if (request.kind === 'auth') {
+    if (request.kind === 'auth' && request.user === ALICE.credentials) {
       this.referee.identified(port.view, { scheme: 'digest', id: ALICE.id });
     }
     return sent;
@@ -300,8 +319,7 @@ function epochOf({ replica }: SimulatedServer): number {
 
 function configurationOf({ voters, observers }: EnsemblePlan): Configuration {
   const lines = Array.from({ length: voters + observers }, (_, i) => {
-    const role = i < voters ? 'participant' : 'observer';
-    return `server.${i + 1}=s${i + 1}:2888:3888:${role};s${i + 1}:2181`;
+    return serverLine(i + 1, i < voters ? 'participant' : 'observer');
   });
   return Configuration.parse(`${lines.join('\n')}\nversion=0`);
 }

@@ -58,6 +58,8 @@ export function writeAnswer({ tree, multiStats }: ModelState, txn: ModelTxn): Ex
       const { path } = txn.value;
       return ok((writer) => Create2Response.encode(writer, { path, stat: tree.stat(path) }));
     }
+    case OpCode.reconfig:
+      return ok((writer) => GetDataResponse.encode(writer, { data: txn.value.data, stat: tree.stat(txn.value.path) }));
     case OpCode.setData:
     case OpCode.setACL:
       return ok((writer) => StatResponse.encode(writer, { stat: tree.stat(txn.value.path) }));

@@ -28,7 +28,7 @@ export type ModelTxn =
   | { readonly type: 19; readonly value: CreateContainerTxn }
   | { readonly type: 21; readonly value: CreateTtlTxn }
   | { readonly type: 2 | 20; readonly value: DeleteTxn }
-  | { readonly type: 5; readonly value: SetDataTxn }
+  | { readonly type: 5 | 16; readonly value: SetDataTxn }
   | { readonly type: 7; readonly value: SetAclTxn }
   | { readonly type: 13; readonly value: CheckVersionTxn }
   | { readonly type: 14; readonly value: MultiTxn }
@@ -44,6 +44,7 @@ const RECORDS = new Map<number, RecordType>([
   [OpCode.delete, DeleteTxn],
   [OpCode.deleteContainer, DeleteTxn],
   [OpCode.setData, SetDataTxn],
+  [OpCode.reconfig, SetDataTxn],
   [OpCode.setACL, SetAclTxn],
   [OpCode.check, CheckVersionTxn],
   [OpCode.multi, MultiTxn],
@@ -93,6 +94,7 @@ export function applyToTree(tree: ModelTree, txn: ModelTxn, origin: TxnOrigin): 
     case OpCode.deleteContainer:
       return [tree.remove(txn.value.path, zxid)];
     case OpCode.setData:
+    case OpCode.reconfig:
       return [tree.setData(txn.value.path, txn.value.data, txn.value.version, zxid, timeMs)];
     case OpCode.setACL:
       tree.setAcl(txn.value.path, txn.value.acl ?? [], txn.value.version);

@@ -19,6 +19,7 @@ import { checkDigest } from '../../referee.ts';
 import type { ClientRequest } from '../../requests.ts';
 import { CommittedOrder } from './committed-order.ts';
 import { Holdings } from './holdings.ts';
+import { MembershipJudge } from './membership.ts';
 import { RealTimeJudge } from './real-time.ts';
 import { SessionJudge, type TimeoutBounds } from './sessions.ts';
 
@@ -48,6 +49,7 @@ class Witnessed {
 export class EnsembleReferee {
   readonly order = new CommittedOrder();
   readonly sessions: SessionJudge;
+  readonly membership: MembershipJudge;
   /** After the last committed transaction. */
   readonly state = new ModelState();
   readonly #rules: EnsembleRules;
@@ -65,6 +67,7 @@ export class EnsembleReferee {
     this.#coverage = coverage;
     this.#clockRates = clockRates;
     this.sessions = new SessionJudge(rules);
+    this.membership = new MembershipJudge(rules.configuration);
     this.#transactions = new TransactionChecker(rules.enforceQuota, (sessionId) =>
       this.sessions.mayHaveMoved(sessionId),
     );
@@ -227,19 +230,21 @@ export class EnsembleReferee {
 
   #leads(serverId: number, epoch: number, historyEndZxid: number): void {
     this.#coverage.happened('leader established');
-    const { voters } = this.#rules.configuration;
-    check(voters.includes(serverId), 'leaders', () => `server ${serverId} leads, and has no vote`);
     for (const txn of this.order.leads(epoch, serverId, historyEndZxid, this.#nowMs)) {
       this.#coverage.happened('committed by the next leader');
       this.#commit(serverId, txn);
     }
+    check(this.membership.mayLead(serverId), 'leaders', () => `server ${serverId} leads, and has no vote`);
   }
 
   #commit(serverId: number, logged: LoggedTxn): void {
-    const { configuration, reaper } = this.#rules;
+    const { membership } = this;
+    const { reaper } = this.#rules;
     const holders = [...this.#servers].filter(([, { holdings }]) => holdings.has(logged.zxid)).map(([id]) => id);
     const name = () => `server ${serverId} commits ${zxidText(logged.zxid)}`;
-    const isHeld = configuration.hasQuorum(new Set(holders));
+    const isChange = logged.txn.type === OpCode.reconfig;
+    const next = isChange ? membership.next(logged, this.#transactions.requestOf(logged)) : null;
+    const isHeld = membership.suffices(new Set(holders), next);
     check(isHeld, 'quorum', () => `${name()}, which is on the disks of ${holders.join() || 'nobody'}`);
     this.#transactions.check(this.state, logged, reaper);
     this.state.apply(logged.txn, logged);
@@ -247,6 +252,10 @@ export class EnsembleReferee {
     const isTold = logged.digest !== null || logged.txn.type === OpCode.error || !this.#rules.digestEnabled;
     check(isTold, 'digest', () => `${name()} without a digest`);
     this.order.commit(logged);
+    if (next !== null) {
+      this.#coverage.happened('members changed');
+      membership.committed(next);
+    }
     const { sessionId, cxid, txn, zxid } = logged;
     if (txn.type === OpCode.closeSession) {
       this.sessions.closed(sessionId, zxid);
