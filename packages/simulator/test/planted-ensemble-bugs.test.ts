@@ -57,6 +57,8 @@ test(
       const needed = shrinkFaults(seed, REQUESTS) ?? [];
       expect(needed.length).toBeGreaterThan(0);
       expect(needed.length).toBeLessThan(ensemblePlanOf(seed, REQUESTS).faults.length);
+      const { failure } = runEnsemble({ seed, requests: REQUESTS, change: (plan) => ({ ...plan, faults: needed }) });
+      expect(failure).toMatchObject({ invariant: 'progress' });
     } finally {
       undo?.();
     }
