@@ -376,11 +376,11 @@ export class Election {
       }
       this.#agreeing = null;
     }
-    this.#deadlineMs = nowMs + this.#intervalMs;
     if (!isFromUs) {
-      this.#catchUpWith(heard);
+      this.#catchUpWith(heard); // and our vote is told again in its time, however often others ask
       return;
     }
+    this.#deadlineMs = nowMs + this.#intervalMs;
     if (heard.state === PeerState.looking) {
       this.#hearLooking(heard, nowMs);
     } else if (heard.state !== PeerState.observing) {

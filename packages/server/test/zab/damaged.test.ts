@@ -50,6 +50,18 @@ describe('who has lost what it acknowledged', () => {
     expect(goOn).toThrow(/^(10|11)|: .* is not delivered|lost|delivered/);
   });
 
+  test('asks so often that others would never tell their votes again, if that kept them from it', () => {
+    const { cluster, leader, follower, absent } = writtenByTwo();
+    cluster.crash(leader, follower);
+    cluster.start(absent);
+    cluster.run(60_000); // it tells its vote ever less often
+    cluster.server(follower).disk.isDamaged = true;
+    cluster.start(follower);
+    cluster.run(5000);
+    cluster.start(leader);
+    cluster.untilWhole(60_000);
+  });
+
   test('votes again, and leads, when it has got everything', () => {
     const { cluster, leader, follower, absent } = writtenByTwo();
     cluster.start(absent);
