@@ -1,7 +1,7 @@
 /** The other servers over simulated links: io/peers.ts for servers that may be killed, paused or cut off. */
 import type { Link, PeerAddresses, PeerInput, Peers } from '@treekeeper/server/internal';
 import type { SimulatedNetwork } from './network.ts';
-import { notificationOf, type Release } from './releases.ts';
+import { notificationOf, openingOf, type Release } from './releases.ts';
 import { Stream } from './stream.ts';
 
 /** One life of a server's process, as the network sees it. */
@@ -34,6 +34,7 @@ export class PeerEnd implements Link {
   readonly #links: PeerLinks;
   other: PeerEnd | null = null;
   isOpen = true;
+  #hasSpoken = false;
 
   constructor(links: PeerLinks, owner: Process, remoteId: number) {
     this.#links = links;
@@ -49,7 +50,10 @@ export class PeerEnd implements Link {
 
   write(bytes: Uint8Array): void {
     if (this.isOpen && this.other !== null) {
-      this.out.write(this.#links.wiretap(this.owner.serverId, this.remoteId, bytes));
+      const { serverId } = this.owner;
+      const spoken = this.#hasSpoken ? bytes : openingOf(this.#links.machine(serverId).release, bytes);
+      this.#hasSpoken = true;
+      this.out.write(this.#links.wiretap(serverId, this.remoteId, spoken));
     }
   }
 

@@ -19,8 +19,14 @@ export function notificationOf(release: Release, bytes: Uint8Array): Uint8Array 
   return new Uint8Array(release === '3.4' ? bytes.subarray(0, NOTIFICATION_BYTES_34) : bytes);
 }
 
-/** The introduction of a learner ends behind the protocol's version; other packets stay. */
-export function learnerOf34(bytes: Uint8Array): Uint8Array {
+/**
+ * What a server says first on a link: the introduction of a learner of 3.4 ends behind the protocol's version. Whatever
+ * comes later must not be taken for one: a piece of a snapshot may begin like it.
+ */
+export function openingOf(release: Release, bytes: Uint8Array): Uint8Array {
+  if (release !== '3.4') {
+    return bytes;
+  }
   const packet = Buffer.from(bytes);
   const type = packet.length > PACKET_HEADER_BYTES ? packet.readInt32BE(0) : 0;
   const isIntroduction = type === PacketType.followerInfo || type === PacketType.observerInfo;

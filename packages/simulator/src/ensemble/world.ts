@@ -21,7 +21,6 @@ import { SimulatedNetwork } from './network.ts';
 import { serverLine } from './operator.ts';
 import { PeerLinks, type Wiretap } from './peers.ts';
 import type { EnsemblePlan } from './plan.ts';
-import { learnerOf34 } from './releases.ts';
 import { type ServerDoubles, type ServerEvents, SimulatedServer } from './server.ts';
 import { type ClientWorld, SessionClient } from './session-client.ts';
 
@@ -68,10 +67,9 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
     this.clientNetwork = new SimulatedNetwork(this.events, networkDice, plan.clientNetwork);
     const { wiretap } = doubles;
     this.links = new PeerLinks(this.network, this.servers);
-    this.links.wiretap = (from, to, bytes) => {
-      const spoken = this.servers.get(from)?.release === '3.4' ? learnerOf34(bytes) : bytes;
-      return wiretap === undefined ? spoken : wiretap(from, to, spoken);
-    };
+    if (wiretap !== undefined) {
+      this.links.wiretap = wiretap;
+    }
     this.#initial = configurationOf(plan);
     const { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled } = plan.settings;
     const { enforceQuota } = plan.settings.rules;

@@ -32,7 +32,7 @@ export class MembershipJudge {
     check(lines.pop() === version, 'membership', () => `${name()} does not end with ${version}`);
     check(request?.kind === 'reconfig', 'membership', () => `${name()} was asked for by nobody`);
     const asked = linesAsked(this.configuration, request);
-    const isAsked = lines.join('\n') === asked.join('\n');
+    const isAsked = lines.sort().join('\n') === asked.join('\n');
     check(isAsked, 'membership', () => `${name()} is not what was asked for: ${asked.join()}`);
     return Configuration.parse(text);
   }
