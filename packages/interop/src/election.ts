@@ -64,6 +64,10 @@ function addressesOf({ id, addresses }: Configuration['members'][number]): PeerA
   };
 }
 
+/** A server that is elected opens its port a moment later than those who elect it may ask for it. */
+const CONNECT_TRIES_MAX = 5;
+const CONNECT_DELAY_MS = 200;
+
 /** Our voter: votes, and looks again when there is no leader where it was elected. */
 class Voter {
   readonly #configuration: Configuration;
@@ -71,6 +75,7 @@ class Voter {
   readonly #peers: NodePeers;
   readonly #timer: NodeJS.Timeout;
   #link: Link | null = null;
+  #triesLeft = 0;
   /** First packet types of learners that have come. */
   readonly learners: number[] = [];
   /** What went wrong on the way. */
@@ -111,6 +116,7 @@ class Voter {
   }
 
   look(): void {
+    this.#triesLeft = 0;
     this.#link?.close();
     this.#link = null;
     this.#election.leave(null);
@@ -121,10 +127,25 @@ class Voter {
   receive(input: PeerInput): void {
     if (input.kind === 'notification') {
       this.#act(() => this.#election.receive(input.serverId, input.bytes, performance.now()));
+    } else if (input.kind === 'link-open') {
+      this.#triesLeft = 0;
     } else if (input.kind === 'link-data') {
       this.learners.push(new DataView(input.bytes.buffer, input.bytes.byteOffset).getInt32(0));
     } else if (input.kind === 'link-gone' && input.link === this.#link) {
-      this.look();
+      this.#link = null;
+      if (this.#triesLeft > 0) {
+        setTimeout(() => this.#connect(), CONNECT_DELAY_MS);
+      } else {
+        this.look();
+      }
+    }
+  }
+
+  #connect(): void {
+    const { leader } = this;
+    if (this.#triesLeft > 0 && leader !== null) {
+      this.#triesLeft--;
+      this.#link = this.#peers.connect(leader, TICK_MS, 'quorum');
     }
   }
 
@@ -139,11 +160,13 @@ class Voter {
     if (decided.state === PeerState.leading) {
       this.#peers.listen('quorum');
     } else {
-      this.#link = this.#peers.connect(decided.leader, TICK_MS, 'quorum');
+      this.#triesLeft = CONNECT_TRIES_MAX;
+      this.#connect();
     }
   }
 
   stop(): void {
+    this.#triesLeft = 0;
     clearInterval(this.#timer);
     this.#peers.close();
   }
