@@ -280,14 +280,27 @@ const reads: readonly PlantedEnsembleBug[] = [
   {
     what: 'a sync is answered by a leader that is none any more',
     invariants: ['real time'],
-    plant: replaced(
-      SyncGate.prototype,
-      'takeReady',
-      (original) =>
-        function (this: SyncGate, committed) {
-          const nobodyElse = { voters: [], hasQuorum: () => true, committedThrough: () => Number.POSITIVE_INFINITY };
-          return original.call(this, committed, nobodyElse);
-        },
+    plant: together(
+      replaced(
+        SyncGate.prototype,
+        'ask',
+        (original) =>
+          function (this: SyncGate, origin, zxid, then) {
+            if (origin !== null || (then ?? null) !== null) {
+              original.call(this, origin, zxid, then);
+            }
+          },
+      ),
+      replaced(
+        Leading.prototype,
+        'sync',
+        (original) =>
+          function (this: Leading) {
+            const barrier = original.call(this);
+            this.syncDone();
+            return barrier;
+          },
+      ),
     ),
     plan: withSlowLeader,
     faults: oneAfterTheOther(2, () => ({ kind: 'isolation', target: 'leader', way: 'both' })),
