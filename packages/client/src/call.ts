@@ -58,6 +58,8 @@ export class Call implements SessionRequest {
   readonly #startMs: number;
   #startTold: OperationStartMessage | null = null;
   #attempts = 1;
+  /** An attempt before this one may have succeeded: no later failure makes the call safe to repeat. */
+  #isUncertain = false;
   #retryTimer: NodeJS.Timeout | null = null;
   #onAbort: (() => void) | null = null;
 
@@ -127,6 +129,7 @@ export class Call implements SessionRequest {
       return;
     }
     this.#attempts++;
+    this.#isUncertain ||= error.retry === 'unknown';
     this.phase = 'new';
     this.failure = null;
     if (delayMs === 0) {
@@ -204,7 +207,8 @@ export class Call implements SessionRequest {
 
   #error({ code, retry, message, cause }: RequestFailure): TreekeeperError {
     const { name: operation, path, zxid } = this;
-    return new TreekeeperError(code, { operation, path, zxid: zxid ?? undefined, retry, message, cause });
+    const advice = this.#isUncertain ? 'unknown' : retry;
+    return new TreekeeperError(code, { operation, path, zxid: zxid ?? undefined, retry: advice, message, cause });
   }
 }
 

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stat } from '@treekeeper/protocol';
 import { backoffMs, type CallHandlers, type CallTerms } from './call.ts';
 import type { Driver } from './driver.ts';
-import { isTreekeeperError } from './errors.ts';
+import { isTreekeeperError, TreekeeperError } from './errors.ts';
 import { limits } from './limits.ts';
 import type { NewNode } from './new-node.ts';
 import { type GetDataReply, operations } from './operations.ts';
@@ -16,18 +16,23 @@ interface Target {
   readonly path: string;
 }
 
-/**
- * Attempts until the outcome is known. `find` is asked once an attempt was lost, behind a sync, so that the attempt is
- * seen if it succeeded; undefined says that it did not. `isOurs` tells a refusal that the lost attempt has caused.
- */
-async function untilKnown<T>(
-  driver: Driver,
-  terms: CallTerms,
-  attempt: () => Promise<T>,
-  find: () => Promise<T | undefined>,
-  isOurs: (error: unknown) => boolean,
-): Promise<T> {
+interface Repeatable<T> {
+  attempt(): Promise<T>;
+  /** Asked when an attempt was lost, behind a sync: what it has done; undefined when there is nothing to be seen of it. */
+  find(): Promise<T | undefined>;
+  /** Whether nothing to be seen means that nothing was done. What a `set` has written may have been overwritten. */
+  readonly showsAll: boolean;
+  /** Whether the lost attempt is what the next one was refused for. */
+  isOurs(error: unknown): boolean;
+}
+
+/** Attempts until the outcome is known. Where it stays unknown whether a lost attempt succeeded, the error says so. */
+async function untilKnown<T>(driver: Driver, terms: CallTerms, call: Repeatable<T>): Promise<T> {
+  const { attempt, find, isOurs, showsAll } = call;
   const policy = terms.retry === false ? {} : terms.retry;
+  /** An attempt was lost, and nobody knows what became of it. */
+  let isUncertain = false;
+  const failure = (error: unknown): unknown => (isUncertain ? asUncertain(error) : error);
   for (let attempts = 1; ; attempts++) {
     try {
       return await attempt();
@@ -35,20 +40,34 @@ async function untilKnown<T>(
       const isLost =
         isTreekeeperError(error, 'CONNECTION_LOSS') && attempts < (policy.attemptsMax ?? limits.retryAttemptsMax);
       if (!isLost && !(attempts > 1 && isOurs(error))) {
-        throw error;
+        throw failure(error);
       }
       if (isLost) {
+        isUncertain = true;
         await sleep(backoffMs(policy, attempts));
       }
-      const found = await findSynced(driver, terms, find);
+      const found = await findSynced(driver, terms, find).catch((fault: unknown) => {
+        throw failure(fault);
+      });
       if (found !== undefined) {
         return found;
       }
+      isUncertain = isUncertain && !showsAll;
       if (!isLost) {
-        throw error;
+        throw failure(error);
       }
     }
   }
+}
+
+/** The failure of a call that an earlier attempt may have done all the same. */
+function asUncertain(error: unknown): unknown {
+  if (!isTreekeeperError(error) || error.retry === 'unknown') {
+    return error;
+  }
+  const { code, operation, path, zxid, failedIndex } = error;
+  const message = `the answer to an earlier attempt was lost, and it may have succeeded; the last one: ${error.message}`;
+  return new TreekeeperError(code, { operation, path, zxid, failedIndex, retry: 'unknown', message, cause: error });
 }
 
 async function findSynced<T>(
@@ -101,7 +120,8 @@ export function setNodeIdempotently(
     const node = version === -1 ? null : await read(driver, target, 'set', terms);
     return node !== null && node.stat.version === version + 1 && sameData(node.data, data) ? node.stat : undefined;
   };
-  return untilKnown(driver, terms, attempt, find, (error) => isTreekeeperError(error, 'BAD_VERSION'));
+  const isOurs = (error: unknown): boolean => isTreekeeperError(error, 'BAD_VERSION');
+  return untilKnown(driver, terms, { attempt, find, showsAll: false, isOurs });
 }
 
 /** Sets the node, or makes it where there is none; anew if somebody makes or removes it meanwhile. */
@@ -142,7 +162,8 @@ export async function deleteNodeIdempotently(
   };
   const find = async (): Promise<true | undefined> =>
     (await read(driver, target, 'delete', terms)) === null ? true : undefined;
-  await untilKnown(driver, terms, attempt, find, (error) => isTreekeeperError(error, 'NO_NODE'));
+  const isOurs = (error: unknown): boolean => isTreekeeperError(error, 'NO_NODE');
+  await untilKnown(driver, terms, { attempt, find, showsAll: true, isOurs });
 }
 
 export function createNode(driver: Driver, node: NewNode, path: string, terms: CallTerms): Promise<CreatedNode> {
@@ -167,7 +188,8 @@ export function createNodeIdempotently(
     return isOurs ? { path: full, stat: there.stat } : undefined;
   };
   const attempt = (): Promise<CreatedNode> => createNode(driver, node, path, terms);
-  return untilKnown(driver, terms, attempt, find, (error) => isTreekeeperError(error, 'NODE_EXISTS'));
+  const isOurs = (error: unknown): boolean => isTreekeeperError(error, 'NODE_EXISTS');
+  return untilKnown(driver, terms, { attempt, find, showsAll: true, isOurs });
 }
 
 /** The unique part of a protected name, as Curator and others write it; sorting by sequence number ignores it. */
@@ -189,8 +211,9 @@ export async function createNodeProtected(
   const parent = full.slice(0, full.lastIndexOf('/'));
   const find = (): Promise<CreatedNode | undefined> => findProtected(driver, parent, prefix, path, terms);
   const attempt = (): Promise<CreatedNode> => createNode(driver, node, path, terms);
+  const isOurs = (error: unknown): boolean => isTreekeeperError(error, 'NODE_EXISTS');
   try {
-    return await untilKnown(driver, terms, attempt, find, (error) => isTreekeeperError(error, 'NODE_EXISTS'));
+    return await untilKnown(driver, terms, { attempt, find, showsAll: true, isOurs });
   } catch (error) {
     if (isTreekeeperError(error) && error.retry === 'unknown') {
       removeProtected(driver, parent, prefix, path).catch(() => null); // the caller has the first error

@@ -26,7 +26,14 @@ import {
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { assert } from '../assert.ts';
-import type { Area, Disk, DiskCompletion, DiskStep, FileEntry } from '../io/disk.ts';
+import {
+  type Area,
+  type Disk,
+  type DiskCompletion,
+  type DiskStep,
+  type FileEntry,
+  UNFINISHED_PREFIX,
+} from '../io/disk.ts';
 import { StorageError } from '../io/storage-error.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { makeDirectory } from './make-directory.ts';
@@ -51,6 +58,8 @@ interface OpenFile {
   readonly descriptor: number;
   readonly path: string;
   readonly syncWrites: boolean;
+  /** A log has this name until something is in it: Java's servers do not start where one is empty. */
+  unfinishedPath: string | null;
 }
 
 interface Batch {
@@ -256,10 +265,11 @@ export class NodeDisk implements Disk {
         return done(closeError);
       }
       const path = this.#path(area, name);
+      const unfinishedPath = area === 'log' ? this.#path(area, UNFINISHED_PREFIX + name) : null;
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (dsync ? (O_DSYNC ?? 0) : 0);
-      open(path, flags, 0o644, (error, descriptor) => {
+      open(unfinishedPath ?? path, flags, 0o644, (error, descriptor) => {
         if (error === null) {
-          this.#open.set(file, { descriptor, path, syncWrites: dsync && O_DSYNC === undefined });
+          this.#open.set(file, { descriptor, path, syncWrites: dsync && O_DSYNC === undefined, unfinishedPath });
         }
         done(error);
       });
@@ -267,7 +277,13 @@ export class NodeDisk implements Disk {
   }
 
   #write({ file, position, bytes }: DiskStep & { op: 'write' }, done: Done): void {
-    const { descriptor, syncWrites } = this.#opened(file);
+    const opened = this.#opened(file);
+    const { descriptor, syncWrites, unfinishedPath } = opened;
+    if (unfinishedPath !== null) {
+      opened.unfinishedPath = null;
+      const finish: Done = (error) => (error === null ? rename(unfinishedPath, opened.path, done) : done(error));
+      return this.#write({ op: 'write', file, position, bytes }, finish);
+    }
     let at = 0;
     const writeRest = (): void => {
       write(descriptor, bytes, at, bytes.length - at, position + at, (error, count) => {

@@ -6,11 +6,14 @@
 /** 'log' holds log.*, 'data' holds snapshot.* and the epoch files. They may be the same directory. */
 export type Area = 'log' | 'data';
 
+/** Files of this prefix are unfinished. Java, too, takes them for nothing of its own. */
+export const UNFINISHED_PREFIX = 'writing.';
+
 export type DiskStep =
   /**
    * Creates or truncates a file and opens it under `file`, a number from `allocateFile`. With `dsync` each write is on
    * the platter before its step ends (a write and its fdatasync in one system call). Repeating it starts over. The
-   * file's name is durable only after a `syncDirectory`.
+   * file's name is durable only after a `syncDirectory`; one in 'log' need not have it before its first write has ended.
    */
   | {
       readonly op: 'create';

@@ -1,8 +1,7 @@
 /** What must not lie in the data directories (disk-format.md §1), and what unfinished work leaves there. */
-import type { Disk } from '../io/disk.ts';
+import { type Disk, UNFINISHED_PREFIX } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
 import { StorageError } from '../io/storage-error.ts';
-import { UNFINISHED_PREFIX } from './snapshot.ts';
 
 /**
  * With separate directories each kind of file must be in its own: logs left behind by splitting a common directory
@@ -31,12 +30,16 @@ export function checkDirectories(disk: Disk): void {
   }
 }
 
-/** Removes what a crash left of snapshots that were being written. */
+/** Removes what a crash left of snapshots that were being written, and of logs in which there was nothing yet. */
 export function removeUnfinished(disk: Disk, log: Log): void {
-  for (const { name } of disk.list('data')) {
-    if (name.startsWith(`${UNFINISHED_PREFIX}snapshot.`)) {
-      disk.remove('data', name);
-      log.info(`removed ${name}: a snapshot that was not finished`);
+  const kinds = [
+    { area: 'data', prefix: 'snapshot.', what: 'a snapshot that was not finished' },
+    { area: 'log', prefix: 'log.', what: 'a log that had not been begun' },
+  ] as const;
+  for (const { area, prefix, what } of kinds) {
+    for (const { name } of disk.list(area).filter((file) => file.name.startsWith(UNFINISHED_PREFIX + prefix))) {
+      disk.remove(area, name);
+      log.info(`removed ${name}: ${what}`);
     }
   }
 }

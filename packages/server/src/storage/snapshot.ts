@@ -4,7 +4,7 @@
  */
 import { ACL, JuteWriter, SnapshotDigest } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
-import type { Disk, DiskCompletion, DiskError, DiskStep } from '../io/disk.ts';
+import { type Disk, type DiskCompletion, type DiskError, type DiskStep, UNFINISHED_PREFIX } from '../io/disk.ts';
 import { ADLER32_START, adler32 } from './adler32.ts';
 import { compressionHeader, compressSlice } from './compression.ts';
 import { snapshotFileHeader, snapshotName } from './format.ts';
@@ -32,9 +32,6 @@ export interface SnapshotSource {
     readonly lastZxid: number;
   };
 }
-
-/** Files of this prefix are unfinished. Java, too, takes them for no snapshot. */
-export const UNFINISHED_PREFIX = 'writing.';
 
 /** Dirty pages are not left to pile up: one big sync at the end would hold up those of the log. */
 const SYNC_EVERY_BYTES = 8 * 1024 * 1024;

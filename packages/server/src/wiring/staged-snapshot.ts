@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { OwnerRules } from '@treekeeper/protocol';
-import type { Disk } from '../io/disk.ts';
+import { type Disk, UNFINISHED_PREFIX } from '../io/disk.ts';
 import { snapshotName } from '../storage/format.ts';
-import { UNFINISHED_PREFIX } from '../storage/snapshot.ts';
 import { readSnapshot } from '../storage/snapshot-reader.ts';
 import { DataTree } from '../tree/data-tree.ts';
 
