@@ -18,7 +18,7 @@ interface Target {
 
 interface Repeatable<T> {
   attempt(): Promise<T>;
-  /** Asked when an attempt was lost, behind a sync: what it has done; undefined when there is nothing to be seen of it. */
+  /** Asked when an attempt was lost, behind a sync: what it has done; undefined when nothing is to be seen of it. */
   find(): Promise<T | undefined>;
   /** Whether nothing to be seen means that nothing was done. What a `set` has written may have been overwritten. */
   readonly showsAll: boolean;
