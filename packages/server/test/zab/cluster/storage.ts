@@ -1,5 +1,5 @@
 /** A server's disk, and the database above it: a history of transactions is all its state. */
-import { JuteReader, JuteWriter, SNAP_STREAM_END } from '@treekeeper/protocol';
+import { JuteError, JuteReader, JuteWriter, SNAP_STREAM_END } from '@treekeeper/protocol';
 import type {
   Database,
   Entry,
@@ -326,7 +326,7 @@ class Incoming implements SnapshotIncoming {
       }
       if (zxid === -1) {
         if (reader.ustring() !== SNAP_STREAM_END) {
-          throw new Error('no end of a snapshot');
+          throw new JuteError('OUT_OF_RANGE', 'no end of a snapshot'); // as the real reader says it
         }
         this.done = true;
         return start + (taken + 12 + length) - before;
