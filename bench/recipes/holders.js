@@ -4,51 +4,70 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../packages/client/dist/index.js';
 import { Election, Lock } from '../../packages/recipes/dist/index.js';
-import { report, spread } from './figures.js';
+import { cpuMs, report, spread } from './figures.js';
 
 const HAND_OVERS = Number(process.env.HAND_OVERS ?? 1000);
-const CYCLES = Number(process.env.CYCLES ?? 1000);
+const ROUNDS = 5;
+const WARM_UP = 100;
 const FAIL_OVERS = Number(process.env.FAIL_OVERS ?? 5);
-const CONTENDERS = [2, 20];
+const CONTENDERS = [1, 2, 20];
 /** Eight of the server's ticks: a session ends at the first tick behind its timeout. */
 const SESSION_TIMEOUT_MS = 4000;
 const KAZOO = ['/usr/bin/python3', '-B', `${import.meta.dirname}/kazoo_side.py`];
 
-export async function lock(address) {
-  const client = await connect(address);
-  const free = new Lock(client, '/bench-free');
-  await (await free.acquire()).release();
-  const began = performance.now();
-  for (let i = 0; i < CYCLES; i++) {
-    await (await free.acquire()).release();
-  }
-  report('lock: acquired and released, nobody else wants it', 'ours', cycles(performance.now() - began, CYCLES));
-  await client.close();
-  const [, theirs] = await kazoo(address, 'free', CYCLES);
-  report('', 'kazoo', cycles(Number(theirs) * 1000, CYCLES));
+export async function lock(address, serverPid) {
+  const ours = (path, count, contenders) => handOvers(address, path, count, contenders);
+  const theirs = async (path, count, contenders) => {
+    const [cpuUs, ...times] = await kazoo(address, 'lock', path, count, WARM_UP, contenders);
+    return { cpuUs: Number(cpuUs), times: times.map(Number) };
+  };
   for (const contenders of CONTENDERS) {
-    report(`lock: handed over among ${contenders}`, 'ours', spread(await handOvers(address, contenders)));
-    const [, ...times] = await kazoo(address, 'lock', HAND_OVERS, contenders);
-    report('', 'kazoo', spread(times.map((seconds) => Number(seconds) * 1000)));
+    const sides = [
+      { who: 'ours', of: ours, times: [], cpuUs: 0, serverUs: 0 },
+      { who: 'kazoo', of: theirs, times: [], cpuUs: 0, serverUs: 0 },
+    ];
+    // By turns, so that both meet the same machine.
+    for (let round = 0; round < ROUNDS; round++) {
+      for (const side of sides) {
+        const serverMs = cpuMs(serverPid);
+        const { times, cpuUs } = await side.of(
+          `/bench-lock-${side.who}-${contenders}`,
+          HAND_OVERS / ROUNDS,
+          contenders,
+        );
+        side.times.push(...times);
+        side.cpuUs += cpuUs;
+        side.serverUs += (cpuMs(serverPid) - serverMs) * 1000;
+      }
+    }
+    const what =
+      contenders === 1 ? 'lock: given back and taken, nobody else wants it' : `lock: handed over among ${contenders}`;
+    for (const [i, { who, times, cpuUs, serverUs }] of sides.entries()) {
+      const count = times.length + ROUNDS * WARM_UP;
+      const cost = `µs of processor ${(cpuUs / count).toFixed(0)}, server ${(serverUs / count).toFixed(0)}`;
+      report(i === 0 ? what : '', who, `${spread(times)}  ${cost}`);
+    }
   }
 }
 
-function cycles(tookMs, count) {
-  return `${(tookMs / count).toFixed(2)} each, ${Math.round((count * 1000) / tookMs)}/s`;
-}
-
-/** From the call of `release` to the next one's `acquire`, each contender with a session of its own. */
-async function handOvers(address, contenders) {
+/**
+ * From the call of `release` to the next one's `acquire`, each contender with a session of its own, all in one process,
+ * as kazoo's threads are. The first hand-overs, before all is compiled and all contenders wait, do not count.
+ */
+async function handOvers(address, path, count, contenders) {
   const clients = await Promise.all(Array.from({ length: contenders }, () => connect(address)));
   const times = [];
   let releasedMs = 0;
+  let begun = process.cpuUsage();
   await Promise.all(
     clients.map(async (client) => {
-      const contended = new Lock(client, `/bench-lock-${contenders}`);
-      while (times.length < HAND_OVERS) {
+      const contended = new Lock(client, path);
+      while (times.length < WARM_UP + count) {
         const hold = await contended.acquire();
         if (releasedMs > 0) {
           times.push(performance.now() - releasedMs);
+        } else {
+          begun = process.cpuUsage();
         }
         await sleep(1); // by then all others wait
         releasedMs = performance.now();
@@ -56,8 +75,9 @@ async function handOvers(address, contenders) {
       }
     }),
   );
+  const { user, system } = process.cpuUsage(begun);
   await Promise.all(clients.map((client) => client.close()));
-  return times;
+  return { times: times.slice(WARM_UP, WARM_UP + count), cpuUs: user + system };
 }
 
 /** From the kill of the leader's process to the next one's word that it leads. */

@@ -1,5 +1,5 @@
 """kazoo's side of holders.js: host:port, then
-free CYCLES | lock HAND_OVERS CONTENDERS | candidate PATH SESSION_TIMEOUT_S. Times are in seconds.
+lock PATH HAND_OVERS WARM_UP CONTENDERS, which answers in milliseconds | candidate PATH SESSION_TIMEOUT_S.
 """
 import sys
 import threading
@@ -16,27 +16,18 @@ def client(timeout=10.0):
     return zk
 
 
-def free(cycles):
-    zk = client()
-    lock = zk.Lock('/bench-kazoo-free', 'kazoo')
-    lock.acquire()
-    lock.release()
-    began = time.monotonic()
-    for _ in range(cycles):
-        lock.acquire()
-        lock.release()
-    print(time.monotonic() - began)
-
-
-def lock(hand_overs, contenders):
-    times, released = [], [0.0]
+def lock(path, hand_overs, warm_up, contenders):
+    """First the processor time in µs, then the times."""
+    times, released, begun = [], [0.0], [0.0]
 
     def contend(zk):
-        contended = zk.Lock(f'/bench-kazoo-lock-{contenders}', 'kazoo')
-        while len(times) < hand_overs:
+        contended = zk.Lock(path, 'kazoo')
+        while len(times) < warm_up + hand_overs:
             contended.acquire()
             if released[0] > 0:
                 times.append(time.monotonic() - released[0])
+            else:
+                begun[0] = time.process_time()
             time.sleep(0.001)
             released[0] = time.monotonic()
             contended.release()
@@ -46,8 +37,9 @@ def lock(hand_overs, contenders):
         thread.start()
     for thread in threads:
         thread.join()
-    for each in times:
-        print(each)
+    print((time.process_time() - begun[0]) * 1e6)
+    for each in times[warm_up:warm_up + hand_overs]:
+        print(each * 1000)
 
 
 def candidate(path, timeout):
@@ -68,10 +60,7 @@ def candidate(path, timeout):
     time.sleep(3600)
 
 
-print('kazoo', flush=True) if PART != 'candidate' else None
-if PART == 'free':
-    free(int(REST[0]))
-elif PART == 'lock':
-    lock(int(REST[0]), int(REST[1]))
+if PART == 'lock':
+    lock(REST[0], int(REST[1]), int(REST[2]), int(REST[3]))
 else:
     candidate(REST[0], float(REST[1]))

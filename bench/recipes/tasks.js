@@ -1,18 +1,20 @@
-/** Tasks that do nothing, from submission to result: submitter, master and workers are processes of their own. */
+/**
+ * Tasks that do nothing, from submission to the end of the time for which their results are kept: submitter, master and
+ * workers are processes of their own.
+ */
 import { fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { connect } from '../../packages/client/dist/index.js';
 import { Master, Submitter, TaskQueue, Worker } from '../../packages/recipes/dist/master-worker/index.js';
-import { report, spread } from './figures.js';
+import { cpuMs, report, spread } from './figures.js';
 
 const TASKS = Number(process.env.TASKS ?? 20_000);
 const OPEN = Number(process.env.OPEN ?? 1000);
 const WARM_UP = 2000;
 const WORKERS = 2;
-/** Of Linux's clock of processor time. */
-const MS_PER_TICK = 10;
+const KEEP_MS = 1000;
 
-const queue = new TaskQueue({ path: '/bench-tasks', triesMax: 10 });
+const queue = new TaskQueue({ path: '/bench-tasks', triesMax: 10, keepMs: KEEP_MS });
 
 const roles = {
   async master(client) {
@@ -27,7 +29,9 @@ const roles = {
     process.send('warm');
     const began = performance.now();
     const times = await submitAll(submitter, TASKS);
-    process.send({ tookMs: performance.now() - began, times });
+    const tookMs = performance.now() - began;
+    await untilForgotten(client);
+    process.send({ tookMs, times });
   },
 };
 
@@ -48,6 +52,16 @@ async function submitAll(submitter, count) {
   };
   await Promise.all(Array.from({ length: OPEN }, one));
   return times;
+}
+
+/** Until the master has removed them all. */
+async function untilForgotten(client) {
+  const shards = (await client.children(`${queue.path}/tasks`)).map((name) => `${queue.path}/tasks/${name}`);
+  for (const shard of shards) {
+    while ((await client.children(shard)).length > 0) {
+      await sleep(KEEP_MS / 10);
+    }
+  }
 }
 
 export async function tasks(address, serverPid) {
@@ -73,13 +87,6 @@ export async function tasks(address, serverPid) {
   const rate = Math.round((TASKS * 1000) / tookMs);
   report(`tasks: submitted, done once, result seen; ${OPEN} open`, 'ours', `${rate}/s, each ${spread(times)}`);
   report('tasks: processor time, µs a task', '', costs.join(', '));
-}
-
-/** User and system time of a process, from Linux. */
-function cpuMs(pid) {
-  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[11]) + Number(fields[12])) * MS_PER_TICK;
 }
 
 if (process.argv[1] === import.meta.filename) {
