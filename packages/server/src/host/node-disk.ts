@@ -26,14 +26,7 @@ import {
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { assert } from '../assert.ts';
-import {
-  type Area,
-  type Disk,
-  type DiskCompletion,
-  type DiskStep,
-  type FileEntry,
-  UNFINISHED_PREFIX,
-} from '../io/disk.ts';
+import type { Area, Disk, DiskCompletion, DiskStep, FileEntry } from '../io/disk.ts';
 import { StorageError } from '../io/storage-error.ts';
 import { DirectoryLock } from './directory-lock.ts';
 import { makeDirectory } from './make-directory.ts';
@@ -56,10 +49,9 @@ const O_DSYNC: number | undefined = constants.O_DSYNC;
 
 interface OpenFile {
   readonly descriptor: number;
-  readonly path: string;
+  /** For messages; follows renames. */
+  path: string;
   readonly syncWrites: boolean;
-  /** A log has this name until something is in it: Java's servers do not start where one is empty. */
-  unfinishedPath: string | null;
 }
 
 interface Batch {
@@ -249,7 +241,7 @@ export class NodeDisk implements Disk {
       case 'close':
         return this.#close(step.file, done);
       case 'rename':
-        return rename(this.#path(step.area, step.from), this.#path(step.area, step.to), done);
+        return this.#rename(this.#path(step.area, step.from), this.#path(step.area, step.to), done);
       case 'remove':
         return unlink(this.#path(step.area, step.name), (error) => done(error?.code === 'ENOENT' ? null : error));
       case 'truncate':
@@ -265,11 +257,10 @@ export class NodeDisk implements Disk {
         return done(closeError);
       }
       const path = this.#path(area, name);
-      const unfinishedPath = area === 'log' ? this.#path(area, UNFINISHED_PREFIX + name) : null;
       const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | (dsync ? (O_DSYNC ?? 0) : 0);
-      open(unfinishedPath ?? path, flags, 0o644, (error, descriptor) => {
+      open(path, flags, 0o644, (error, descriptor) => {
         if (error === null) {
-          this.#open.set(file, { descriptor, path, syncWrites: dsync && O_DSYNC === undefined, unfinishedPath });
+          this.#open.set(file, { descriptor, path, syncWrites: dsync && O_DSYNC === undefined });
         }
         done(error);
       });
@@ -277,13 +268,7 @@ export class NodeDisk implements Disk {
   }
 
   #write({ file, position, bytes }: DiskStep & { op: 'write' }, done: Done): void {
-    const opened = this.#opened(file);
-    const { descriptor, syncWrites, unfinishedPath } = opened;
-    if (unfinishedPath !== null) {
-      opened.unfinishedPath = null;
-      const finish: Done = (error) => (error === null ? rename(unfinishedPath, opened.path, done) : done(error));
-      return this.#write({ op: 'write', file, position, bytes }, finish);
-    }
+    const { descriptor, syncWrites } = this.#opened(file);
     let at = 0;
     const writeRest = (): void => {
       write(descriptor, bytes, at, bytes.length - at, position + at, (error, count) => {
@@ -300,6 +285,15 @@ export class NodeDisk implements Disk {
       });
     };
     writeRest();
+  }
+
+  #rename(from: string, to: string, done: Done): void {
+    rename(from, to, (error) => {
+      for (const opened of error === null ? this.#open.values() : []) {
+        opened.path = opened.path === from ? to : opened.path;
+      }
+      done(error);
+    });
   }
 
   #close(file: number, done: Done): void {

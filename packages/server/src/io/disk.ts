@@ -13,7 +13,7 @@ export type DiskStep =
   /**
    * Creates or truncates a file and opens it under `file`, a number from `allocateFile`. With `dsync` each write is on
    * the platter before its step ends (a write and its fdatasync in one system call). Repeating it starts over. The
-   * file's name is durable only after a `syncDirectory`; one in 'log' need not have it before its first write has ended.
+   * file's name is durable only after a `syncDirectory`.
    */
   | {
       readonly op: 'create';
@@ -27,6 +27,7 @@ export type DiskStep =
   | { readonly op: 'sync'; readonly file: number }
   /** A file that is not open is fine. */
   | { readonly op: 'close'; readonly file: number }
+  /** What has the name `to` is replaced. An open file stays open. */
   | { readonly op: 'rename'; readonly area: Area; readonly from: string; readonly to: string }
   /** Missing files are fine. */
   | { readonly op: 'remove'; readonly area: Area; readonly name: string }

@@ -4,7 +4,7 @@
  */
 import { zxidHex } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
-import type { Disk, DiskCompletion, DiskError, DiskStep } from '../io/disk.ts';
+import { type Disk, type DiskCompletion, type DiskError, type DiskStep, UNFINISHED_PREFIX } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
 import type { Random } from '../io/random.ts';
 import { isSuccessor } from './contiguity.ts';
@@ -282,13 +282,18 @@ export class TxnLog {
     this.#inFlight = { batch, steps, writeAt, ticket: this.#disk.submit(steps) };
   }
 
-  /** The header is written before the file is extended: a file of zeros would stop Java's recovery. */
+  /**
+   * The file gets its name when its header is in it, and is extended after that: Java's servers do not start where a
+   * log is empty or all zeros, and a process may be killed between any two steps.
+   */
   #newFile(firstZxid: number, steps: DiskStep[]): OpenFile {
     const file = this.#disk.allocateFile();
     const name = logName(firstZxid);
+    const unfinished = UNFINISHED_PREFIX + name;
     steps.push(
-      { op: 'create', area: 'log', name, file, dsync: this.#options.forceSync },
+      { op: 'create', area: 'log', name: unfinished, file, dsync: this.#options.forceSync },
       { op: 'write', file, position: 0, bytes: logFileHeader },
+      { op: 'rename', area: 'log', from: unfinished, to: name },
     );
     return { file, position: FILE_HEADER_BYTES, extendedBytes: FILE_HEADER_BYTES, filledBytes: FILE_HEADER_BYTES };
   }

@@ -114,7 +114,7 @@ describe('batches', () => {
 
   test.runIf(existsSync('/dev/full'))("no space is 'full', and the steps after it are not tried", async () => {
     const { disk, run } = openDisk();
-    symlinkSync('/dev/full', inVersion2('writing.log.1')); // its name until something is in it
+    symlinkSync('/dev/full', inVersion2('log.1'));
     const file = disk.allocateFile();
     const { error } = await run(
       { op: 'create', area: 'log', name: 'log.1', file, dsync: false },
@@ -127,13 +127,15 @@ describe('batches', () => {
     expect(existsSync(inVersion2('log.2'))).toBe(false);
   });
 
-  test('a log has its name when something is in it: an empty one would stop a Java server', async () => {
+  test('a file that is renamed while it is open: writes follow it, and so do messages', async () => {
     const { disk, run } = openDisk();
     const file = disk.allocateFile();
-    await run({ op: 'create', area: 'log', name: 'log.1', file, dsync: true });
-    expect(existsSync(inVersion2('log.1'))).toBe(false);
-    await run({ op: 'write', file, position: 0, bytes: Buffer.from('x') });
-    await run({ op: 'write', file, position: 1, bytes: Buffer.from('y') });
+    await run(
+      { op: 'create', area: 'log', name: 'writing.log.1', file, dsync: true },
+      { op: 'write', file, position: 0, bytes: Buffer.from('x') },
+      { op: 'rename', area: 'log', from: 'writing.log.1', to: 'log.1' },
+      { op: 'write', file, position: 1, bytes: Buffer.from('y') },
+    );
     expect(readFileSync(inVersion2('log.1'), 'utf8')).toBe('xy');
     expect(existsSync(inVersion2('writing.log.1'))).toBe(false);
   });

@@ -157,19 +157,34 @@ describe('files (§2.3)', () => {
     const { disk, log, append } = begin();
     append(1);
     log.flush(0);
-    expect(disk.submitted[0].map(({ op }) => op)).toEqual(['create', 'write', 'write', 'write', 'syncDirectory']);
-    const [create, header, extension, records] = disk.submitted[0];
-    expect(create).toMatchObject({ name: 'log.1', dsync: true });
+    const operations = ['create', 'write', 'rename', 'write', 'write', 'syncDirectory'];
+    expect(disk.submitted[0].map(({ op }) => op)).toEqual(operations);
+    const [create, header, rename, extension, records] = disk.submitted[0];
+    expect(create).toMatchObject({ name: 'writing.log.1', dsync: true });
+    expect(rename).toMatchObject({ from: 'writing.log.1', to: 'log.1' });
     expect(header).toMatchObject({ position: 0, bytes: logFileHeader });
     expect(extension).toMatchObject({ position: 16 + 16384 - 1, bytes: Uint8Array.of(0) });
     expect(records).toMatchObject({ position: 16 });
+  });
+
+  test('killed between any two steps, it leaves no log that is empty or all zeros', () => {
+    const { disk, log, append } = begin();
+    append(1);
+    log.flush(0);
+    for (let step = 0; step < disk.submitted[0].length; step++) {
+      disk.step();
+      for (const { name } of disk.list('log').filter((file) => file.name.startsWith('log.'))) {
+        expect(disk.read('log', name, 0, logFileHeader.length), `after step ${step}`).toEqual(logFileHeader);
+      }
+    }
+    expect(disk.list('log').map(({ name }) => name)).toEqual(['log.1']);
   });
 
   test('forceSync=no: no synced writes, no sync', () => {
     const { disk, log, append } = begin({ forceSync: false });
     append(1);
     log.flush(0);
-    expect(disk.submitted[0].map(({ op }) => op)).toEqual(['create', 'write', 'write', 'write']);
+    expect(disk.submitted[0].map(({ op }) => op)).toEqual(['create', 'write', 'rename', 'write', 'write']);
     expect(disk.submitted[0][0]).toMatchObject({ dsync: false });
   });
 

@@ -66,8 +66,8 @@ export class TransactionChecker {
     check(sent !== undefined, 'transactions', () => `${describeTxn(logged)}: nobody asked for it`);
     check(!sent.refused, 'transactions', () => `${describeTxn(logged)}: the client was told that nothing happened`);
     const { txn } = logged;
-    if (txn.type === OpCode.error && txn.value.err === ErrorNumber.SESSION_MOVED && this.#mayHaveMoved(sessionId)) {
-      return; // what came from a connection that it has left, whenever that came
+    if (txn.type === OpCode.error && this.#isOfLeftConnection(state, sessionId, txn.value.err)) {
+      return; // whenever it came
     }
     const lastCxid = this.#lastCxid.get(sessionId) ?? 0;
     check(cxid > lastCxid, 'transactions', () => `${describeTxn(logged)} comes after cxid ${lastCxid}`);
@@ -77,6 +77,13 @@ export class TransactionChecker {
     } else if (txn.type === OpCode.error) {
       checkNotReconfigured(logged, txn.value.err);
     } // else it is for who knows the members to judge
+  }
+
+  /** What came from a connection that its session has left is refused: for that, or as the session has ended since. */
+  #isOfLeftConnection({ sessions }: ModelState, sessionId: bigint, err: number): boolean {
+    const isRefusal =
+      err === ErrorNumber.SESSION_MOVED || (err === ErrorNumber.SESSION_EXPIRED && !sessions.has(sessionId));
+    return isRefusal && this.#mayHaveMoved(sessionId);
   }
 
   /**
