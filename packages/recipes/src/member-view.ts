@@ -1,4 +1,11 @@
-import { type CallOptions, type Client, type Codec, isTreekeeperError, type Watch } from '@treekeeper/client';
+import {
+  type CallOptions,
+  type Client,
+  type Codec,
+  isTreekeeperError,
+  type NodeValue,
+  type Watch,
+} from '@treekeeper/client';
 import { Bell } from './bell.ts';
 import { namesIn, orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
@@ -16,22 +23,33 @@ export interface Member<T = string> {
   readonly joinedZxid: bigint;
 }
 
+/** A member as it was read last. */
+interface Seen<T> {
+  readonly mzxid: bigint;
+  readonly member: Member<T>;
+}
+
 /**
  * The children of a node as a live map: read once, and then child by child as they change. Not the client's
  * ChildrenCache, which drops a child at the news of its deletion: a name that is taken over goes and comes in one
- * transaction, and is looked at behind it, so nobody sees the member missing.
+ * transaction, and is looked at behind it, so nobody sees the member missing. A member that is the same as before is
+ * the same object.
  */
 export class MemberView<T> {
   readonly #client: Client;
   readonly #path: string;
-  readonly #codec: Codec<T>;
+  readonly #codec: Codec<T, never>;
   readonly #onInvalid: (error: RecipeError) => void;
   /** Names to be read again, and whether all are. */
   readonly #dirty = new Set<string>();
   #isStale = false;
   readonly #bell = new Bell();
+  readonly #seen = new Map<string, Seen<T>>();
+  /** Whether all that was told has been read. */
+  #isSettled = false;
+  readonly #settled = new Bell();
 
-  constructor(client: Client, path: string, codec: Codec<T>, onInvalid: (error: RecipeError) => void) {
+  constructor(client: Client, path: string, codec: Codec<T, never>, onInvalid: (error: RecipeError) => void) {
     this.#client = client;
     this.#path = path;
     this.#codec = codec;
@@ -41,14 +59,20 @@ export class MemberView<T> {
   async readAll(options: CallOptions = forever): Promise<ReadonlyMap<string, Member<T>>> {
     const names = await namesIn(this.#client, this.#path, options);
     const members = await Promise.all(names.map((name) => this.#read(name, options)));
-    return new Map(members.filter((member) => member !== null).map((member) => [member.name, member]));
+    const present = new Map(members.filter((member) => member !== null).map((member) => [member.name, member]));
+    for (const name of this.#seen.keys()) {
+      if (!present.has(name)) {
+        this.#seen.delete(name);
+      }
+    }
+    return present;
   }
 
   async open(): Promise<Live<ReadonlyMap<string, Member<T>>>> {
     let watch = await this.#watch();
     const live = new LiveValue(await this.readAll(), () => watch.close());
     const run = async (): Promise<void> => {
-      for (;;) {
+      while (!live.isOver) {
         try {
           return await this.#follow(live, watch);
         } catch (error) {
@@ -59,12 +83,29 @@ export class MemberView<T> {
         watch = await this.#watch();
         this.#isStale = true;
       }
+      await watch.close(); // it was closed while the watch was set anew
     };
-    void run().then(
-      () => live.end(),
-      (error: unknown) => live.end(this.#client.state === 'closed' ? null : error),
-    );
+    void run()
+      .then(
+        () => live.end(),
+        (error: unknown) => live.end(this.#client.state === 'closed' ? null : error),
+      )
+      .finally(() => this.#settle());
     return live;
+  }
+
+  /** Fulfils when the live map shows all that had happened before this call, or has ended. */
+  async sync(options?: CallOptions): Promise<void> {
+    await this.#client.sync(this.#path, options);
+    await new Promise(setImmediate); // by then all events told before the answer have been taken up
+    while (!this.#isSettled) {
+      await this.#settled.next();
+    }
+  }
+
+  #settle(): void {
+    this.#isSettled = true;
+    this.#settled.ring();
   }
 
   async #watch(): Promise<Watch> {
@@ -93,7 +134,9 @@ export class MemberView<T> {
       } else if (this.#dirty.size > 0) {
         live.set(await this.#refreshed(live.current));
       } else {
+        this.#settle();
         await rung;
+        this.#isSettled = false;
       }
     }
   }
@@ -128,20 +171,32 @@ export class MemberView<T> {
   async #read(name: string, callOptions: CallOptions = forever): Promise<Member<T> | null> {
     const node = join(this.#path, name);
     try {
-      const options = { codec: this.#codec as Codec<T, never>, ...callOptions };
+      const options = { codec: this.#codec, ...callOptions };
       const found = await orNull(this.#client.get(node, options));
-      if (found === null) {
-        return null;
-      }
-      const { value, stat } = found;
-      return { name, data: value, sessionId: stat.ephemeralOwner, joinedZxid: stat.czxid };
+      return found === null ? this.#forget(name) : this.#remember(name, found);
     } catch (error) {
-      if (!isTreekeeperError(error, 'INVALID_VALUE')) {
+      if (!isTreekeeperError(error, 'INVALID_VALUE') && !isTreekeeperError(error, 'NO_AUTH')) {
         throw error;
       }
-      const message = `the codec does not take the data of ${node}`;
-      this.#onInvalid(new RecipeError('INVALID_DATA', this.#path, message, error));
-      return null;
+      const what = error.code === 'NO_AUTH' ? 'it may not be read' : 'the codec does not take its data';
+      this.#onInvalid(new RecipeError('INVALID_DATA', node, `${what}: ${error.message}`, error));
+      return this.#forget(name);
     }
+  }
+
+  #forget(name: string): null {
+    this.#seen.delete(name);
+    return null;
+  }
+
+  #remember(name: string, { value, stat }: NodeValue<T>): Member<T> {
+    const { mzxid, czxid, ephemeralOwner } = stat;
+    const seen = this.#seen.get(name);
+    if (seen?.mzxid === mzxid) {
+      return seen.member;
+    }
+    const member = { name, data: value, sessionId: ephemeralOwner, joinedZxid: czxid };
+    this.#seen.set(name, { mzxid, member });
+    return member;
   }
 }

@@ -1,7 +1,8 @@
-import { type CallOptions, ChildrenCache, type Client, type Codec } from '@treekeeper/client';
+import type { CallOptions, Client, Codec } from '@treekeeper/client';
 import { DownList, type DownPolicy } from './down-policy.ts';
-import { RecipeError } from './errors.ts';
+import type { RecipeError } from './errors.ts';
 import { type Live, LiveValue } from './live.ts';
+import { type Member, MemberView } from './member-view.ts';
 import type { ServiceInstance } from './service-instance.ts';
 import { random, type Strategy } from './strategies.ts';
 
@@ -35,21 +36,28 @@ export interface DirectoryOptions<M> {
 export class ServiceDirectory<M = unknown> implements Live<readonly ServiceInstance<M>[]> {
   /** Of the service. */
   readonly name: string;
-  readonly #cache: ChildrenCache<ServiceInstance<M>>;
+  readonly #view: MemberView<ServiceInstance<M>>;
+  readonly #members: Live<ReadonlyMap<string, Member<ServiceInstance<M>>>>;
   readonly #strategy: Strategy<M>;
   readonly #down: DownList;
-  readonly #onInvalid: (error: RecipeError) => void;
   readonly #live: LiveValue<readonly ServiceInstance<M>[]>;
-  /** Null: to be made anew. */
-  #current: readonly ServiceInstance<M>[] | null = null;
+  /** What `current` was made of. */
+  #shown: ReadonlyMap<string, Member<ServiceInstance<M>>> | null = null;
+  #current: readonly ServiceInstance<M>[] = [];
+  #failure: { readonly error: unknown } | null = null;
 
-  private constructor(name: string, cache: ChildrenCache<ServiceInstance<M>>, options: DirectoryOptions<M>) {
+  private constructor(
+    name: string,
+    view: MemberView<ServiceInstance<M>>,
+    members: Live<ReadonlyMap<string, Member<ServiceInstance<M>>>>,
+    options: DirectoryOptions<M>,
+  ) {
     this.name = name;
-    this.#cache = cache;
+    this.#view = view;
+    this.#members = members;
     this.#strategy = options.strategy ?? random();
     this.#down = new DownList(options.down ?? {}, options.now ?? (() => performance.now()));
-    this.#onInvalid = options.onInvalid ?? (() => undefined);
-    this.#live = new LiveValue<readonly ServiceInstance<M>[]>([], () => this.#cache.close());
+    this.#live = new LiveValue<readonly ServiceInstance<M>[]>(this.current, () => members.close());
   }
 
   /** See `Services.directory`. */
@@ -60,19 +68,24 @@ export class ServiceDirectory<M = unknown> implements Live<readonly ServiceInsta
     codec: Codec<ServiceInstance<M>, never>,
     options: DirectoryOptions<M>,
   ): Promise<ServiceDirectory<M>> {
-    const cache = new ChildrenCache(client, path, { codec });
-    const directory = new ServiceDirectory(name, cache, options);
+    const view = new MemberView(client, path, codec, options.onInvalid ?? (() => undefined));
+    const directory = new ServiceDirectory(name, view, await view.open(), options);
     void directory.#follow();
-    await cache.ready;
-    directory.#tell();
     return directory;
   }
 
   /** All instances, by id, also those not enabled or down. Throws what ended the directory, if it has failed. */
   get current(): readonly ServiceInstance<M>[] {
-    this.#current ??= [...this.#cache.entries()]
-      .map(([, { value }]) => value)
-      .sort((a, b) => (a.id < b.id ? -1 : Number(a.id > b.id)));
+    if (this.#failure !== null) {
+      throw this.#failure.error;
+    }
+    const members = this.#members.current;
+    if (members !== this.#shown) {
+      this.#shown = members;
+      this.#current = [...members.values()]
+        .map(({ data }) => data)
+        .sort((a, b) => (a.id < b.id ? -1 : Number(a.id > b.id)));
+    }
     return this.#current;
   }
 
@@ -99,8 +112,8 @@ export class ServiceDirectory<M = unknown> implements Live<readonly ServiceInsta
 
   /** Fulfils when the directory shows everybody who had registered before this call. */
   async sync(options?: CallOptions): Promise<void> {
-    await this.#cache.sync(options);
-    this.#current = null;
+    await this.#view.sync(options);
+    void this.current; // throws, if it has failed meanwhile
   }
 
   close(): Promise<void> {
@@ -122,38 +135,22 @@ export class ServiceDirectory<M = unknown> implements Live<readonly ServiceInsta
   }
 
   async #follow(): Promise<void> {
-    let isDue = false;
-    const tell = (): void => {
-      isDue = false;
-      this.#tell();
-    };
     try {
-      for await (const change of this.#cache) {
-        if (change.type === 'unreadable') {
-          this.#onInvalid(new RecipeError('INVALID_DATA', change.path, change.error.message, change.error));
-          continue;
-        }
-        this.#current = null;
-        if (!isDue) {
-          isDue = true;
-          setImmediate(tell); // once for all that come together
-        }
+      for await (const _members of this.#members) {
+        this.#tell();
       }
       this.#live.end();
     } catch (error) {
+      this.#failure = { error };
       this.#live.end(error);
     }
   }
 
   #tell(): void {
-    const told = this.#live.current;
-    if (
-      this.#live.isOver ||
-      (told.length === this.current.length && told.every((each, i) => each === this.current[i]))
-    ) {
-      return;
+    const [told, { current }] = [this.#live.current, this];
+    if (told.length !== current.length || told.some((each, i) => each !== current[i])) {
+      this.#down.keep(new Set(current.map(({ id }) => id)));
+      this.#live.set(current);
     }
-    this.#down.keep(new Set(this.current.map(({ id }) => id)));
-    this.#live.set(this.current);
   }
 }

@@ -145,6 +145,49 @@ test('a registration lives through cut connections and expired sessions; directo
   expect([directory.pick(), self.state]).toEqual([null, 'lost']);
 });
 
+test('an instance that is started again under its id is never missed', async () => {
+  const [first, second, other] = [await server.client(), await server.client(), await server.client()];
+  const description = { id: 'a', address: 'h', metadata: null };
+  const earlier = await new Services(first, '/again').register('shop', { ...description, port: 1 });
+  let answers = Promise.resolve();
+  let release = (): void => undefined;
+  // What the directory reads is held back, so that it has heard of the new run and not seen it yet.
+  const slow = new Proxy(other, {
+    get(target, key) {
+      const value = Reflect.get(target, key);
+      if (key !== 'get') {
+        return typeof value === 'function' ? value.bind(target) : value;
+      }
+      return async (...parameters: Parameters<typeof target.get>) => {
+        const found = await target.get(...parameters);
+        await answers;
+        return found;
+      };
+    },
+  });
+  await using directory = await new Services(slow, '/again').directory('shop');
+  const lengths: number[] = [];
+  const reading = (async () => {
+    for await (const { length } of directory) {
+      lengths.push(length);
+    }
+  })();
+  answers = new Promise((resolve) => {
+    release = resolve;
+  });
+  await using _later = await new Services(second, '/again').register('shop', { ...description, port: 2 });
+  await fired(earlier.signal);
+  await other.sync('/');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(directory.urls()).toEqual(['http://h:1']);
+  release();
+  await directory.sync();
+  expect(directory.urls()).toEqual(['http://h:2']);
+  await directory.close();
+  await reading;
+  expect(new Set(lengths)).toEqual(new Set([1]));
+});
+
 test('metadata are checked by the schema, when they are registered and when they are read', async () => {
   const client = await server.client();
   const schema = {

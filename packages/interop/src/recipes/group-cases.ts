@@ -172,14 +172,14 @@ const membershipCases: readonly BehaviourCase[] = [
       const told: string[] = [];
       const group = new Membership(client, '/group', {
         codec: json<number>(),
-        onInvalid: ({ message }) => told.push(message),
+        onInvalid: ({ code, path }) => told.push(`${code} ${path}`),
       });
       await rejects(group.join('a/b', 1), 'INVALID_OPTION');
       await rejects(group.join('', 1), 'INVALID_OPTION');
       await using _one = await group.join('one', 1);
       await client.create('/group/two', 'no JSON');
       assert.deepEqual([...(await group.list()).keys()], ['one']);
-      assert.deepEqual(told, ['/group: INVALID_DATA: the codec does not take the data of /group/two']);
+      assert.deepEqual(told, ['INVALID_DATA /group/two']);
       await rejects(group.join('two', 2), 'INVALID_DATA');
     },
   },
