@@ -92,13 +92,15 @@ export class TransactionChecker {
    */
   #checkAmong(state: ModelState, logged: LoggedTxn, { request, identities, knownZxid }: Sent): void {
     const expected = expectedTxn(state, request, identities, logged, state.tree);
+    if (isSame(logged, expected)) {
+      return;
+    }
     const isOther = this.#past.some(
       ({ zxid, tree }) => zxid >= knownZxid && isSame(logged, expectedTxn(state, request, identities, logged, tree)),
     );
-    if (!isSame(logged, expected) && isOther) {
-      return;
+    if (!isOther) {
+      checkExpected(state, logged, expected);
     }
-    checkExpected(state, logged, expected);
   }
 
   #keep({ lastZxid, tree }: ModelState): void {
@@ -176,9 +178,10 @@ function checkReaped({ tree }: ModelState, logged: LoggedTxn, { maxNeverUsedInte
 
 function describe(txn: ModelTxn): string {
   const value = txn.type === OpCode.multi ? partsOf(MultiTxn.decode(new JuteReader(encodeTxn(txn)))) : txn.value;
-  const json = JSON.stringify(value, (_key, field: unknown) => {
-    if (field instanceof Uint8Array) {
-      return `${field.length} bytes`;
+  const json = JSON.stringify(value, function (this: Record<string, unknown>, key, field: unknown) {
+    const original = this[key]; // buffers have become lists of numbers in `field`
+    if (original instanceof Uint8Array) {
+      return `${original.length} bytes`;
     }
     return typeof field === 'bigint' ? String(field) : field;
   });

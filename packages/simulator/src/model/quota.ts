@@ -35,7 +35,9 @@ export function quotaError(tree: ModelTree, path: string, isNew: boolean, dataBy
   const text = Buffer.from(tree.nodes.get(quotaPaths(prefix).limits)?.data ?? []).toString();
   const limitOf = (key: string): number => Number(new RegExp(`${key}=(-?[0-9]+)`).exec(text)?.[1] ?? -1);
   const { count, bytes } = totalsOf(tree, prefix);
-  const added = { count: isNew ? 1 : 0, bytes: dataBytes - (tree.nodes.get(path)?.data?.length ?? 0) };
+  // The node that a new one comes after may be there still: what deletes it is on its way.
+  const replacedBytes = isNew ? 0 : (tree.nodes.get(path)?.data?.length ?? 0);
+  const added = { count: isNew ? 1 : 0, bytes: dataBytes - replacedBytes };
   const exceeds = (limit: number, delta: number, total: number) => limit > -1 && delta !== 0 && total + delta > limit;
   const isTooMuch =
     exceeds(limitOf('countHardLimit'), added.count, count) || exceeds(limitOf('byteHardLimit'), added.bytes, bytes);
