@@ -48,6 +48,7 @@ const SHOWN_BY: readonly (readonly [reports: string, file: string, title: string
   ['4537', 'zab/leader.test.ts', 'commits what a majority has, as the obvious count says'],
   ['2623', 'replica/ensemble-hostile.test.ts', 'becomes an error and no transaction'],
   ['5088', 'replica/ensemble-observers.test.ts', 'comes while the follower has proposals that are not committed'],
+  ['4409, 4541', KNOWN_BUGS, 'a link that is lost, and closed twice, while the disk is at work'],
   ['1675, 2136', KNOWN_BUGS, 'a leader that has been replaced without noticing answers no sync'],
   ['1549', KNOWN_BUGS, 'what is committed and not applied is not in a snapshot, and goes behind it'],
 ];

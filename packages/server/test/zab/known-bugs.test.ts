@@ -152,6 +152,20 @@ describe('a follower that joins', () => {
     expect(diff.learner.mustReload).toBe(false);
   });
 
+  test('4409, 4541: a link that is lost, and closed twice, while the disk is at work: the log gets it all', () => {
+    const lone = acceptingLearner();
+    lone.receive(Buffer.concat([packetBytes(PacketType.diff, 0), newLeader, upToDate]));
+    lone.run();
+    lone.disk.delayMs = () => 10;
+    lone.receive(Buffer.concat([proposal(E1 + 1), proposal(E1 + 2)]));
+    lone.learner.gone(lone.events.nowMs);
+    lone.learner.close();
+    lone.learner.close();
+    lone.run();
+    expect(lone.disk.log.map(({ zxid }) => zxid)).toEqual([E1 + 1, E1 + 2]);
+    expect([lone.learner.phase, lone.learner.endReason]).toEqual(['ended', 'the link to the leader is gone']);
+  });
+
   test('a history that cannot be cut, as it came in a snapshot, is replaced by a snapshot', () => {
     const cluster = new Cluster(1, { voters: 3 });
     cluster.start(1, 2, 3);
