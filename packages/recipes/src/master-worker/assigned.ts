@@ -43,6 +43,7 @@ export class Assigned<Payload, Result> {
   #version: number;
   #stage: 'waiting' | 'running' | 'over' = 'waiting';
   #running: Promise<void> | null = null;
+  #isDelivered = false;
 
   constructor(client: Client, duty: Duty<Payload, Result>, order: Order) {
     this.#client = client;
@@ -52,6 +53,11 @@ export class Assigned<Payload, Result> {
     this.#progress = new ProgressNode(client, duty.layout.progress(order.id));
     this.#version = order.version;
     this.#effects = new CollectedEffects(duty.queue);
+  }
+
+  /** Whether its result is in the tree, and the assignment out of it. */
+  get isDelivered(): boolean {
+    return this.#isDelivered;
   }
 
   get czxid(): bigint {
@@ -124,6 +130,7 @@ export class Assigned<Payload, Result> {
     if (typeof delivered === 'object') {
       throw delivered.refused;
     }
+    this.#isDelivered = delivered === 'done';
   }
 
   async #attempt(): Promise<Attempt<Payload>> {

@@ -1,6 +1,6 @@
 /** The master of a queue: stands by until it is the one that leads, then gives tasks to workers. */
 import { setMaxListeners } from 'node:events';
-import { type Client, isTreekeeperError, TreekeeperError } from '@treekeeper/client';
+import { type Client, isTreekeeperError, type TransactionResult, TreekeeperError } from '@treekeeper/client';
 import { type Clock, systemClock } from '../clock.ts';
 import { Election } from '../election.ts';
 import type { Hold } from '../hold.ts';
@@ -139,6 +139,9 @@ export class Master {
   }
 }
 
+/** Of a transaction: its zxid, or the steps that made the servers refuse it. */
+type Outcome = { readonly zxid: bigint } | { readonly culprits: readonly Step[] };
+
 /** Carries out what was planned. */
 class Turn {
   readonly #client: Client;
@@ -187,23 +190,23 @@ class Turn {
   async #commit(first: Batch): Promise<void> {
     let batch: Batch | undefined = first;
     while (batch !== undefined) {
-      const culprits: readonly Step[] = await this.#transact(batch);
+      const outcome: Outcome = await this.#transact(batch);
+      if ('zxid' in outcome) {
+        for (const step of batch.steps) {
+          this.#planner.settle(step, outcome.zxid);
+        }
+        return;
+      }
+      const { culprits } = outcome;
       const rest: readonly Step[] = batch.steps.filter((step) => !culprits.includes(step));
       for (const step of culprits) {
         this.#refuse(step);
-      }
-      if (culprits.length === 0) {
-        for (const step of batch.steps) {
-          this.#planner.settle(step, true);
-        }
-        return;
       }
       [batch] = batchesOf(rest, this.#layout, Number.POSITIVE_INFINITY, new Map());
     }
   }
 
-  /** Fulfils with the steps that made the servers refuse it; none when it was done. */
-  async #transact({ operations, owners }: Batch): Promise<readonly Step[]> {
+  async #transact({ operations, owners }: Batch): Promise<Outcome> {
     const transaction = this.#hold.guarded.transaction();
     for (const operation of operations) {
       if (operation.op === 'check') {
@@ -217,15 +220,15 @@ class Turn {
       }
     }
     try {
-      await transaction.commit({ signal: this.#ended });
-      return [];
+      const results: readonly TransactionResult[] = await transaction.commit({ signal: this.#ended });
+      return { zxid: zxidOf(results) };
     } catch (error) {
       const failed = error instanceof TreekeeperError && outdated.has(error.code) ? error.failedIndex : undefined;
       const culprits = failed === undefined ? undefined : owners[failed];
       if (culprits === undefined) {
         throw error;
       }
-      return culprits;
+      return { culprits };
     }
   }
 
@@ -242,6 +245,16 @@ class Turn {
     if ('replaces' in step && step.replaces !== null) {
       this.#view.mark({ of: 'assignment', worker: step.replaces.worker, id: step.id });
     }
-    this.#planner.settle(step, false);
+    this.#planner.settle(step, null);
   }
+}
+
+/** Of the transaction; 0n for one that has made and changed nothing: there is nobody to ask for it. */
+function zxidOf(results: readonly TransactionResult[]): bigint {
+  for (const result of results) {
+    if (result.kind === 'set' || (result.kind === 'create' && result.stat !== null)) {
+      return result.stat?.mzxid ?? 0n;
+    }
+  }
+  return 0n;
 }

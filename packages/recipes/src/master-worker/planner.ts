@@ -14,10 +14,26 @@ import type { AssignStep, Replaced, Step } from './steps.ts';
 
 /** What a look at a node found; null: there is none. */
 export type Fact =
-  | { readonly of: 'task'; readonly id: string; readonly found: TaskFact | null }
-  | { readonly of: 'assignment'; readonly worker: string; readonly id: string; readonly found: AssignmentFact | null }
+  | TaskNews
+  | AssignmentNews
   | { readonly of: 'worker'; readonly worker: string; readonly found: WorkerRecord | null }
   | { readonly of: 'folder'; readonly worker: string; readonly found: boolean };
+
+/** `endedZxid`: it was told, and not looked at, that there is none since then. One that was made later is there. */
+interface TaskNews {
+  readonly of: 'task';
+  readonly id: string;
+  readonly found: TaskFact | null;
+  readonly endedZxid?: bigint | undefined;
+}
+
+interface AssignmentNews {
+  readonly of: 'assignment';
+  readonly worker: string;
+  readonly id: string;
+  readonly found: AssignmentFact | null;
+  readonly endedZxid?: bigint | undefined;
+}
 
 export interface TaskFact {
   readonly header: TaskHeader;
@@ -29,6 +45,7 @@ export interface TaskFact {
 export interface AssignmentFact {
   readonly record: AssignmentRecord;
   readonly version: number;
+  readonly czxid: bigint;
   readonly mtimeMs: number;
 }
 
@@ -105,9 +122,9 @@ export class Planner {
   learn(fact: Fact): void {
     switch (fact.of) {
       case 'task':
-        return this.#learnTask(fact.id, fact.found);
+        return this.#learnTask(fact);
       case 'assignment':
-        return this.#learnAssignment(fact.worker, fact.id, fact.found);
+        return this.#learnAssignment(fact);
       case 'worker':
         return this.#learnWorker(fact.worker, fact.found);
       case 'folder': {
@@ -132,10 +149,13 @@ export class Planner {
     return steps;
   }
 
-  /** A step was done, or refused: then what it is about must be learned again before the next plan. */
-  settle(step: Step, isDone: boolean): void {
-    if (isDone) {
-      this.#done(step);
+  /**
+   * A step was done, by the transaction of this zxid, or refused (null): then what it is about must be learned again
+   * before the next plan.
+   */
+  settle(step: Step, doneZxid: bigint | null): void {
+    if (doneZxid !== null) {
+      this.#done(step, doneZxid);
     } else if (step.kind === 'sweep') {
       this.#touchedWorkers.add(this.#worker(step.worker));
     } else {
@@ -180,17 +200,20 @@ export class Planner {
     return { ...counts, waiting: counts.waiting - delayed, delayed, workers: present.map(viewOf) };
   }
 
-  #learnTask(id: string, found: TaskFact | null): void {
+  #learnTask({ id, found, endedZxid }: TaskNews): void {
     const task = this.#task(id);
-    task.fact = found;
+    if (found !== null || isEndOf(task.fact, endedZxid)) {
+      task.fact = found;
+    }
     this.#touched.add(task);
   }
 
-  #learnAssignment(worker: string, id: string, found: AssignmentFact | null): void {
+  #learnAssignment({ worker, id, found, endedZxid }: AssignmentNews): void {
     const task = this.#task(id);
+    const known = task.assignment;
     if (found !== null) {
       this.#setAssignment(task, { ...found, worker });
-    } else if (task.assignment?.worker === worker) {
+    } else if (known?.worker === worker && isEndOf(known, endedZxid)) {
       this.#setAssignment(task, null);
     }
     this.#touched.add(task);
@@ -389,14 +412,14 @@ export class Planner {
     }
   }
 
-  #done(step: Step): void {
+  #done(step: Step, zxid: bigint): void {
     if (step.kind === 'sweep') {
       return this.learn({ of: 'folder', worker: step.worker, found: false });
     }
     const task = this.#task(step.id);
     this.#touched.add(task);
     if (step.kind === 'assign') {
-      this.#setAssignment(task, newAssignment(step));
+      this.#setAssignment(task, newAssignment(step, task.assignment, zxid));
     } else if (step.kind === 'expire') {
       task.fact = null;
     } else {
@@ -413,6 +436,11 @@ function isBefore(a: ReadyPlace, b: ReadyPlace): boolean {
     return a.priority > b.priority;
   }
   return a.czxid !== b.czxid ? a.czxid < b.czxid : a.serial < b.serial;
+}
+
+/** Whether there was none to be seen (undefined), or the end that was told is that of what is known. */
+function isEndOf(known: { readonly czxid: bigint } | null, endedZxid: bigint | undefined): boolean {
+  return endedZxid === undefined || (known !== null && known.czxid < endedZxid);
 }
 
 /** Whether the worker has still to do something about it. */
@@ -433,7 +461,13 @@ function replacedBy({ worker, version }: NonNullable<Task['assignment']>): Repla
 }
 
 /** As `create` has made it, or `set` where the task stays with its worker. */
-function newAssignment({ worker, attempt, replaces }: AssignStep): NonNullable<Task['assignment']> {
-  const version = replaces?.worker === worker ? replaces.version + 1 : 0;
-  return { worker, version, mtimeMs: 0, record: { state: 'assigned', attempt } };
+function newAssignment(
+  { worker, attempt, replaces }: AssignStep,
+  before: Task['assignment'],
+  zxid: bigint,
+): NonNullable<Task['assignment']> {
+  const isSameNode = replaces?.worker === worker;
+  const version = isSameNode ? replaces.version + 1 : 0;
+  const czxid = isSameNode && before !== null ? before.czxid : zxid;
+  return { worker, version, czxid, mtimeMs: 0, record: { state: 'assigned', attempt } };
 }

@@ -26,8 +26,9 @@ export class Shift<Payload, Result> {
   readonly #hold: Hold;
   readonly #watch: Watch;
   readonly #entries = new Map<string, Entry<Payload, Result>>();
-  readonly #dirty = new Set<string>();
-  #isReading = false;
+  /** Assignments of which something was told, and whether it was only that they have ended. */
+  readonly #dirty = new Map<string, { readonly isEnd: boolean }>();
+  #isLooking = false;
   #failure: unknown = null;
   readonly #over: Promise<void>;
 
@@ -111,7 +112,8 @@ export class Shift<Payload, Result> {
         if (type === 'gap') {
           await this.#list();
         } else if (path !== this.#watch.path) {
-          this.#dirty.add(nameOf(path));
+          const id = nameOf(path);
+          this.#dirty.set(id, { isEnd: type === 'deleted' && this.#dirty.get(id)?.isEnd !== false });
         }
         this.#look();
       }
@@ -128,31 +130,42 @@ export class Shift<Payload, Result> {
   async #list(): Promise<void> {
     const listed = await this.#client.children(this.#watch.path, { timeoutMs: Number.POSITIVE_INFINITY });
     for (const id of [...listed, ...this.#entries.keys()]) {
-      this.#dirty.add(id);
+      this.#dirty.set(id, { isEnd: false });
     }
   }
 
   /** One look at a time, at all there is to look at. */
   #look(): void {
-    if (!this.#isReading && this.#dirty.size > 0) {
-      this.#isReading = true;
+    if (!this.#isLooking && this.#dirty.size > 0) {
+      this.#isLooking = true;
       this.#readAll()
         .catch((error: unknown) => this.#fail(error))
         .finally(() => {
-          this.#isReading = false;
+          this.#isLooking = false;
           this.#look();
         });
     }
   }
 
   async #readAll(): Promise<void> {
-    const ids = [...this.#dirty];
+    await new Promise(setImmediate); // what is told in one go is read in one go, and a commit's answer comes with it
+    const ids = [...this.#dirty].filter(([id, { isEnd }]) => !(isEnd && this.#isFinished(id))).map(([id]) => id);
     this.#dirty.clear();
     const chunks: Promise<void>[] = [];
     for (let i = 0; i < ids.length; i += PAIRS_MAX) {
       chunks.push(this.#readChunk(ids.slice(i, i + PAIRS_MAX)));
     }
     await Promise.all(chunks);
+  }
+
+  /** The end of what this worker has finished is no news, nor that of what it never took up. */
+  #isFinished(id: string): boolean {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined && !entry.assigned.isDelivered) {
+      return false;
+    }
+    this.#entries.delete(id);
+    return true;
   }
 
   async #readChunk(ids: readonly string[]): Promise<void> {

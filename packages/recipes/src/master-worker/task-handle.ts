@@ -56,10 +56,11 @@ export class TaskHandle<Payload, Result> {
    */
   async result({ signal }: AwaitOptions = {}): Promise<Result> {
     const bell = new Bell();
-    for (;;) {
+    // The change is mostly the end, behind which a watch would only stay until the node goes.
+    for (let isWatched = true; ; isWatched = !isWatched) {
       throwIfAborted(signal, this.#path);
-      const changed = bell.next();
-      const found = await abortable(this.#read(bell), signal, this.#path, () => undefined);
+      const changed = isWatched ? bell.next() : null;
+      const found = await abortable(this.#read(isWatched ? bell : undefined), signal, this.#path, () => undefined);
       const { header, body } = found?.record ?? gone(this.#path);
       if (header.state === 'done') {
         return await decodeBody(this.#queue.result, body);
@@ -67,7 +68,9 @@ export class TaskHandle<Payload, Result> {
       if (header.state !== 'queued') {
         throw failure(this.#path, header);
       }
-      await abortable(changed, signal, this.#path, () => undefined);
+      if (changed !== null) {
+        await abortable(changed, signal, this.#path, () => undefined);
+      }
     }
   }
 

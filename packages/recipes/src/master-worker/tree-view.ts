@@ -1,7 +1,8 @@
 /**
  * What the tree tells a leading master. An event only says which node to look at; what is learned comes from looking.
  * So it does not matter how often, how late or in which company events come: the last look at a node begins after the
- * last event about it.
+ * last event about it. One thing is believed without a look, since every task comes to it: the end of an assignment or
+ * a task, where the event says at which zxid, so that it cannot be taken for the end of a later one.
  */
 import { type Client, isTreekeeperError, type NodeValue, type Watch, type WatchEvent } from '@treekeeper/client';
 import { Bell } from '../bell.ts';
@@ -15,6 +16,8 @@ export interface Target {
   readonly of: Fact['of'];
   readonly worker: string;
   readonly id: string;
+  /** There is no need to look: it ended then. */
+  readonly endedZxid?: bigint;
 }
 
 /** Nodes in one request: with payloads of a megabyte, still less than a client takes as one reply. */
@@ -93,10 +96,18 @@ export class TreeView implements AsyncDisposable {
       }
       await this.#list();
     }
-    const facts = await this.#listFolders();
-    // Assignments before tasks: an assignment that is gone since the task is done shows a done task.
-    const targets = [...this.#targets].sort(([, a], [, b]) => rank(a) - rank(b));
+    const facts: Fact[] = await this.#listFolders();
+    const targets: (readonly [string, Target])[] = [];
+    for (const entry of this.#targets) {
+      if (entry[1].endedZxid === undefined) {
+        targets.push(entry);
+      } else {
+        facts.push({ ...entry[1], found: null } as Fact);
+      }
+    }
     this.#targets.clear();
+    // Assignments before tasks: an assignment that is gone since the task is done shows a done task.
+    targets.sort(([, a], [, b]) => rank(a) - rank(b));
     const chunks: Promise<Fact[]>[] = [];
     for (let i = 0; i < targets.length; i += READS_MAX) {
       chunks.push(this.#readChunk(targets.slice(i, i + READS_MAX)));
@@ -125,16 +136,32 @@ export class TreeView implements AsyncDisposable {
     }
   }
 
-  #onEvent({ type, path }: WatchEvent): void {
+  #onEvent({ type, path, zxid }: WatchEvent): void {
     if (type === 'gap') {
       this.#hasGap = true;
       return this.#bell.ring();
     }
     const target = this.#targetOf(path);
     // Assignments are made by this master only, and it knows those.
-    if (target !== null && !(target.of === 'assignment' && type === 'created')) {
+    if (target === null || (target.of === 'assignment' && type === 'created')) {
+      return;
+    }
+    if (target.of !== 'worker' && type === 'deleted' && zxid !== null) {
+      this.#markEnd(path, target, zxid);
+    } else {
       this.mark(target);
-      this.#bell.ring();
+    }
+    this.#bell.ring();
+  }
+
+  /** What is to be looked at anyhow is looked at: the reason may be younger than this end. */
+  #markEnd(path: string, target: Target, endedZxid: bigint): void {
+    const marked = this.#targets.get(path);
+    if (marked === undefined || marked.endedZxid !== undefined) {
+      this.#targets.set(path, { ...target, endedZxid });
+    }
+    if (target.of === 'assignment') {
+      this.mark({ of: 'task', worker: '', id: target.id });
     }
   }
 
@@ -223,7 +250,7 @@ function factOf(path: string, { of, worker, id }: Target, { value, stat }: NodeV
   const common = { version: stat.version, mtimeMs: Number(stat.mtime) };
   switch (of) {
     case 'assignment':
-      return { of, worker, id, found: { record: decodeAssignment(nameOf(path), value), ...common } };
+      return { of, worker, id, found: { record: decodeAssignment(nameOf(path), value), czxid: stat.czxid, ...common } };
     case 'task':
       return { of, id, found: { header: decodeTask(path, value).header, czxid: stat.czxid, ...common } };
     case 'worker':

@@ -30,6 +30,8 @@ export class ModelMaster {
   readonly session: number;
   readonly #events: Change[] = [];
   readonly #targets = new Map<string, Target>();
+  /** Servers before 3.9 do not say when something has happened. */
+  readonly #hearsZxids: boolean;
   #hasGap = true;
   #planned: Step[] = [];
   #batches: Batch[] = [];
@@ -42,6 +44,7 @@ export class ModelMaster {
     this.#world = world;
     this.#planner = new Planner(world.queue);
     this.session = world.tree.openSession();
+    this.#hearsZxids = world.random(3) > 0;
     this.#seat = `${world.layout.masters}/seat-${String(number).padStart(6, '0')}`;
     world.tree.commit(this.session, [{ op: 'create', path: this.#seat, data: null, ephemeral: true } as Operation]);
     world.tree.listeners.add(this.#listen);
@@ -95,24 +98,32 @@ export class ModelMaster {
 
   #hear(count: number): void {
     const { layout } = this.#world;
-    for (const { type, path } of this.#events.splice(0, count)) {
+    for (const { type, path, zxid } of this.#events.splice(0, count)) {
       const [kind, parent, id] = path.slice(layout.root.length + 1).split('/');
       if (kind === 'workers' && id === undefined) {
         this.#mark({ of: 'worker', worker: parent!, id: '' });
       } else if (kind === 'assigned' && id !== undefined && type !== 'created') {
-        this.#mark({ of: 'assignment', worker: parent!, id });
+        this.#markEvent({ of: 'assignment', worker: parent!, id }, type === 'deleted', zxid);
       } else if (kind === 'tasks' && id !== undefined) {
-        this.#mark({ of: 'task', worker: '', id });
+        this.#markEvent({ of: 'task', worker: '', id }, type === 'deleted', zxid);
       }
     }
   }
 
+  #markEvent(target: Target, isEnd: boolean, endedZxid: bigint): void {
+    const marked = this.#targets.get(keyOf(target));
+    this.#mark(target);
+    if (isEnd && this.#hearsZxids && (marked === undefined || marked.endedZxid !== undefined)) {
+      this.#targets.set(keyOf(target), { ...target, endedZxid });
+    }
+  }
+
   #mark(target: Target): void {
-    const { of, worker, id } = target;
+    const { of, id } = target;
     if (of === 'assignment') {
       this.#mark({ of: 'task', worker: '', id });
     }
-    this.#targets.set(`${of} ${worker} ${id}`, target);
+    this.#targets.set(keyOf(target), target);
   }
 
   #look(): void {
@@ -139,7 +150,8 @@ export class ModelMaster {
       }
     }
     for (const target of this.#targets.values()) {
-      this.#planner.learn(this.#factOf(target));
+      const ended = { ...target, found: null } as Fact;
+      this.#planner.learn(target.endedZxid === undefined ? this.#factOf(target) : ended);
     }
     this.#targets.clear();
   }
@@ -157,7 +169,7 @@ export class ModelMaster {
       return { of, id, found: { header: decodeTask('', data).header, version, czxid, mtimeMs } };
     }
     if (of === 'assignment') {
-      return { of, worker, id, found: { record: decodeAssignment('', data), version, mtimeMs } };
+      return { of, worker, id, found: { record: decodeAssignment('', data), version, czxid, mtimeMs } };
     }
     return { of: 'worker', worker, found: decodeWorker('', data) };
   }
@@ -168,7 +180,7 @@ export class ModelMaster {
     const refused = tree.commit(this.session, [fence, ...batch.operations]);
     if (refused === null) {
       for (const step of batch.steps) {
-        this.#planner.settle(step, true);
+        this.#planner.settle(step, tree.zxid);
       }
       return;
     }
@@ -199,8 +211,12 @@ export class ModelMaster {
     if ('replaces' in step && step.replaces !== null) {
       this.#mark({ of: 'assignment', worker: step.replaces.worker, id: step.id });
     }
-    this.#planner.settle(step, false);
+    this.#planner.settle(step, null);
   }
+}
+
+function keyOf({ of, worker, id }: Target): string {
+  return `${of} ${worker} ${id}`;
 }
 
 /** Of tasks that are parked: these have no payload. */

@@ -10,7 +10,11 @@ export interface ModelNode {
   readonly owner: number;
 }
 
-export type Change = { readonly type: 'created' | 'data-changed' | 'deleted'; readonly path: string };
+export interface Change {
+  readonly type: 'created' | 'data-changed' | 'deleted';
+  readonly path: string;
+  readonly zxid: bigint;
+}
 
 export class ModelTree {
   readonly nodes = new Map<string, ModelNode>();
@@ -28,12 +32,18 @@ export class ModelTree {
 
   expire(session: number): void {
     this.sessions.delete(session);
+    this.#zxid += 1n;
     for (const [path, { owner }] of [...this.nodes]) {
       if (owner === session) {
         this.nodes.delete(path);
-        this.#tell({ type: 'deleted', path });
+        this.#tell({ type: 'deleted', path, zxid: this.#zxid });
       }
     }
+  }
+
+  /** Of the last transaction. */
+  get zxid(): bigint {
+    return this.#zxid;
   }
 
   children(path: string): string[] {
@@ -80,21 +90,21 @@ export class ModelTree {
       const owner = operation.ephemeral === true ? session : 0;
       const fresh = { data: operation.data, version: 0, czxid: this.#zxid, mtimeMs: this.timeMs, owner };
       this.nodes.set(path, fresh);
-      return { type: 'created', path };
+      return { type: 'created', path, zxid: this.#zxid };
     }
     if (node === undefined || (operation.version !== -1 && operation.version !== node.version)) {
       return false;
     }
     if (operation.op === 'set') {
       this.nodes.set(path, { ...node, data: operation.data, version: node.version + 1, mtimeMs: this.timeMs });
-      return { type: 'data-changed', path };
+      return { type: 'data-changed', path, zxid: this.#zxid };
     }
     if (operation.op === 'delete') {
       if (this.children(path).length > 0) {
         return false;
       }
       this.nodes.delete(path);
-      return { type: 'deleted', path };
+      return { type: 'deleted', path, zxid: this.#zxid };
     }
     return null;
   }

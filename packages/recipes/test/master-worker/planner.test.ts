@@ -1,0 +1,60 @@
+/** What a planner makes of news that come late. */
+import { expect, test } from 'vitest';
+import { type Fact, Planner } from '../../src/master-worker/planner.ts';
+
+const rules = { delivery: 'effectively-once', triesMax: 5, retryDelayMs: 0, keepMs: Number.POSITIVE_INFINITY } as const;
+const header = { state: 'queued', priority: 0, serial: 1, delayMs: 0 } as const;
+const task: Fact = { of: 'task', id: 't', found: { header, version: 0, czxid: 1n, mtimeMs: 0 } };
+const end = (endedZxid: bigint): Fact => ({ of: 'assignment', worker: 'w', id: 't', found: null, endedZxid });
+
+/** One that has given its only task to its only worker, in transaction 10. */
+function assigned(): Planner {
+  const planner = new Planner(rules);
+  planner.learn({ of: 'worker', worker: 'w', found: { capacity: 1, data: {} } });
+  planner.learn(task);
+  const steps = planner.plan(0);
+  expect(steps).toMatchObject([{ kind: 'assign', id: 't', worker: 'w', attempt: 1 }]);
+  planner.settle(steps[0]!, 10n);
+  expect(planner.plan(0)).toEqual([]);
+  return planner;
+}
+
+test('the end of an earlier try is not that of the present one', () => {
+  const planner = assigned();
+  planner.learn(end(9n));
+  planner.learn(task);
+  expect(planner.plan(0)).toEqual([]);
+  expect(planner.status).toMatchObject({ waiting: 0, running: 1 });
+});
+
+test('the end of the present one is', () => {
+  const planner = assigned();
+  planner.learn(end(11n));
+  planner.learn(task);
+  expect(planner.plan(0)).toMatchObject([{ kind: 'assign', replaces: null }]);
+});
+
+test('a task that is made again under its id is not ended by the news of the earlier one', () => {
+  const planner = new Planner(rules);
+  planner.learn(task);
+  planner.learn({ of: 'task', id: 't', found: null, endedZxid: 1n });
+  planner.plan(0);
+  expect(planner.status).toMatchObject({ waiting: 1 });
+  planner.learn({ of: 'task', id: 't', found: null, endedZxid: 2n });
+  planner.plan(0);
+  expect(planner.status).toMatchObject({ waiting: 0 });
+});
+
+test('one that stays with its worker is the node it was', () => {
+  const planner = assigned();
+  const record = { state: 'failed', attempt: 1 } as const;
+  planner.learn({ of: 'assignment', worker: 'w', id: 't', found: { record, version: 1, czxid: 10n, mtimeMs: 0 } });
+  const steps = planner.plan(0);
+  expect(steps).toMatchObject([{ kind: 'assign', attempt: 2, replaces: { worker: 'w', version: 1 } }]);
+  planner.settle(steps[0]!, 20n);
+  planner.learn(end(9n));
+  expect(planner.plan(0)).toEqual([]);
+  planner.learn(end(21n));
+  planner.learn(task);
+  expect(planner.plan(0)).toMatchObject([{ kind: 'assign', replaces: null }]);
+});
