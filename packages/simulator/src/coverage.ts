@@ -50,6 +50,8 @@ const OBSERVED_OF_ENSEMBLES = [
   'other release',
   'reconfig',
   'members changed',
+  'majority without the weight',
+  'minority with the weight',
   'clock jump',
   'silent client',
   'client reset',

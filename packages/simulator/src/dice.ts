@@ -12,6 +12,7 @@ const STREAMS = [
   'network',
   'ensemble',
   'clients',
+  'features',
 ] as const;
 export type Stream = (typeof STREAMS)[number];
 

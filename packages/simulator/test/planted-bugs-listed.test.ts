@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { plantedBugs } from './planted-bugs.ts';
 import { plantedEnsembleBugs } from './planted-ensemble-bugs.ts';
+import { plantedFeatureBugs } from './planted-feature-bugs.ts';
 import { plantedServerBugs } from './planted-server-bugs.ts';
 
 const page = readFileSync(new URL('../../../docs/internals/testing.md', import.meta.url), 'utf8');
@@ -24,6 +25,8 @@ test('bugs planted in a single server', () => {
 test('bugs planted in ensembles', () => {
   const [, ...rows] = rowsBelow('In an ensemble');
   expect(rows).toEqual(
-    [...plantedEnsembleBugs, ...plantedServerBugs].map(({ what, invariants }) => row(what, invariants)),
+    [...plantedEnsembleBugs, ...plantedServerBugs, ...plantedFeatureBugs].map(({ what, invariants }) =>
+      row(what, invariants),
+    ),
   );
 });

@@ -1,10 +1,12 @@
 /** The judges of ensembles are judged: each planted bug is seen by the judge whose business it is. */
 import { describe, expect, test } from 'vitest';
 import { Violation } from '../src/checkers/violation.ts';
+import type { EnsemblePlan } from '../src/ensemble/plan.ts';
 import { shrinkFaults } from '../src/ensemble/shrink.ts';
 import { ensemblePlanOf } from '../src/ensemble/simulation.ts';
 import { runEnsemble } from '../src/run.ts';
 import { plantedEnsembleBugs } from './planted-ensemble-bugs.ts';
+import { plantedFeatureBugs } from './planted-feature-bugs.ts';
 import { plantedServerBugs } from './planted-server-bugs.ts';
 import { type PlantedEnsembleBug, planFor } from './planting.ts';
 
@@ -15,7 +17,9 @@ const LONG_MS = 600_000;
 
 function failureOf(bug: PlantedEnsembleBug, seed: number): string | null {
   const doubles = bug.doubles?.() ?? {};
-  const { failure } = runEnsemble({ seed, requests: REQUESTS, doubles, change: (plan) => planFor(bug, plan) });
+  const change = (plan: EnsemblePlan) => planFor(bug, plan);
+  const { features = [] } = bug;
+  const { failure } = runEnsemble({ seed, requests: REQUESTS, doubles, features, change });
   return failure instanceof Violation ? failure.invariant : (failure?.name ?? null);
 }
 
@@ -35,7 +39,7 @@ function hunt(bug: PlantedEnsembleBug): number | null {
 }
 
 describe('a planted bug is found, and it is the bug that is found', () => {
-  test.each([...plantedEnsembleBugs, ...plantedServerBugs])(
+  test.each([...plantedEnsembleBugs, ...plantedServerBugs, ...plantedFeatureBugs])(
     '$what',
     (bug) => {
       const seed = hunt(bug);

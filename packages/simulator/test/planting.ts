@@ -1,5 +1,6 @@
 /** How a bug gets into an ensemble: into its parts, or into a method of the server that is another one for a while. */
 import type { Fault } from '../src/ensemble/faults.ts';
+import type { Feature } from '../src/ensemble/features.ts';
 import type { EnsemblePlan } from '../src/ensemble/plan.ts';
 import type { EnsembleDoubles } from '../src/ensemble/world.ts';
 
@@ -10,6 +11,8 @@ export interface PlantedEnsembleBug {
   readonly doubles?: () => EnsembleDoubles;
   /** Changes the server; returns what changes it back. */
   readonly plant?: () => () => void;
+  /** What every ensemble has, whatever its seed draws. */
+  readonly features?: readonly Feature[];
   /** The faults with which it shows soon, in place of those that seeds draw. */
   readonly faults?: (plan: EnsemblePlan) => Fault[];
   /** Digests, which would show it at once, are off: the judges see it by themselves. */

@@ -393,11 +393,12 @@ export class Broadcast {
   /** This server, if it can go on as it is; else the voter of the new configuration that has the most. */
   #designatedLeader(before: Configuration, after: Configuration): number {
     const { serverId } = this.#options;
-    if (after.isVoter(serverId) && hasSameQuorumAddress(serverId, before, after)) {
+    const electable = after.electable;
+    if (electable.includes(serverId) && hasSameQuorumAddress(serverId, before, after)) {
       return serverId;
     }
-    const present = after.voters.filter((voter) => this.#follower(voter) !== undefined);
-    return this.#mostAdvanced(present) ?? after.voters[0];
+    const present = electable.filter((voter) => this.#follower(voter) !== undefined);
+    return this.#mostAdvanced(present) ?? electable[0];
   }
 
   /** At activation: a configuration that the leader before has proposed is in force, a quorum of both being in step. */
@@ -427,8 +428,8 @@ export class Broadcast {
   }
 
   get hasFollowers(): boolean {
-    const { voters } = this.#membership.committed;
-    return voters.some((voter) => this.#follower(voter) !== undefined);
+    const { electable } = this.#membership.committed;
+    return electable.some((voter) => this.#follower(voter) !== undefined);
   }
 
   /** Whether this follower has everything that was proposed. */
@@ -449,17 +450,17 @@ export class Broadcast {
     return [...this.#links].find((link) => link.serverId === serverId && link.stage === 'active' && !link.isObserver);
   }
 
-  /** Whether this server is a voter, and in step. */
+  /** Whether this server could be elected, and is in step. */
   canLead(serverId: number): boolean {
     const isInStep = serverId === this.#options.serverId || this.#follower(serverId) !== undefined;
-    return isInStep && this.#membership.roleOf(serverId) === 'voter';
+    return isInStep && this.#membership.committed.electable.includes(serverId);
   }
 
   /** The follower that is in step and best suited to lead next, and can be told so; null: there is none. */
   get heir(): number | null {
-    const { voters } = this.#membership.committed;
+    const { electable } = this.#membership.committed;
     const { serverId } = this.#options;
-    return this.#mostAdvanced(voters.filter((voter) => voter !== serverId && this.knowsHandOver(voter)));
+    return this.#mostAdvanced(electable.filter((voter) => voter !== serverId && this.knowsHandOver(voter)));
   }
 
   /** Whether this server can be told that it leads next: this one itself can, in a new epoch. */

@@ -117,6 +117,11 @@ export class Configuration implements Quorum {
     return this.groups.size === 0 ? 1 : (this.weights.get(voterId) ?? 0);
   }
 
+  /** The voters that may lead: nobody gives a vote, or leadership, to one whose own vote weighs nothing. */
+  get electable(): readonly number[] {
+    return this.groups.size === 0 ? this.voters : this.voters.filter((voter) => this.weightOf(voter) > 0);
+  }
+
   hasQuorum(servers: ReadonlySet<number>): boolean {
     return this.#quorum.hasQuorum(servers);
   }

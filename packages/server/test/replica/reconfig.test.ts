@@ -208,6 +208,22 @@ describe('roles', () => {
   });
 });
 
+test('who loses the weight of its vote leads no more, and is given no leadership', () => {
+  const ensemble = new TestEnsemble(3, { reconfigEnabled: true });
+  const weightless = ensemble.leader;
+  const members = [1, 2, 3].map((id) => serverLine(id)).join('\n');
+  change(ensemble, { members: `${members}\ngroup.1=1:2:3\nweight.${weightless.id}=0\n` });
+  expect(ensemble.leader.id).not.toBe(weightless.id);
+  expect(ensemble.leader.running.member?.handOver(weightless.id)).toBe(false);
+  for (const before of [ensemble.leader.id, ensemble.learners.find(({ id }) => id !== weightless.id)?.id]) {
+    expect(ensemble.leader.id).toBe(before);
+    expect(ensemble.leader.running.member?.handOver(null)).toBe(true);
+    ensemble.advance(1000);
+    ensemble.untilServing();
+  }
+  expectSameTrees(ensemble);
+});
+
 test('one server grows to three, and shrinks to one', () => {
   const ensemble = new TestEnsemble(1, { reconfigEnabled: true, votersMin: 1 });
   ensemble.leader.client().get(create('/alone'));

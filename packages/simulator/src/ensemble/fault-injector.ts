@@ -185,12 +185,12 @@ export class FaultInjector {
 
   /**
    * A voter that forgets breaks its word, unless the others hold whatever it has acknowledged: only then its files may
-   * suffer, and not those of the only one there is. Nobody may have an election under way that it has voted in, either.
+   * suffer, and not those of one that decides alone. Nobody may have an election under way that it has voted in, either.
    */
   #maySpare({ serverId }: SimulatedServer): boolean {
     const { members, referee, configuration, isWhole } = this.#world;
     const others = members.map(({ serverId: id }) => id).filter((id) => id !== serverId);
-    return others.some((id) => configuration.isVoter(id)) && isWhole && referee.holdEverything(others);
+    return !configuration.hasQuorum(new Set([serverId])) && isWhole && referee.holdEverything(others);
   }
 
   /** Whether the others can go on without it: who finds its files damaged does not vote. */

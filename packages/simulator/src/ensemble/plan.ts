@@ -3,6 +3,7 @@ import { type ReplicaOptions, ZAB_DEFAULTS, type ZabOptions } from '@treekeeper/
 import type { Dice } from '../dice.ts';
 import { drawSettings, QUOTAS_SHARE, type WorkloadPlan, withQuotas } from '../faults.ts';
 import { drawFaults, type Fault } from './faults.ts';
+import type { GroupPlan } from './features.ts';
 import type { NetworkPlan } from './network.ts';
 import type { ClientPlan } from './session-client.ts';
 
@@ -11,6 +12,8 @@ export interface EnsemblePlan {
   readonly observers: number;
   /** Servers that are no members at first. */
   readonly spares: number;
+  /** None: a majority of the voters decides. */
+  readonly groups: readonly GroupPlan[];
   readonly settings: ReplicaOptions;
   readonly zab: Omit<ZabOptions, 'serverId'>;
   readonly network: NetworkPlan;
@@ -54,6 +57,7 @@ export function drawEnsemblePlan(dice: Dice, requests: number): EnsemblePlan {
     voters,
     observers,
     spares,
+    groups: [],
     settings,
     zab: { ...drawZab(dice, tickTimeMs), reconfigEnabled },
     network: drawNetwork(dice),

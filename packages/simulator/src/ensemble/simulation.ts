@@ -9,6 +9,7 @@ import { Dice } from '../dice.ts';
 import type { SimulationResult } from '../simulation.ts';
 import { Trace } from '../trace.ts';
 import { FaultInjector } from './fault-injector.ts';
+import { type Feature, withFeatures } from './features.ts';
 import { drawEnsemblePlan, type EnsemblePlan } from './plan.ts';
 import { type EnsembleDoubles, EnsembleWorld } from './world.ts';
 
@@ -19,6 +20,8 @@ export interface EnsembleOptions {
   /** Gets the run in words. */
   readonly print?: ((line: string) => void) | null;
   readonly doubles?: EnsembleDoubles;
+  /** What the ensemble has in any case, besides what the seed draws. */
+  readonly features?: readonly Feature[];
   /** Changes the plan that the seed has drawn, to look for what matters in it. */
   readonly change?: (plan: EnsemblePlan) => EnsemblePlan;
 }
@@ -28,15 +31,15 @@ export interface EnsembleResult extends SimulationResult {
 }
 
 /** What a seed draws before its run begins. */
-export function ensemblePlanOf(seed: number, requests: number): EnsemblePlan {
-  return drawEnsemblePlan(new Dice(seed, 'ensemble'), requests);
+export function ensemblePlanOf(seed: number, requests: number, features: readonly Feature[] = []): EnsemblePlan {
+  return withFeatures(new Dice(seed, 'features'), drawEnsemblePlan(new Dice(seed, 'ensemble'), requests), features);
 }
 
 /** Runs one seed to its end or to the first violation. Deterministic: the same seed gives the same result. */
 export function simulateEnsemble(options: EnsembleOptions): EnsembleResult {
-  const { seed, requests, print = null, doubles = {}, change = (plan) => plan } = options;
+  const { seed, requests, print = null, doubles = {}, features = [], change = (plan) => plan } = options;
   const trace = new Trace(print);
-  const plan = change(ensemblePlanOf(seed, requests));
+  const plan = change(ensemblePlanOf(seed, requests, features));
   const world = new EnsembleWorld(seed, plan, trace, doubles);
   let failure: Error | null = null;
   try {

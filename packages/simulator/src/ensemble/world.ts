@@ -18,7 +18,7 @@ import { DriftingClock } from './clock.ts';
 import { Events } from './events.ts';
 import { EnsembleReferee } from './judges/referee.ts';
 import { SimulatedNetwork } from './network.ts';
-import { serverLine } from './operator.ts';
+import { groupLines, serverLine } from './operator.ts';
 import { PeerLinks, type Wiretap } from './peers.ts';
 import type { EnsemblePlan } from './plan.ts';
 import { type ServerDoubles, type ServerEvents, SimulatedServer } from './server.ts';
@@ -315,9 +315,9 @@ function epochOf({ replica }: SimulatedServer): number {
   return replica?.member?.peer.leadership?.epoch ?? 0;
 }
 
-function configurationOf({ voters, observers }: EnsemblePlan): Configuration {
+function configurationOf({ voters, observers, groups }: EnsemblePlan): Configuration {
   const lines = Array.from({ length: voters + observers }, (_, i) => {
     return serverLine(i + 1, i < voters ? 'participant' : 'observer');
   });
-  return Configuration.parse(`${lines.join('\n')}\nversion=0`);
+  return Configuration.parse([...lines, ...groupLines(groups), 'version=0'].join('\n'));
 }

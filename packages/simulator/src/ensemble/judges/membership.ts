@@ -6,6 +6,7 @@ import { Configuration } from '@treekeeper/server/internal';
 import { check } from '../../checkers/violation.ts';
 import { type LoggedTxn, zxidText } from '../../history.ts';
 import type { ClientRequest, Reconfigure } from '../../requests.ts';
+import { decide, isMajority } from './quorums.ts';
 
 export class MembershipJudge {
   /** After the last committed transaction. */
@@ -20,7 +21,17 @@ export class MembershipJudge {
 
   /** Whether these servers may decide whether a transaction counts. */
   suffices(holders: ReadonlySet<number>, next: Configuration | null): boolean {
-    return this.configuration.hasQuorum(holders) && (next === null || next.hasQuorum(holders));
+    return decide(this.configuration, holders) && (next === null || decide(next, holders));
+  }
+
+  /** Votes have weights. */
+  get isWeighted(): boolean {
+    return this.configuration.groups.size > 0;
+  }
+
+  /** Whether most voters are among them, whatever their votes weigh. */
+  isMajority(holders: ReadonlySet<number>): boolean {
+    return isMajority(this.configuration.voters, holders);
   }
 
   /** The configuration in a transaction that brings one, which was asked for with `request`. */
@@ -42,9 +53,9 @@ export class MembershipJudge {
     this.configuration = configuration;
   }
 
-  /** Whether a server may lead now: who gives leadership away because it leaves has led until then. */
+  /** Whether a server may lead now, for which its vote must count: who gives leadership away because it leaves has led until then. */
   mayLead(serverId: number): boolean {
-    return this.configuration.isVoter(serverId) || this.before.isVoter(serverId);
+    return [this.configuration, this.before].some((known) => known.isVoter(serverId) && known.weightOf(serverId) > 0);
   }
 }
 

@@ -3,7 +3,7 @@
  * what servers hand to their disks and what the disks do, and the tables of servers that serve. It takes no part: the
  * workload and the faults are drawn without it.
  */
-import { type ConnectResponse, epochOf, type Id, type Infer, OpCode } from '@treekeeper/protocol';
+import { type ConnectResponse, epochOf, type Id, type Infer, makeZxid, OpCode } from '@treekeeper/protocol';
 import type { Configuration, DiskStep, Replica } from '@treekeeper/server/internal';
 import { ConnectionView, type Sent, type SentHandshake } from '../../checkers/connection-view.ts';
 import { checkRecoveredState } from '../../checkers/recovery.ts';
@@ -61,6 +61,7 @@ export class EnsembleReferee {
   readonly #serverOf = new Map<ConnectionView, number>();
   readonly #clockRates: ReadonlyMap<number, number>;
   #nowMs = 0;
+  #weighedZxid = 0;
 
   constructor(rules: EnsembleRules, clockRates: ReadonlyMap<number, number>, coverage: Coverage) {
     this.#rules = rules;
@@ -192,6 +193,9 @@ export class EnsembleReferee {
     const isServing = replica.member?.service != null;
     const wasServing = server.isServing;
     server.isServing = isServing;
+    if (epoch >= 0 && this.membership.isWeighted) {
+      this.#weigh(epoch);
+    }
     if (isServing) {
       this.#reached(serverId, lastZxid, leads);
       if (!wasServing) {
@@ -237,15 +241,33 @@ export class EnsembleReferee {
     check(this.membership.mayLead(serverId), 'leaders', () => `server ${serverId} leads, and has no vote`);
   }
 
+  #holdersOf(zxid: number): ReadonlySet<number> {
+    return new Set([...this.#servers].filter(([, { holdings }]) => holdings.has(zxid)).map(([id]) => id));
+  }
+
+  /** What would be committed next if servers counted and not their weights is noted. */
+  #weigh(epoch: number): void {
+    const { lastZxid } = this.order;
+    const next = epochOf(lastZxid) === epoch ? lastZxid + 1 : makeZxid(epoch, 1);
+    const holders = this.#holdersOf(next);
+    if (next > this.#weighedZxid && this.membership.isMajority(holders) && !this.membership.suffices(holders, null)) {
+      this.#weighedZxid = next;
+      this.#coverage.happened('majority without the weight');
+    }
+  }
+
   #commit(serverId: number, logged: LoggedTxn): void {
     const { membership } = this;
     const { reaper } = this.#rules;
-    const holders = [...this.#servers].filter(([, { holdings }]) => holdings.has(logged.zxid)).map(([id]) => id);
+    const holders = this.#holdersOf(logged.zxid);
     const name = () => `server ${serverId} commits ${zxidText(logged.zxid)}`;
     const isChange = logged.txn.type === OpCode.reconfig;
     const next = isChange ? membership.next(logged, this.#transactions.requestOf(logged)) : null;
-    const isHeld = membership.suffices(new Set(holders), next);
-    check(isHeld, 'quorum', () => `${name()}, which is on the disks of ${holders.join() || 'nobody'}`);
+    const isHeld = membership.suffices(holders, next);
+    check(isHeld, 'quorum', () => `${name()}, which is on the disks of ${[...holders].join() || 'nobody'}`);
+    if (membership.isWeighted && !membership.isMajority(holders)) {
+      this.#coverage.happened('minority with the weight');
+    }
     this.#transactions.check(this.state, logged, reaper);
     this.state.apply(logged.txn, logged);
     checkDigest(logged, this.state);
