@@ -48,7 +48,7 @@ export class Admission {
     }
     this.#sockets.add(socket);
     this.#byAddress.set(address, fromAddress + 1);
-    socket.once('close', () => {
+    socket.on('close', () => {
       this.#sockets.delete(socket);
       const left = (this.#byAddress.get(address) ?? 1) - 1;
       if (left === 0) {
@@ -99,7 +99,7 @@ export class SocketConnection implements Connection {
     });
     socket.on('drain', () => push({ kind: 'client-drained', connection: this }));
     socket.on('error', () => {}); // 'close' follows, and says all there is to say
-    socket.once('close', () => push({ kind: 'client-gone', connection: this }));
+    socket.on('close', () => push({ kind: 'client-gone', connection: this }));
   }
 
   write(bytes: Uint8Array): boolean {
