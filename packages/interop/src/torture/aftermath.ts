@@ -1,10 +1,10 @@
 /** When all clients have gone: the same tree and the same history everywhere, and nothing old has changed. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect } from '@treekeeper/client';
 import { ConnectionLost } from '../session.ts';
 import { compareDumps, dumpTree, type TreeDump } from '../tree-dump.ts';
 import { type Cluster, within } from './cluster.ts';
 import type { Findings } from './figures.ts';
+import { removeGround } from './ground.ts';
 import type { Member } from './member.ts';
 
 const SETTLE_MS_MAX = 60_000;
@@ -71,8 +71,7 @@ export class Aftermath {
 
   async remove(root: string): Promise<void> {
     this.#past.delete(root);
-    await using client = await connect(this.#cluster.servers, { requestTimeoutMs: 60_000 });
-    await client.deleteRecursive(root);
+    await removeGround(root, this.#cluster.servers);
   }
 }
 

@@ -1,6 +1,7 @@
 /** What a product's runs come to: how much was done to it, what it did, what was found. */
 import type { Flavour } from '../servers.ts';
 import type { Checks } from '../suite.ts';
+import type { AnyCall } from './history.ts';
 import type { Kind } from './judge.ts';
 
 /** What judges of histories find, and what is seen of the servers themselves. */
@@ -31,6 +32,12 @@ export class Figures {
   acknowledged = 0;
   /** Reads behind a sync that were answered. */
   syncedReads = 0;
+  /** One-shot watches that were set. */
+  watches = 0;
+  /** Events of all watches, gaps included. */
+  events = 0;
+  /** Refused for want of a right, or of room below a quota. */
+  forbidden = 0;
 
   constructor(product: Flavour) {
     this.product = product;
@@ -41,6 +48,16 @@ export class Figures {
     this.faults.set(name, figures);
     figures.withoutWritesMs.push(withoutWritesMs);
     figures.recoveriesMs.push(recoveryMs);
+  }
+
+  addCall(call: AnyCall): void {
+    const isDone = call.outcome === 'done';
+    this.syncedReads += call.kind === 'read' && call.isSynced && isDone ? 1 : 0;
+    this.forbidden += call.code === 'NO_AUTH' || call.code === 'QUOTA_EXCEEDED' ? 1 : 0;
+    if (call.kind === 'sight') {
+      this.watches += call.isWatched && isDone ? 1 : 0;
+      this.events += call.notices.length;
+    }
   }
 
   addExcused(reason: string): void {

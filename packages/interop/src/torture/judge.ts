@@ -3,14 +3,25 @@
  * made or saw, so the order need not be searched for: it has to agree with itself, with real time, and with each
  * session.
  */
-import type { AnyCall, AppendCall, FinalState, History, OwnCall, TakeCall } from './history.ts';
+import { type AnyCall, type AppendCall, type FinalState, type History, isWrite, type TakeCall } from './history.ts';
 import { Register } from './register.ts';
 
 /** The value that every register begins with. */
 export const FIRST_VALUE = 'first';
 
 /** What is wrong: a write that is lost, one with two histories, a stale read behind a sync, ... */
-export type Kind = 'lost' | 'fork' | 'stale' | 'order' | 'session' | 'number' | 'owned' | 'linearizability';
+export type Kind =
+  | 'lost'
+  | 'fork'
+  | 'stale'
+  | 'order'
+  | 'session'
+  | 'number'
+  | 'owned'
+  | 'linearizability'
+  | 'watch'
+  | 'right'
+  | 'quota';
 
 export interface Violation {
   readonly kind: Kind;
@@ -48,7 +59,6 @@ class Judge {
     this.#checkSessions();
     this.#checkAppends();
     this.#checkTakes();
-    this.#checkOwned();
   }
 
   #that(kind: Kind, holds: boolean, text: () => string): void {
@@ -180,7 +190,7 @@ class Judge {
           () => `${name}: version ${least} was there: ${told(call)} after ${told(earlier)}`,
         );
       }
-    } else if (call.kind !== 'look') {
+    } else if (isWrite(call)) {
       this.#that('order', call.zxid > earlier.zxid, () => `${name}: ${told(call)} after ${told(earlier)}`);
     }
   }
@@ -214,7 +224,7 @@ class Judge {
     if (call.kind === 'read') {
       const least = this.#register(call.key).versionAt(earlier.zxid);
       this.#that('session', call.version >= least, () => `session goes back: ${told(call)} after ${told(earlier)}`);
-    } else if (call.kind !== 'look') {
+    } else if (isWrite(call)) {
       // The operations of one transaction share a zxid.
       const isBehind = call.zxid > earlier.zxid || (call.kind === 'set' && call.zxid === earlier.zxid);
       this.#that('session', isBehind, () => `session out of order: ${told(call)} after ${told(earlier)}`);
@@ -284,32 +294,6 @@ class Judge {
         const isTaken = takes.some(({ outcome, began }) => outcome !== 'refused' && began < missed.ended);
         this.#that('lost', isTaken, () => `nobody took it, and yet it was not there: ${told(missed)}`);
       }
-    }
-  }
-
-  // Ephemeral nodes
-
-  #checkOwned(): void {
-    for (const path of this.#final.owned) {
-      const maker = this.#of('own').find((call) => call.path === path);
-      this.#that(
-        'owned',
-        false,
-        () => `the session is gone, and its node is there: ${maker === undefined ? path : told(maker)}`,
-      );
-    }
-    const made = new Map(this.#of('own').map((call): [string, OwnCall] => [call.path, call]));
-    const lastDone = new Map<number, number>();
-    for (const call of this.#history.calls) {
-      if (call.outcome === 'done') {
-        lastDone.set(call.session.index, call.place);
-      }
-    }
-    for (const look of this.#of('look').filter(({ outcome, isThere }) => outcome === 'done' && !isThere)) {
-      // A last answer may come from a session that has just ended; one that goes on has its nodes.
-      const goesOn = (lastDone.get(look.session.index) ?? 0) > look.place;
-      const isMade = made.get(look.path)?.outcome === 'done';
-      this.#that('owned', !goesOn || !isMade, () => `the session lives, and its node is gone: ${told(look)}`);
     }
   }
 }

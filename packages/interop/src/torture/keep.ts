@@ -13,7 +13,18 @@ export function keepHistory(
   const lines = [
     ...violations,
     ...history.calls.map(plain),
-    ...(final === null ? [] : [...final.registers, ...final.appended].map(([path, state]) => ({ path, ...state }))),
+    ...history.pursuits.map(({ session, tree, ...rest }) => ({
+      ...rest,
+      session: session.id,
+      tree: [...(tree ?? [])],
+    })),
+    ...history.sessions,
+    ...(final === null
+      ? []
+      : [...final.registers, ...final.appended, ...final.watched, ...final.closed].map(([path, state]) => ({
+          path,
+          ...state,
+        }))),
     ...(final === null ? [] : final.owned.map((path) => ({ path, kind: 'ephemeral' }))),
   ];
   writeFileSync(file, `${lines.map((line) => JSON.stringify(line, hexadecimal)).join('\n')}\n`);

@@ -79,7 +79,7 @@ function endOf(calls: readonly AnyCall[]): number {
 }
 
 function lastCall(end: number): Omit<ReadCall, 'kind' | 'key' | 'isSynced' | 'value' | 'version'> {
-  const session = { index: -1, id: 0n, calls: 1 };
+  const session = { index: -1, id: 0n, calls: 1, breaks: [] };
   return { began: end + 1, ended: end + 2, session, place: 0, outcome: 'done', code: '', zxid: 0n };
 }
 

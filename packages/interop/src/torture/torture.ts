@@ -9,13 +9,15 @@ import { Aftermath } from './aftermath.ts';
 import { Cluster, within } from './cluster.ts';
 import { type Fault, possibleFaults, type Scene } from './faults.ts';
 import { type Figures, Findings } from './figures.ts';
+import { type Ground, prepareGround, readFinal } from './ground.ts';
 import { type FinalState, History } from './history.ts';
-import { judge, type Violation } from './judge.ts';
+import type { Violation } from './judge.ts';
+import { judgeAll } from './judges.ts';
 import { keepHistory } from './keep.ts';
 import type { Role } from './network.ts';
-import { judgeObjects } from './objects.ts';
 import { median } from './report.ts';
-import { type Ground, prepareGround, readFinal, Workload } from './workload.ts';
+import { Watchers } from './watchers.ts';
+import { Workload } from './workload.ts';
 
 /** From the end of a fault until all serve and a write is acknowledged. */
 const RECOVERY_MS_MAX = 240_000;
@@ -63,6 +65,7 @@ export async function torture(options: TortureOptions, checks: Checks, figures: 
       snapshotSizeFactor: random.pick([0.33, -1, 1]),
       preAllocSize: 64,
       maxSessionTimeout: 60_000,
+      enforceQuota: 'true',
     },
     ownClocks: random.chance(0.5),
     network: networkOf(options, random),
@@ -149,7 +152,9 @@ class Run {
     };
     await prepareGround(ground);
     // Choices of the clients depend on time, those of the faults must not: they have a generator of their own.
-    const workload = new Workload(ground, this.#options.clients, new Random(random.between(1, 1_000_000)));
+    const clientRandom = new Random(random.between(1, 1_000_000));
+    const workload = new Workload(ground, this.#options.clients, clientRandom);
+    const watchers = new Watchers(ground, clientRandom);
     const scene: Scene = {
       cluster,
       random,
@@ -157,7 +162,7 @@ class Run {
       tell: (text) => this.#tell(text),
     };
     const episodeEndMs = Math.min(endMs, performance.now() + EPISODE_MS);
-    let isAlive = true;
+    let isAlive = false;
     try {
       do {
         await sleep(random.below(PAUSE_MS_MAX));
@@ -168,6 +173,10 @@ class Run {
     } finally {
       // Even if a fault cannot be done: the next run may have servers at the same addresses.
       await workload.end();
+      if (isAlive) {
+        await within(2 * this.#sessionTimeoutMs + 15_000, () => nobodyLeft(ground));
+      }
+      await watchers.end(isAlive);
     }
     this.#count(history, workload);
     return isAlive && (await this.#judge(episode, ground));
@@ -181,8 +190,9 @@ class Run {
     figures.acknowledged += acknowledged;
     this.#acknowledged += acknowledged;
     for (const call of history.calls) {
-      figures.syncedReads += call.kind === 'read' && call.isSynced && call.outcome === 'done' ? 1 : 0;
+      figures.addCall(call);
     }
+    figures.events += history.pursuits.reduce((sum, { notices }) => sum + notices.length, 0);
   }
 
   /** One fault, or several at once. Answers what it was. */
@@ -241,7 +251,6 @@ class Run {
   }
 
   async #judge(episode: number, ground: Ground): Promise<boolean> {
-    await within(2 * this.#sessionTimeoutMs + 15_000, () => nobodyLeft(ground));
     const isSettled = await this.#aftermath.settle();
     if (isSettled) {
       await this.#judgeHistory(episode, ground);
@@ -260,7 +269,7 @@ class Run {
 
   async #judgeHistory(episode: number, { history, root }: Ground): Promise<void> {
     const final = await readFinal(root, this.#cluster.servers);
-    const violations = [...judge(history, final), ...judgeObjects(history, final)];
+    const violations = judgeAll(history, final);
     for (const { kind } of violations) {
       this.#findings.count(kind, 1);
     }

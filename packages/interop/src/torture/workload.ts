@@ -2,49 +2,37 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Client, connect, isTreekeeperError } from '@treekeeper/client';
 import type { Random } from '../random.ts';
-import type { AnyCall, Asked, Final, FinalState, History, SessionRecord } from './history.ts';
-import { FIRST_VALUE } from './judge.ts';
+import { Errands } from './errands.ts';
+import { type Ground, nameOf, ownerAuth, REGISTERS } from './ground.ts';
+import { noRetry, RecordedClient } from './recorded-client.ts';
 
-export const REGISTERS = 8;
-/** Paths that are known to be there, for clients to take. */
-const TAKEABLE_MAX = 200;
-const CALL_MS_MAX = 8000;
+/** Paths that are known to be there, for clients to take, and to look for. */
+const SHARED_MAX = 200;
 const CONNECT_MS_MAX = 5000;
 /** Pauses between calls of a client, ms: what is tested is not speed. */
 const PAUSE_MS_MAX = 25;
 const VALUE_CHARACTERS_MAX = 3000;
 const LARGE_VALUE_CHARACTERS = 100_000;
+/** Of the sessions. */
+const OWNERS_SHARE = 0.3;
 
 /** More writes than an episode has. */
 const VERSION_NEVER = 1_000_000_000;
 
-const noRetry = { retry: false, timeoutMs: CALL_MS_MAX } as const;
+/** What one client knows and others use. */
+class Shared {
+  readonly #paths: string[] = [];
 
-/** What the clients of one episode share. */
-export interface Ground {
-  readonly history: History;
-  /** Everything happens below this path. */
-  readonly root: string;
-  /** `host:port` of every server. */
-  readonly servers: string;
-  readonly sessionTimeoutMs: number;
-}
-
-/** Makes the nodes that the clients use. */
-export async function prepareGround({ root, servers }: Ground): Promise<void> {
-  await using client = await connect(servers, { connectTimeoutMs: 60_000, requestTimeoutMs: 60_000 });
-  const patient = { createParents: true, idempotent: true, retry: { attemptsMax: 100 } } as const;
-  for (const folder of ['registers', 'queue', 'owned']) {
-    await client.create(`${root}/${folder}`, null, patient);
+  add(path: string): void {
+    this.#paths.push(path);
+    if (this.#paths.length > SHARED_MAX) {
+      this.#paths.shift();
+    }
   }
-  for (let i = 0; i < REGISTERS; i++) {
-    await client.create(`${root}/registers/r${i}`, FIRST_VALUE, patient);
-  }
-}
 
-/** The short names of long values: they begin with it. */
-function nameOf(value: Uint8Array): string {
-  return Buffer.from(value.subarray(0, 40)).toString().split(' ', 1)[0];
+  pick(random: Random): string | null {
+    return this.#paths.length === 0 ? null : random.pick(this.#paths);
+  }
 }
 
 /** All clients of an episode. */
@@ -58,9 +46,9 @@ export class Workload {
   #longestPauseMs = 0;
 
   constructor(ground: Ground, clients: number, random: Random) {
-    const takeable: string[] = [];
+    const shared = { takeable: new Shared(), owned: new Shared() };
     this.#workers = Array.from({ length: clients }, (_, i) => {
-      return new Worker(ground, `c${i}`, random, takeable, () => this.#wrote());
+      return new Worker(ground, `c${i}`, random, shared, () => this.#wrote());
     });
     this.#runs = this.#workers.map((worker) => worker.run(this.#ending.signal));
   }
@@ -91,32 +79,35 @@ class Worker {
   readonly #ground: Ground;
   readonly #name: string;
   readonly #random: Random;
-  readonly #takeable: string[];
+  readonly shared: { readonly takeable: Shared; readonly owned: Shared };
   readonly #wrote: () => void;
   #made = 0;
   readonly #versions = new Map<string, number>();
 
-  constructor(ground: Ground, name: string, random: Random, takeable: string[], wrote: () => void) {
+  constructor(ground: Ground, name: string, random: Random, shared: Worker['shared'], wrote: () => void) {
     this.#ground = ground;
     this.#name = name;
     this.#random = random;
-    this.#takeable = takeable;
+    this.shared = shared;
     this.#wrote = wrote;
   }
 
   async run(ending: AbortSignal): Promise<void> {
     while (!ending.aborted) {
-      const client = await this.#connect();
+      const isOwner = this.#random.chance(OWNERS_SHARE);
+      const client = await this.#connect(isOwner);
       if (client !== null) {
-        await new Life(this, client, this.#ground.history.openSession(client.sessionId)).run(ending);
+        const recorded = new RecordedClient(client, this.#ground.history, () => this.#wrote());
+        await new Life(this, recorded, new Errands(recorded, this.#ground, this.#random, isOwner)).run(ending);
       }
     }
   }
 
-  async #connect(): Promise<Client | null> {
+  async #connect(isOwner: boolean): Promise<Client | null> {
     const { servers, sessionTimeoutMs } = this.#ground;
+    const auth = isOwner ? [ownerAuth] : [];
     try {
-      return await connect(servers, { sessionTimeoutMs, connectTimeoutMs: CONNECT_MS_MAX });
+      return await connect(servers, { sessionTimeoutMs, connectTimeoutMs: CONNECT_MS_MAX, auth });
     } catch (error) {
       if (isTreekeeperError(error)) {
         return null;
@@ -131,10 +122,6 @@ class Worker {
 
   get random(): Random {
     return this.#random;
-  }
-
-  wrote(): void {
-    this.#wrote();
   }
 
   name(): string {
@@ -158,31 +145,21 @@ class Worker {
   sawVersion(key: string, version: number): void {
     this.#versions.set(key, version);
   }
-
-  offer(path: string): void {
-    this.#takeable.push(path);
-    if (this.#takeable.length > TAKEABLE_MAX) {
-      this.#takeable.shift();
-    }
-  }
-
-  takeable(): string | null {
-    return this.#takeable.length === 0 ? null : this.#random.pick(this.#takeable);
-  }
 }
 
 /** One session: several calls at a time, for as long as it lives. */
 class Life {
   readonly #worker: Worker;
+  readonly #recorded: RecordedClient;
   readonly #client: Client;
-  readonly #session: SessionRecord;
+  readonly #errands: Errands;
   readonly #owned: string[] = [];
-  #isOver = false;
 
-  constructor(worker: Worker, client: Client, session: SessionRecord) {
+  constructor(worker: Worker, recorded: RecordedClient, errands: Errands) {
     this.#worker = worker;
-    this.#client = client;
-    this.#session = session;
+    this.#recorded = recorded;
+    this.#client = recorded.client;
+    this.#errands = errands;
   }
 
   async run(ending: AbortSignal): Promise<void> {
@@ -190,7 +167,7 @@ class Life {
     const calls = random.between(50, 2000);
     const window = random.pick([1, 1, 4, 16]);
     const running = new Set<Promise<void>>();
-    for (let i = 0; i < calls && !this.#isOver && !ending.aborted; i++) {
+    for (let i = 0; i < calls && !this.#recorded.isOver && !ending.aborted; i++) {
       const call = this.#next(i);
       running.add(call);
       void call.finally(() => running.delete(call));
@@ -200,7 +177,7 @@ class Life {
       await sleep(random.below(PAUSE_MS_MAX));
     }
     await Promise.all(running);
-    if (!this.#isOver) {
+    if (!this.#recorded.isOver) {
       await this.#lookAround();
     }
     // The session of one that goes without a word lives on, and must expire by itself.
@@ -209,7 +186,7 @@ class Life {
 
   /** Ephemeral nodes are there; the sync behind shows whether the session lives. */
   async #lookAround(): Promise<void> {
-    await Promise.all(this.#owned.map((path) => this.#look(path)));
+    await Promise.all(this.#owned.map((path) => this.#look(path, true)));
     await this.#read(this.#worker.register(), true);
   }
 
@@ -219,16 +196,19 @@ class Life {
       return this.#own();
     }
     const kind = random.weighted([
-      [25, 'set'],
-      [10, 'compare'],
-      [15, 'read'],
-      [20, 'sync'],
-      [15, 'append'],
-      [6, 'take'],
+      [18, 'set'],
+      [8, 'compare'],
+      [13, 'read'],
+      [18, 'sync'],
+      [13, 'append'],
+      [5, 'take'],
       [5, 'both'],
       [3, 'neither'],
       [3, 'look'],
       [1, 'own'],
+      [7, 'change'],
+      [3, 'try'],
+      [3, 'store'],
     ] as const);
     const key = this.#worker.register();
     switch (kind) {
@@ -249,43 +229,23 @@ class Life {
       case 'neither':
         return this.#setNeither(key, this.#worker.register());
       case 'look':
-        return this.#owned.length === 0 ? this.#own() : this.#look(random.pick(this.#owned));
+        return this.#lookFor();
+      case 'change':
+        return this.#errands.change(this.#worker.name());
+      case 'try':
+        return this.#errands.try(this.#worker.name());
+      case 'store':
+        return this.#errands.store(this.#worker.name());
       case 'own':
         return this.#own();
     }
   }
 
-  #begin<A extends Asked>(asked: A): Extract<AnyCall, { kind: A['kind'] }> {
-    return this.#worker.ground.history.begin(this.#session, asked);
-  }
-
-  /** Puts the answer into the history, by `note` what there is to say of it. */
-  async #answer<T>(calls: readonly AnyCall[], answer: Promise<T>, note: (result: T) => void): Promise<void> {
-    const { history } = this.#worker.ground;
-    try {
-      note(await answer);
-      for (const call of calls) {
-        history.end(call, 'done');
-      }
-      if (calls[0].kind !== 'read' && calls[0].kind !== 'look') {
-        this.#worker.wrote();
-      }
-    } catch (error) {
-      if (!isTreekeeperError(error)) {
-        throw error;
-      }
-      for (const call of calls) {
-        history.end(call, error.retry === 'unknown' ? 'unknown' : 'refused', error.code);
-      }
-      this.#isOver ||= this.#client.state === 'closed' || this.#client.state === 'expired';
-    }
-  }
-
   async #set(key: string, expectedVersion: number): Promise<void> {
     const value = this.#worker.name();
-    const call = this.#begin({ kind: 'set', key, value, expectedVersion });
+    const call = this.#recorded.begin({ kind: 'set', key, value, expectedVersion });
     const options = { ...noRetry, version: expectedVersion };
-    await this.#answer([call], this.#client.set(key, this.#worker.value(value), options), (stat) => {
+    await this.#recorded.answer([call], this.#client.set(key, this.#worker.value(value), options), (stat) => {
       call.version = stat.version;
       call.zxid = stat.mzxid;
       this.#worker.sawVersion(key, stat.version);
@@ -298,10 +258,10 @@ class Life {
     }
     const values = [this.#worker.name(), this.#worker.name()];
     const calls = [one, other].map((key, i) => {
-      return this.#begin({ kind: 'set', key, value: values[i], expectedVersion: -1 });
+      return this.#recorded.begin({ kind: 'set', key, value: values[i], expectedVersion: -1 });
     });
     const transaction = this.#client.transaction().set(one, values[0]).set(other, values[1]);
-    await this.#answer(calls, transaction.commit(noRetry), (results) => {
+    await this.#recorded.answer(calls, transaction.commit(noRetry), (results) => {
       for (const [i, { stat }] of results.entries()) {
         calls[i].version = stat.version;
         calls[i].zxid = stat.mzxid;
@@ -315,21 +275,18 @@ class Life {
    */
   async #setNeither(key: string, other: string): Promise<void> {
     const value = this.#worker.name();
-    const call = this.#begin({ kind: 'set', key, value, expectedVersion: VERSION_NEVER });
+    const call = this.#recorded.begin({ kind: 'set', key, value, expectedVersion: VERSION_NEVER });
     const transaction = this.#client.transaction().set(key, value).check(other, VERSION_NEVER);
-    await this.#answer([call], transaction.commit(noRetry), ([set]) => {
+    await this.#recorded.answer([call], transaction.commit(noRetry), ([set]) => {
       call.version = set.stat.version;
       call.zxid = set.stat.mzxid;
     });
   }
 
   async #read(key: string, isSynced: boolean): Promise<void> {
-    const call = this.#begin({ kind: 'read', key, isSynced });
-    // Both go out at once, on one connection: if that breaks, the read fails.
-    const synced = isSynced ? this.#client.sync(key, noRetry) : Promise.resolve();
-    const read = this.#client.get(key, noRetry);
-    const both = Promise.all([read, synced]).then(([node]) => node);
-    await this.#answer([call], both, ({ value, stat }) => {
+    const call = this.#recorded.begin({ kind: 'read', key, isSynced });
+    const read = () => this.#client.get(key, noRetry);
+    await this.#recorded.answer([call], isSynced ? this.#recorded.synced(key, read) : read(), ({ value, stat }) => {
       call.value = nameOf(value);
       call.version = stat.version;
       call.zxid = stat.mzxid;
@@ -339,59 +296,51 @@ class Life {
 
   async #append(): Promise<void> {
     const value = this.#worker.name();
-    const call = this.#begin({ kind: 'append', value });
+    const call = this.#recorded.begin({ kind: 'append', value });
     const path = `${this.#worker.ground.root}/queue/n-`;
     const options = { ...noRetry, mode: 'persistent-sequential' } as const;
-    await this.#answer([call], this.#client.create(path, this.#worker.value(value), options), (created) => {
+    await this.#recorded.answer([call], this.#client.create(path, this.#worker.value(value), options), (created) => {
       call.path = created.path;
       call.zxid = created.stat.czxid;
-      this.#worker.offer(created.path);
+      this.#worker.shared.takeable.add(created.path);
     });
   }
 
   async #take(): Promise<void> {
-    const path = this.#worker.takeable();
+    const path = this.#worker.shared.takeable.pick(this.#worker.random);
     if (path !== null) {
-      const call = this.#begin({ kind: 'take', path });
-      await this.#answer([call], this.#client.delete(path, noRetry), () => {});
+      const call = this.#recorded.begin({ kind: 'take', path });
+      await this.#recorded.answer([call], this.#client.delete(path, noRetry), () => {});
     }
   }
 
   async #own(): Promise<void> {
     const path = `${this.#worker.ground.root}/owned/${this.#worker.name()}`;
-    const call = this.#begin({ kind: 'own', path });
+    const call = this.#recorded.begin({ kind: 'own', path });
     const options = { ...noRetry, mode: 'ephemeral' } as const;
-    await this.#answer([call], this.#client.create(path, null, options), ({ stat }) => {
+    await this.#recorded.answer([call], this.#client.create(path, null, options), ({ stat }) => {
       call.zxid = stat.czxid;
       this.#owned.push(path);
+      this.#worker.shared.owned.add(path);
     });
   }
 
-  async #look(path: string): Promise<void> {
-    const call = this.#begin({ kind: 'look', path });
-    await this.#answer([call], this.#client.exists(path, noRetry), (stat) => {
-      call.isThere = stat !== null && stat.ephemeralOwner === this.#session.id;
+  /** For a node of its own, or of anybody. */
+  #lookFor(): Promise<void> {
+    const { random, shared } = this.#worker;
+    const isOwn = random.chance(0.5);
+    const path = isOwn && this.#owned.length > 0 ? random.pick(this.#owned) : shared.owned.pick(random);
+    return path === null ? this.#own() : this.#look(path, this.#owned.includes(path));
+  }
+
+  /** Others look behind a sync: where they read, the node may not have been made yet. */
+  async #look(path: string, isOwn: boolean): Promise<void> {
+    const call = this.#recorded.begin({ kind: 'look', path, isSynced: !isOwn });
+    const read = () => this.#client.exists(path, noRetry);
+    await this.#recorded.answer([call], isOwn ? read() : this.#recorded.synced(path, read), (stat) => {
+      call.isThere = stat !== null;
+      call.owner = stat?.ephemeralOwner ?? 0n;
       call.zxid = stat?.czxid ?? 0n;
     });
   }
-}
-
-/** Reads what the clients of an episode have left. */
-export async function readFinal(root: string, servers: string): Promise<FinalState> {
-  await using client = await connect(servers, { connectTimeoutMs: 60_000 });
-  await client.sync('/');
-  const read = async (folder: string): Promise<Map<string, Final>> => {
-    const names = await client.children(`${root}/${folder}`);
-    const paths = names.sort().map((name) => `${root}/${folder}/${name}`);
-    const nodes = await Promise.all(paths.map((path) => client.get(path)));
-    return new Map(
-      nodes.map(({ value, stat: { version, mzxid } }, i) => [paths[i], { value: nameOf(value), version, zxid: mzxid }]),
-    );
-  };
-  const owned = await client.children(`${root}/owned`);
-  return {
-    registers: await read('registers'),
-    appended: await read('queue'),
-    owned: owned.map((name) => `${root}/owned/${name}`),
-  };
 }

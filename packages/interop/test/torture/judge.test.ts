@@ -1,8 +1,9 @@
 /** Histories that can have happened, and one of each kind that cannot. */
 import { describe, expect, test } from 'vitest';
-import type { AnyCall, FinalState } from '../../src/torture/history.ts';
+import type { AnyCall } from '../../src/torture/history.ts';
 import { History, type SessionRecord } from '../../src/torture/history.ts';
 import { FIRST_VALUE, judge, type Violation } from '../../src/torture/judge.ts';
+import { finalOf } from './final.ts';
 
 const KEY = '/r';
 
@@ -13,7 +14,6 @@ class Case {
   readonly other = this.history.openSession(2n);
   readonly registers = new Map([[KEY, { value: FIRST_VALUE, version: 0, zxid: 1n }]]);
   readonly appended = new Map<string, { value: string; version: number; zxid: bigint }>();
-  readonly owned: string[] = [];
 
   set(session: SessionRecord, value: string, zxid: bigint, version: number, expectedVersion = -1): AnyCall {
     const call = this.history.begin(session, { kind: 'set', key: KEY, value, expectedVersion });
@@ -54,26 +54,13 @@ class Case {
     this.history.end(this.history.begin(this.one, { kind: 'take', path }), outcome, code);
   }
 
-  own(path: string, zxid: bigint): void {
-    const call = this.history.begin(this.one, { kind: 'own', path });
-    call.zxid = zxid;
-    this.history.end(call, 'done');
-  }
-
-  look(path: string, isThere: boolean): void {
-    const call = this.history.begin(this.one, { kind: 'look', path });
-    call.isThere = isThere;
-    this.history.end(call, 'done');
-  }
-
   end(value: string, version: number, zxid: bigint): void {
     this.registers.set(KEY, { value, version, zxid });
   }
 
   get violations(): readonly Violation[] {
-    const { registers, appended, owned } = this;
-    const final: FinalState = { registers, appended, owned };
-    return judge(this.history, final);
+    const { registers, appended } = this;
+    return judge(this.history, finalOf({ registers, appended }));
   }
 
   get verdict(): string[] {
@@ -122,14 +109,6 @@ describe('what can have happened', () => {
     c.take(path, 'done');
     c.take(path, 'refused', 'NO_NODE');
     c.appended.delete(path);
-    expect(c.verdict).toEqual([]);
-  });
-
-  test('the last look of a session that ends finds nothing', () => {
-    const c = new Case();
-    c.own('/e', 10n);
-    c.look('/e', true);
-    c.look('/e', false);
     expect(c.verdict).toEqual([]);
   });
 });
@@ -281,23 +260,6 @@ describe('queues', () => {
     c.take(path, 'done');
     c.take(path, 'done');
     expect(c.verdict).toEqual(['taken twice', 'taken', 'nobody took it']);
-  });
-});
-
-describe('ephemeral nodes', () => {
-  test('a node that outlives its session', () => {
-    const c = new Case();
-    c.own('/e', 10n);
-    c.owned.push('/e');
-    expect(c.verdict).toEqual(['the session is gone']);
-  });
-
-  test('a node that goes before its session', () => {
-    const c = new Case();
-    c.own('/e', 10n);
-    c.look('/e', false);
-    c.set(c.one, 'a', 11n, 1);
-    expect(c.verdict).toEqual(['the session lives']);
   });
 });
 

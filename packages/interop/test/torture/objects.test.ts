@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { type AnyCall, type FinalState, History } from '../../src/torture/history.ts';
 import { FIRST_VALUE } from '../../src/torture/judge.ts';
 import { judgeObjects } from '../../src/torture/objects.ts';
+import { finalOf } from './final.ts';
 
 const KEY = '/r';
 
@@ -69,7 +70,7 @@ class Store {
   get final(): FinalState {
     const { value, version } = this;
     const appended = [...this.nodes].map(([path, text]) => [path, { value: text, version: 0, zxid: 1n }] as const);
-    return { registers: new Map([[KEY, { value, version, zxid: 1n }]]), appended: new Map(appended), owned: [] };
+    return finalOf({ registers: new Map([[KEY, { value, version, zxid: 1n }]]), appended: new Map(appended) });
   }
 
   get verdict(): string[] {
