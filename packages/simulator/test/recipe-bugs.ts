@@ -178,7 +178,7 @@ const oblivious = doubled((client) => {
 });
 
 export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
-  { what: 'a lock whose guard is skipped', scenario: 'lock', invariant: 'fencing', planted: withoutGuard, from: 27 },
+  { what: 'a lock whose guard is skipped', scenario: 'lock', invariant: 'fencing', planted: withoutGuard, from: 90 },
   {
     what: 'a leadership whose guard is skipped',
     scenario: 'election',
