@@ -2,8 +2,7 @@
  * A proxy on loopback for each server's way to each other's quorum and election ports. What is cut is not read any more:
  * the kernel's buffers fill, and nobody is told, as with a partition. Clients reach the servers without proxies.
  */
-import { connect, createServer, type Server, type Socket } from 'node:net';
-import { freePort } from '../servers.ts';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import type { Network, Role, Seat, Slowness } from './network.ts';
 
 /** One direction of one connection. */
@@ -43,10 +42,10 @@ export class ProxyNetwork implements Network {
 
   static async create(roles: readonly Role[]): Promise<ProxyNetwork> {
     const size = roles.length;
-    const ports: Ports[] = [];
-    for (let i = 0; i < size; i++) {
-      ports.push({ client: await freePort(), quorum: await freePort(), election: await freePort() });
-    }
+    // Held until the proxies have theirs: else one of them might get a server's.
+    const held = await Promise.all(Array.from({ length: 3 * size }, () => listenAnywhere(createServer())));
+    const [client, quorum, election] = [0, 1, 2].map((i) => held.slice(i * size, (i + 1) * size).map(portOf));
+    const ports = roles.map((_, i) => ({ client: client[i], quorum: quorum[i], election: election[i] }));
     const network = new ProxyNetwork(roles, ports);
     for (let from = 1; from <= size; from++) {
       for (let to = 1; to <= size; to++) {
@@ -56,14 +55,15 @@ export class ProxyNetwork implements Network {
         }
       }
     }
+    await Promise.all(held.map(closed));
     return network;
   }
 
   async #listen(from: number, to: number, port: number): Promise<void> {
     const listener = createServer({ allowHalfOpen: true }, (socket) => this.#accept(from, to, port, socket));
-    await new Promise<void>((done) => listener.listen(0, '127.0.0.1', done));
+    await listenAnywhere(listener);
     this.#listeners.push(listener);
-    this.#proxies.set(`${from}>${port}`, (listener.address() as { port: number }).port);
+    this.#proxies.set(`${from}>${port}`, portOf(listener));
   }
 
   seat(serverId: number): Seat {
@@ -103,7 +103,7 @@ export class ProxyNetwork implements Network {
     for (const socket of this.#sockets) {
       socket.destroy();
     }
-    await Promise.all(this.#listeners.map((listener) => new Promise((done) => listener.close(done))));
+    await Promise.all(this.#listeners.map(closed));
   }
 
   #accept(from: number, to: number, port: number, near: Socket): void {
@@ -146,4 +146,16 @@ export class ProxyNetwork implements Network {
     flow.delayed.push(act);
     setTimeout(() => flow.delayed.shift()?.(), flow.dueMs - now);
   }
+}
+
+function listenAnywhere(listener: Server): Promise<Server> {
+  return new Promise((done) => listener.listen(0, '127.0.0.1', () => done(listener)));
+}
+
+function portOf(listener: Server): number {
+  return (listener.address() as AddressInfo).port;
+}
+
+function closed(listener: Server): Promise<void> {
+  return new Promise((done) => listener.close(() => done()));
 }

@@ -21,6 +21,8 @@ import { Workload } from './workload.ts';
 
 /** From the end of a fault until all serve and a write is acknowledged. */
 const RECOVERY_MS_MAX = 240_000;
+/** Longer ones are told when they happen, so that the servers' logs can be held beside them. */
+const LONG_RECOVERY_MS = 5000;
 const EPISODE_MS = 30_000;
 const PAUSE_MS_MAX = 2500;
 const OVERLAP_MS_MAX = 2000;
@@ -230,6 +232,9 @@ class Run {
       () => `${what}: ${modes}\n${this.#logs()}`,
     );
     const recoveryMs = performance.now() - beganMs;
+    if (recoveryMs > LONG_RECOVERY_MS) {
+      this.#tell(`all serve and write again ${recoveryMs.toFixed(0)} ms after ${fault}`);
+    }
     this.#recoveriesMs.push(recoveryMs);
     // Nobody has written since: what has not ended counts, too.
     const openMs = isWriting ? 0 : performance.now() - workload.lastWriteMs;
