@@ -1,5 +1,5 @@
 import { type OperationStartMessage, operationChannel, operationStartChannel } from './diagnostics.ts';
-import { TreekeeperError } from './errors.ts';
+import { inDoubt, TreekeeperError } from './errors.ts';
 import { limits } from './limits.ts';
 import type { RequestFailure, SessionRequest, WatchRegistration, WireOperation } from './session/types.ts';
 import type { RetryPolicy } from './types.ts';
@@ -58,7 +58,7 @@ export class Call implements SessionRequest {
   readonly #startMs: number;
   #startTold: OperationStartMessage | null = null;
   #attempts = 1;
-  /** An attempt before this one may have succeeded: no later failure makes the call safe to repeat. */
+  /** An attempt before this one may have changed something: no later failure makes the call safe to repeat. */
   #isUncertain = false;
   #retryTimer: NodeJS.Timeout | null = null;
   #onAbort: (() => void) | null = null;
@@ -122,14 +122,21 @@ export class Call implements SessionRequest {
       return;
     }
     const error = this.#error(failure);
-    const delayMs = this.#delayMs(error);
+    let delayMs: number | null;
+    try {
+      delayMs = this.#delayMs(error);
+    } catch (fault) {
+      this.#end(); // of the program's own `when`
+      this.#reject(fault);
+      return;
+    }
     if (delayMs === null) {
       this.#end();
       this.#reject(error);
       return;
     }
     this.#attempts++;
-    this.#isUncertain ||= error.retry === 'unknown';
+    this.#isUncertain ||= error.retry === 'unknown' && !this.operation.isRead;
     this.phase = 'new';
     this.failure = null;
     if (delayMs === 0) {
@@ -147,7 +154,7 @@ export class Call implements SessionRequest {
     try {
       this.#resolve(this.#handlers.finish(this.value as never));
     } catch (error) {
-      this.#reject(error);
+      this.#reject(this.#isUncertain ? inDoubt(error) : error);
     }
   }
 
@@ -159,7 +166,7 @@ export class Call implements SessionRequest {
     }
     clearTimeout(this.#retryTimer);
     this.#retryTimer = null;
-    this.failure = { code: 'ABORTED', retry: undefined, message: undefined, cause };
+    this.failure = { code: 'ABORTED', retry: 'safe', message: undefined, cause };
     this.#end();
     this.#reject(this.#error(this.failure));
   }
@@ -207,8 +214,8 @@ export class Call implements SessionRequest {
 
   #error({ code, retry, message, cause }: RequestFailure): TreekeeperError {
     const { name: operation, path, zxid } = this;
-    const advice = this.#isUncertain ? 'unknown' : retry;
-    return new TreekeeperError(code, { operation, path, zxid: zxid ?? undefined, retry: advice, message, cause });
+    const error = new TreekeeperError(code, { operation, path, zxid: zxid ?? undefined, retry, message, cause });
+    return this.#isUncertain ? inDoubt(error) : error;
   }
 }
 

@@ -25,7 +25,8 @@ const NOTHING = new Uint8Array(0);
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * The default: bytes as they are; a string is written as UTF-8, a node without data reads as empty.
+ * The default: bytes as they are when the call is made; a string is written as UTF-8, and a node without data reads as
+ * empty.
  *
  * @example
  * ```ts
@@ -34,7 +35,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * ```
  */
 export const bytes: Codec<Uint8Array, Uint8Array | string> = {
-  encode: (value) => (typeof value === 'string' ? Buffer.from(value) : value),
+  encode: (value) => Buffer.from(value as Uint8Array),
   decode: (data) => data ?? NOTHING,
 };
 
@@ -47,7 +48,10 @@ export const bytes: Codec<Uint8Array, Uint8Array | string> = {
  * console.assert((await client.get('/nothing', { codec: nullableBytes })).value === null);
  * ```
  */
-export const nullableBytes: Codec<Uint8Array | null> = { encode: (value) => value, decode: (data) => data };
+export const nullableBytes: Codec<Uint8Array | null> = {
+  encode: (value) => (value === null ? null : Buffer.from(value)),
+  decode: (data) => data,
+};
 
 /**
  * Text. Data that are not UTF-8 are refused with INVALID_VALUE.

@@ -132,12 +132,28 @@ export class ConnectedClient implements Client {
   async create(path: string, value: unknown = EMPTY, options: CreateOptions & WithCodec = {}): Promise<CreatedNode> {
     const data = encodeValue(options.codec ?? bytes, value, 'create', path);
     const terms = this.#terms(options);
-    const create = this.#creation(path, data, options, terms);
-    const { createParents = false } = options;
-    const { path: full, stat } = await (createParents === false
-      ? create()
-      : withParents(this.#core.driver, join(this.root, path), path, createParents, terms, create));
+    const { createParents = false, protect = false } = options;
+    const within = (create: () => Promise<CreatedNode>): Promise<CreatedNode> =>
+      createParents === false
+        ? create()
+        : withParents(this.#core.driver, join(this.root, path), path, createParents, terms, create);
+    const { path: full, stat } = await (protect
+      ? this.#createProtected(path, data, options, terms, within)
+      : within(this.#creation(path, data, options, terms)));
     return { path: toClient(this.root, full), stat };
+  }
+
+  #createProtected(
+    path: string,
+    data: Uint8Array | null,
+    options: CreateOptions,
+    terms: CallTerms,
+    within: (create: () => Promise<CreatedNode>) => Promise<CreatedNode>,
+  ): Promise<CreatedNode> {
+    const { driver } = this.#core;
+    const name = writes.protectedName(path);
+    const node = newNode(this.root, name.path, data, options, driver.settings.acl);
+    return writes.createNodeProtected(driver, node, path, name.prefix, terms, within);
   }
 
   #creation(
@@ -147,11 +163,6 @@ export class ConnectedClient implements Client {
     terms: CallTerms,
   ): () => Promise<CreatedNode> {
     const { driver } = this.#core;
-    if (options.protect === true) {
-      const name = writes.protectedName(path);
-      const node = newNode(this.root, name.path, data, options, driver.settings.acl);
-      return () => writes.createNodeProtected(driver, node, path, name.prefix, terms);
-    }
     const node = newNode(this.root, path, data, options, driver.settings.acl);
     if (options.idempotent !== true) {
       return () => writes.createNode(driver, node, path, terms);

@@ -38,7 +38,7 @@ export interface ToldWatcher extends Watcher {
 }
 
 /** Timers of Node fire up to so much early. */
-const TIMER_EARLY_MS = 1;
+export const TIMER_EARLY_MS = 1;
 /** Longer deadlines may be shorter by the stretch of work in which the call was made. */
 const EXACT_TIMEOUT_MS_MAX = 10_000;
 /** Longer waits overflow Node's timers. */

@@ -252,6 +252,16 @@ export function isTreekeeperError(error: unknown, code?: TreekeeperErrorCode): e
   return error instanceof TreekeeperError && (code === undefined || error.code === code);
 }
 
+/** What a write fails with of which an earlier attempt may have succeeded: to repeat it is not safe, whatever it is. */
+export function inDoubt<E>(error: E): E | TreekeeperError {
+  if (!isTreekeeperError(error) || error.retry === 'unknown') {
+    return error;
+  }
+  const { code, operation, path, zxid, failedIndex } = error;
+  const message = `the answer to an earlier attempt was lost, and it may have succeeded; the last one: ${error.message}`;
+  return new TreekeeperError(code, { operation, path, zxid, failedIndex, retry: 'unknown', message, cause: error });
+}
+
 /** Our name of an error number in a reply; numbers without one are failures of the server. */
 export function codeOfNumber(number: number): TreekeeperErrorCode {
   const code: ErrorCode | undefined = errorCodeOf(number);

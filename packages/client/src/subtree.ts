@@ -7,7 +7,7 @@ import { limits } from './limits.ts';
 import { aclOf, type NewNode } from './new-node.ts';
 import { operations } from './operations.ts';
 import type { CreatedNode } from './types.ts';
-import { createNode, deleteNodeIdempotently } from './writes.ts';
+import { createNode, deleteNodeIdempotently, Steps } from './writes.ts';
 
 const NOTHING = new Uint8Array(0);
 
@@ -20,15 +20,17 @@ export async function withParents(
   terms: CallTerms,
   create: () => Promise<CreatedNode>,
 ): Promise<CreatedNode> {
+  const steps = new Steps();
   for (let attempts = 1; ; attempts++) {
     try {
-      return await create();
+      return await steps.run(create);
     } catch (error) {
       if (!isTreekeeperError(error, 'NO_NODE') || attempts === limits.createParentsAttemptsMax) {
         throw error;
       }
     }
-    await Promise.all(ancestors(full).map((ancestor) => ensure(driver, ancestor, path, kind, terms)));
+    const parents = ancestors(full);
+    await steps.run(() => Promise.all(parents.map((parent) => ensure(driver, parent, path, kind, terms))));
   }
 }
 

@@ -78,7 +78,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Ends the wait with TIMEOUT, repetitions included; Infinity waits as long as the session lives. */
   readonly timeoutMs?: number | undefined;
-  /** False: the first failure is the result. */
+  /** False: the first failure is the result, but a lost answer of an `idempotent` or `protect` call. */
   readonly retry?: RetryPolicy | false | undefined;
 }
 

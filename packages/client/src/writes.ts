@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Stat } from '@treekeeper/protocol';
 import { backoffMs, type CallHandlers, type CallTerms } from './call.ts';
-import type { Driver } from './driver.ts';
-import { isTreekeeperError, TreekeeperError } from './errors.ts';
+import { type Driver, TIMER_EARLY_MS } from './driver.ts';
+import { inDoubt, isTreekeeperError, type TreekeeperError } from './errors.ts';
 import { limits } from './limits.ts';
 import type { NewNode } from './new-node.ts';
 import { type GetDataReply, operations } from './operations.ts';
-import type { CreatedNode } from './types.ts';
+import type { CreatedNode, RetryPolicy } from './types.ts';
 
 /** Where a write goes: the server's path, and the names for an error. */
 interface Target {
@@ -17,65 +17,88 @@ interface Target {
 }
 
 interface Repeatable<T> {
-  attempt(): Promise<T>;
+  /** For errors. */
+  readonly name: 'create' | 'set' | 'delete';
+  readonly path: string;
+  attempt(terms: CallTerms): Promise<T>;
   /** Asked when an attempt was lost, behind a sync: what it has done; undefined when nothing is to be seen of it. */
   find(): Promise<T | undefined>;
-  /** Whether nothing to be seen means that nothing was done. What a `set` has written may have been overwritten. */
-  readonly showsAll: boolean;
-  /** Whether the lost attempt is what the next one was refused for. */
+  /** Whether the lost attempt can be what the next one was refused for. */
   isOurs(error: unknown): boolean;
 }
 
-/** Attempts until the outcome is known. Where it stays unknown whether a lost attempt succeeded, the error says so. */
+/**
+ * The steps of one call. After one that may have happened unseen, no failure of a later one is safe to repeat: nothing
+ * to be seen of it can also mean that somebody has undone or overwritten it.
+ */
+export class Steps {
+  #isInDoubt = false;
+
+  /** A step is lost, and nobody has found out what became of it. */
+  get isInDoubt(): boolean {
+    return this.#isInDoubt;
+  }
+
+  async run<T>(step: () => Promise<T>): Promise<T> {
+    try {
+      return await step();
+    } catch (error) {
+      const failure = this.#isInDoubt ? inDoubt(error) : error;
+      this.#isInDoubt ||= isTreekeeperError(error) && error.retry === 'unknown';
+      throw failure;
+    }
+  }
+}
+
+/** Attempts until the outcome is known. */
 async function untilKnown<T>(driver: Driver, terms: CallTerms, call: Repeatable<T>): Promise<T> {
-  const { attempt, find, isOurs, showsAll } = call;
   const policy = terms.retry === false ? {} : terms.retry;
-  /** An attempt was lost, and nobody knows what became of it. */
-  let isUncertain = false;
-  const failure = (error: unknown): unknown => (isUncertain ? asUncertain(error) : error);
+  const { attemptsMax = limits.retryAttemptsMax } = policy;
+  const attemptTerms = { ...terms, retry: withoutUnknown(terms.retry) };
+  const steps = new Steps();
   for (let attempts = 1; ; attempts++) {
     try {
-      return await attempt();
+      return await steps.run(() => call.attempt(attemptTerms));
     } catch (error) {
-      const isLost =
-        isTreekeeperError(error, 'CONNECTION_LOSS') && attempts < (policy.attemptsMax ?? limits.retryAttemptsMax);
-      if (!isLost && !(attempts > 1 && isOurs(error))) {
-        throw failure(error);
+      const isLost = isTreekeeperError(error, 'CONNECTION_LOSS');
+      const isKnown = isLost ? attempts >= attemptsMax : !(steps.isInDoubt && call.isOurs(error));
+      if (isKnown) {
+        throw error;
       }
       if (isLost) {
-        isUncertain = true;
-        await sleep(backoffMs(policy, attempts));
+        await pause(driver, terms, backoffMs(policy, attempts));
       }
-      const found = await findSynced(driver, terms, find).catch((fault: unknown) => {
-        throw failure(fault);
-      });
+      const found = await steps.run(() => findSynced(driver, terms, call));
       if (found !== undefined) {
         return found;
       }
-      isUncertain = isUncertain && !showsAll;
       if (!isLost) {
-        throw failure(error);
+        throw error;
       }
     }
   }
 }
 
-/** The failure of a call that an earlier attempt may have done all the same. */
-function asUncertain(error: unknown): unknown {
-  if (!isTreekeeperError(error) || error.retry === 'unknown') {
-    return error;
-  }
-  const { code, operation, path, zxid, failedIndex } = error;
-  const message = `the answer to an earlier attempt was lost, and it may have succeeded; the last one: ${error.message}`;
-  return new TreekeeperError(code, { operation, path, zxid, failedIndex, retry: 'unknown', message, cause: error });
+/** What may have happened is looked for before it is repeated, whatever the program says of repetitions. */
+function withoutUnknown(policy: RetryPolicy | false): RetryPolicy | false {
+  const when = policy === false ? undefined : policy.when;
+  return when === undefined
+    ? policy
+    : { ...policy, when: (error, attempt) => error.retry !== 'unknown' && when(error, attempt) };
+}
+
+/** Ends with the call at the latest: its next step says what has ended it. */
+async function pause(driver: Driver, { signal, deadlineMs }: CallTerms, pauseMs: number): Promise<void> {
+  const delayMs = Math.max(0, Math.min(pauseMs, deadlineMs + TIMER_EARLY_MS - driver.nowMs));
+  await sleep(delayMs, undefined, { signal }).catch(() => undefined);
 }
 
 async function findSynced<T>(
   driver: Driver,
   terms: CallTerms,
-  find: () => Promise<T | undefined>,
+  { name, path, find }: Pick<Repeatable<T>, 'name' | 'path' | 'find'>,
 ): Promise<T | undefined> {
-  await driver.call(operations.sync, { path: '/' }, 'sync', undefined, terms, null, nothing);
+  await driver.call(operations.sync, { path: '/' }, name, path, terms, null, nothing);
   return await find();
 }
 
@@ -115,27 +138,28 @@ export function setNodeIdempotently(
   version: number,
   terms: CallTerms,
 ): Promise<Stat> {
-  const attempt = (): Promise<Stat> => setNode(driver, target, data, version, terms);
+  const attempt = (careful: CallTerms): Promise<Stat> => setNode(driver, target, data, version, careful);
   const find = async (): Promise<Stat | undefined> => {
     const node = version === -1 ? null : await read(driver, target, 'set', terms);
     return node !== null && node.stat.version === version + 1 && sameData(node.data, data) ? node.stat : undefined;
   };
   const isOurs = (error: unknown): boolean => isTreekeeperError(error, 'BAD_VERSION');
-  return untilKnown(driver, terms, { attempt, find, showsAll: false, isOurs });
+  return untilKnown(driver, terms, { name: 'set', path: target.path, attempt, find, isOurs });
 }
 
 /** Sets the node, or makes it where there is none; anew if somebody makes or removes it meanwhile. */
 export async function setOrCreate(set: () => Promise<Stat>, create: () => Promise<CreatedNode>): Promise<Stat> {
+  const steps = new Steps();
   for (let attempts = 1; ; attempts++) {
     try {
-      return await set();
+      return await steps.run(set);
     } catch (error) {
       if (!isTreekeeperError(error, 'NO_NODE') || attempts === limits.createParentsAttemptsMax) {
         throw error;
       }
     }
     try {
-      return (await create()).stat;
+      return (await steps.run(create)).stat;
     } catch (error) {
       if (!isTreekeeperError(error, 'NODE_EXISTS')) {
         throw error;
@@ -156,14 +180,14 @@ export async function deleteNodeIdempotently(
   version: number,
   terms: CallTerms,
 ): Promise<void> {
-  const attempt = async (): Promise<true> => {
-    await deleteNode(driver, target, version, terms);
+  const attempt = async (careful: CallTerms): Promise<true> => {
+    await deleteNode(driver, target, version, careful);
     return true;
   };
   const find = async (): Promise<true | undefined> =>
     (await read(driver, target, 'delete', terms)) === null ? true : undefined;
   const isOurs = (error: unknown): boolean => isTreekeeperError(error, 'NO_NODE');
-  await untilKnown(driver, terms, { attempt, find, showsAll: true, isOurs });
+  await untilKnown(driver, terms, { name: 'delete', path: target.path, attempt, find, isOurs });
 }
 
 export function createNode(driver: Driver, node: NewNode, path: string, terms: CallTerms): Promise<CreatedNode> {
@@ -187,9 +211,15 @@ export function createNodeIdempotently(
       there.stat.ephemeralOwner === (isEphemeral ? driver.session.sessionId : 0n);
     return isOurs ? { path: full, stat: there.stat } : undefined;
   };
-  const attempt = (): Promise<CreatedNode> => createNode(driver, node, path, terms);
-  const isOurs = (error: unknown): boolean => isTreekeeperError(error, 'NODE_EXISTS');
-  return untilKnown(driver, terms, { attempt, find, showsAll: true, isOurs });
+  return untilKnown(driver, terms, { name: 'create', path, ...creating(driver, node, path), find });
+}
+
+/** An attempt at making the node, and what it is refused for when an earlier one has. */
+function creating(driver: Driver, node: NewNode, path: string) {
+  return {
+    attempt: (careful: CallTerms): Promise<CreatedNode> => createNode(driver, node, path, careful),
+    isOurs: (error: unknown): boolean => isTreekeeperError(error, 'NODE_EXISTS'),
+  };
 }
 
 /** The unique part of a protected name, as Curator and others write it; sorting by sequence number ignores it. */
@@ -199,24 +229,25 @@ export function protectedName(path: string): { readonly path: string; readonly p
   return { path: path.slice(0, slash) + prefix + path.slice(slash), prefix };
 }
 
-/** Finds the node by its unique prefix. If the call fails in the end, a node it may have made is removed. */
+/**
+ * Finds the node by its unique prefix. `within` runs the creation, again if need be; if that fails in the end, a node
+ * that may have been made is removed.
+ */
 export async function createNodeProtected(
   driver: Driver,
   node: NewNode,
   path: string,
   prefix: string,
   terms: CallTerms,
+  within: (create: () => Promise<CreatedNode>) => Promise<CreatedNode>,
 ): Promise<CreatedNode> {
-  const full = node.body.path as string;
-  const parent = full.slice(0, full.lastIndexOf('/'));
-  const find = (): Promise<CreatedNode | undefined> => findProtected(driver, parent, prefix, path, terms);
-  const attempt = (): Promise<CreatedNode> => createNode(driver, node, path, terms);
-  const isOurs = (error: unknown): boolean => isTreekeeperError(error, 'NODE_EXISTS');
+  const find = (): Promise<CreatedNode | undefined> => findProtected(driver, node, prefix, path, terms);
+  const call = { name: 'create', path, ...creating(driver, node, path), find } as const;
   try {
-    return await untilKnown(driver, terms, { attempt, find, showsAll: true, isOurs });
+    return await within(() => untilKnown(driver, terms, call));
   } catch (error) {
-    if (isTreekeeperError(error) && error.retry === 'unknown') {
-      removeProtected(driver, parent, prefix, path).catch(() => null); // the caller has the first error
+    if (!isTreekeeperError(error) || error.retry === 'unknown') {
+      removeProtected(driver, node, prefix, path).catch(() => null); // the caller has the first error
     }
     throw error;
   }
@@ -224,21 +255,16 @@ export async function createNodeProtected(
 
 async function findProtected(
   driver: Driver,
-  parent: string,
+  { body }: NewNode,
   prefix: string,
   path: string,
   terms: CallTerms,
 ): Promise<CreatedNode | undefined> {
-  const body = { path: parent === '' ? '/' : parent, watch: false };
-  const there = await driver.call(
-    operations.children,
-    body,
-    'create',
-    path,
-    terms,
-    null,
-    ifThere<{ children: string[] }>(),
-  );
+  const asked = body.path as string;
+  const parent = asked.slice(0, asked.lastIndexOf('/'));
+  const children = { path: parent === '' ? '/' : parent, watch: false };
+  const handlers = ifThere<{ children: string[] }>();
+  const there = await driver.call(operations.children, children, 'create', path, terms, null, handlers);
   const name = there?.children.find((child) => child.startsWith(prefix));
   if (name === undefined) {
     return undefined;
@@ -248,14 +274,18 @@ async function findProtected(
   return found === null ? undefined : { path: full, stat: found.stat };
 }
 
-/** Waits for the fate of what was sent to be settled, and undoes it. */
-async function removeProtected(driver: Driver, parent: string, prefix: string, path: string): Promise<void> {
-  const terms = driver.terms();
-  const found = await findSynced(driver, terms, () => findProtected(driver, parent, prefix, path, terms));
+/** Settles when no such node is there, or the session has ended; nobody waits for it, so it takes its time. */
+async function removeProtected(driver: Driver, node: NewNode, prefix: string, path: string): Promise<void> {
+  const retry = { attemptsMax: Number.POSITIVE_INFINITY, when: isSafe };
+  const terms = { signal: undefined, deadlineMs: Number.POSITIVE_INFINITY, retry };
+  const find = (): Promise<CreatedNode | undefined> => findProtected(driver, node, prefix, path, terms);
+  const found = await findSynced(driver, terms, { name: 'create', path, find });
   if (found !== undefined) {
     await deleteNodeIdempotently(driver, { full: found.path, path }, -1, terms);
   }
 }
+
+const isSafe = (error: TreekeeperError): boolean => error.retry === 'safe';
 
 function sameData(a: Uint8Array | null | undefined, b: Uint8Array | null | undefined): boolean {
   if (a === null || a === undefined || b === null || b === undefined) {

@@ -48,12 +48,11 @@ export class Authentication {
     if (entry !== undefined) {
       entry.waiting = null;
     }
-    if (request !== null) {
-      if (errorNumber === 0) {
-        this.#requests.complete(request);
-      } else {
-        this.#requests.fail(request, 'AUTH_FAILED');
+    if (request !== null && request.phase !== 'done') {
+      if (errorNumber !== 0) {
+        request.failure = { code: 'AUTH_FAILED', retry: undefined, message: undefined, cause: undefined };
       }
+      this.#requests.complete(request);
     }
     return errorNumber === 0;
   }

@@ -45,7 +45,11 @@ export class Requests {
   }
 
   /** Encodes now, in any case; sends now if `open` and there is room. */
-  submit(request: SessionRequest, open: boolean): void {
+  submit(request: SessionRequest, open: boolean, nowMs: number): void {
+    if (request.deadlineMs <= nowMs) {
+      this.fail(request, 'TIMEOUT', 'not sent: its deadline had passed');
+      return;
+    }
     this.#soonestDeadlineMs = Math.min(this.#soonestDeadlineMs, request.deadlineMs);
     if (open && this.#waiting.length === 0 && this.#inFlight.length < this.#config.inFlightMax) {
       this.sendNow(request);
@@ -183,13 +187,15 @@ export class Requests {
     }
   }
 
+  /** Without an answer: what was sent may have been done. */
   fail(request: SessionRequest, code: TreekeeperErrorCode, message?: string, cause?: unknown): void {
     if (request.phase === 'done') {
       return;
     }
+    const mayHaveHappened = request.phase === 'sent' && !request.operation.isRead;
     const mayRepeat = code === 'CONNECTION_LOSS' || code === 'TIMEOUT' || code === 'ABORTED';
-    const nothingHappened = mayRepeat && (request.operation.isRead || request.phase !== 'sent');
-    request.failure = { code, retry: nothingHappened ? 'safe' : undefined, message, cause };
+    const retry = mayHaveHappened ? 'unknown' : mayRepeat ? 'safe' : undefined;
+    request.failure = { code, retry, message, cause };
     request.encoded = null;
     this.complete(request);
   }

@@ -145,7 +145,7 @@ export class Session {
     if (this.#ended !== null || this.#closing !== null) {
       this.#requests.fail(request, this.#ended?.code ?? 'CLOSED', this.#ended?.message);
     } else {
-      this.#requests.submit(request, this.#phase === 'serving' && !this.#isLeaving);
+      this.#requests.submit(request, this.#phase === 'serving' && !this.#isLeaving, nowMs);
     }
   }
 
@@ -198,7 +198,7 @@ export class Session {
       this.#goOn();
       this.#closing = internalRequest(closeOperation, {});
       this.#closeEndsMs = nowMs + limits.closeTimeoutMs;
-      this.#requests.submit(this.#closing, true);
+      this.#requests.submit(this.#closing, true, nowMs);
     }
   }
 

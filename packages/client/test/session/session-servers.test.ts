@@ -50,7 +50,13 @@ describe('other servers', () => {
     desk.lines();
     desk.session.setHosts([b], 5);
     desk.at(10_000).at(20_000);
-    expect(desk.lines()).toEqual(['> ping', 'disconnect', 'set /x ! CONNECTION_LOSS', '* disconnected', 'resolve b']);
+    expect(desk.lines()).toEqual([
+      '> ping',
+      'disconnect',
+      'set /x ! CONNECTION_LOSS unknown',
+      '* disconnected',
+      'resolve b',
+    ]);
     desk.open().accept();
     desk.get('/y');
     expect(desk.lines()).toContain('> getData /y');

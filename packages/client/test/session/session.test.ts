@@ -52,7 +52,7 @@ describe('a connection', () => {
     expect(desk.lines()).toEqual([
       'disconnect',
       'get /b ! CONNECTION_LOSS safe',
-      'set /c ! CONNECTION_LOSS',
+      'set /c ! CONNECTION_LOSS unknown',
       '* disconnected',
       'resolve a',
       'connect a:1 at 10.0.0.1',
@@ -131,7 +131,7 @@ describe('a connection', () => {
       const desk = new Desk().connected();
       desk.set('/a');
       desk.lines();
-      expect(spoil(desk).lines()).toContain('set /a ! CONNECTION_LOSS');
+      expect(spoil(desk).lines()).toContain('set /a ! CONNECTION_LOSS unknown');
       expect(desk.session.state).toBe('disconnected');
     }
   });
@@ -176,7 +176,7 @@ describe('time', () => {
     expect(desk.session.wakeAtMs).toBe(50);
     expect(desk.at(50).lines()).toEqual(['set /waiting ! TIMEOUT safe']);
     expect(desk.session.wakeAtMs).toBe(100);
-    expect(desk.at(300).lines()).toEqual(['set /sent ! TIMEOUT', 'get /read ! TIMEOUT safe']);
+    expect(desk.at(300).lines()).toEqual(['set /sent ! TIMEOUT unknown', 'get /read ! TIMEOUT safe']);
     // Their answers come all the same, and are nobody's.
     expect(desk.replyStat(1).lines()).toEqual(['> setData /later']);
     expect(desk.reply(2).replyStat(3).lines()).toEqual(['set /later = 0']);
