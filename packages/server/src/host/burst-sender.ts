@@ -18,6 +18,17 @@ const ENTRIES_MAX = 1024;
 /** Output of one part. Larger ones are left to the caller: copying them would cost more than is gained. */
 const BYTES_MAX = 1 << 20;
 
+/**
+ * One entry takes some 10 µs. A thread that took longer over its last has lost its processor to other programs, and the
+ * caller waits for it as long as those please: a second thread is of use only where there is a processor for it.
+ */
+const WAIT_MS_MAX = 0.5;
+/** So long the second thread is left alone then; twice as long when it happens again soon. */
+const REST_MS_MIN = 1000;
+const REST_MS_MAX = 64_000;
+/** As many bursts without a wait, and the next rest is a short one again. */
+const GOOD_BURSTS = 1000;
+
 /** Words of the shared list: what both threads count with, then the entries. */
 const Word = { round: 0, left: 1, done: 2, bySecond: 3, entries: 4 } as const;
 /** An entry: the socket's descriptor, where its bytes begin, how many they are, and how many have been sent. */
@@ -71,6 +82,28 @@ interface WithDescriptor extends Connection {
   readonly descriptor: number;
 }
 
+/** When the second thread is left alone, since it had to be waited for. */
+export class Rest {
+  #restMs = REST_MS_MIN / 2;
+  #untilMs = 0;
+  #goodBursts = 0;
+
+  /** Notes for how long a burst has waited for the second thread. */
+  waited(waitMs: number, nowMs: number): void {
+    if (waitMs <= WAIT_MS_MAX) {
+      this.#goodBursts++;
+      return;
+    }
+    this.#restMs = this.#goodBursts >= GOOD_BURSTS ? REST_MS_MIN : Math.min(2 * this.#restMs, REST_MS_MAX);
+    this.#untilMs = nowMs + this.#restMs;
+    this.#goodBursts = 0;
+  }
+
+  isOver(nowMs: number): boolean {
+    return nowMs >= this.#untilMs;
+  }
+}
+
 export class TwoThreadSender implements BurstSender {
   readonly connectionsMin = CONNECTIONS_MIN;
   readonly #list: SharedList = {
@@ -80,10 +113,12 @@ export class TwoThreadSender implements BurstSender {
   /** Started when it is first of use: most servers never tell so many at once. */
   #thread: Worker | null = null;
   #isClosed = false;
+  readonly #rest: Pick<Rest, 'waited' | 'isOver'>;
   readonly #log: Log;
 
-  constructor(log: Log) {
+  constructor(log: Log, rest: Pick<Rest, 'waited' | 'isOver'> = new Rest()) {
     this.#log = log;
+    this.#rest = rest;
   }
 
   /** How many entries the second thread has sent, modulo 2^32. */
@@ -93,7 +128,7 @@ export class TwoThreadSender implements BurstSender {
 
   send(outgoing: readonly Outgoing[]): Int32Array {
     const sent = new Int32Array(outgoing.length);
-    if (this.#isClosed) {
+    if (this.#isClosed || !this.#rest.isOver(performance.now())) {
       return sent;
     }
     this.#thread ??= this.#start();
@@ -159,9 +194,12 @@ export class TwoThreadSender implements BurstSender {
     Atomics.add(words, Word.round, 1);
     Atomics.notify(words, Word.round);
     sendEntries(this.#list, writeSync, Word, Entry);
+    const startMs = performance.now();
     for (let done = Atomics.load(words, Word.done); done < count; done = Atomics.load(words, Word.done)) {
       Atomics.wait(words, Word.done, done); // the other one is writing its last
     }
+    const nowMs = performance.now();
+    this.#rest.waited(nowMs - startMs, nowMs);
   }
 }
 

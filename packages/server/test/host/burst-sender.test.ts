@@ -2,11 +2,13 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import { TwoThreadSender } from '../../src/host/burst-sender.ts';
+import { Rest, TwoThreadSender } from '../../src/host/burst-sender.ts';
 import { SocketConnection } from '../../src/host/client-listener.ts';
 import type { Connection } from '../../src/io/connection.ts';
 
 const LOG = { info: () => {}, warn: () => {}, error: () => {} };
+/** The second thread helps however slow the machine is. */
+const NO_REST = { waited: () => {}, isOver: () => true };
 
 /** A connection of a server, and the client at its other end. */
 interface Pair {
@@ -31,7 +33,7 @@ afterEach(() => {
 });
 
 function newSender(): TwoThreadSender {
-  const sender = new TwoThreadSender(LOG);
+  const sender = new TwoThreadSender(LOG, NO_REST);
   senders.push(sender);
   return sender;
 }
@@ -159,5 +161,38 @@ describe('a burst', () => {
     expect([...sender.send(outgoing)]).toEqual([1]);
     sender.close();
     expect([...sender.send(outgoing)]).toEqual([0]);
+  });
+});
+
+describe('the second thread is left alone', () => {
+  test('for a while once it had to be waited for, and for longer each time', () => {
+    const rest = new Rest();
+    expect(rest.isOver(0)).toBe(true);
+    const rests: number[] = [];
+    let nowMs = 0;
+    for (let i = 0; i < 9; i++) {
+      rest.waited(0.2, nowMs);
+      expect(rest.isOver(nowMs)).toBe(true);
+      rest.waited(0.6, nowMs);
+      const sinceMs = nowMs;
+      while (!rest.isOver(nowMs)) {
+        nowMs += 500;
+      }
+      rests.push((nowMs - sinceMs) / 1000);
+    }
+    expect(rests).toEqual([1, 2, 4, 8, 16, 32, 64, 64, 64]);
+  });
+
+  test('for a short while again after many bursts in which it was in time', () => {
+    const rest = new Rest();
+    for (let i = 0; i < 5; i++) {
+      rest.waited(3, 0);
+    }
+    for (let i = 0; i < 1000; i++) {
+      rest.waited(0.1, 0);
+    }
+    rest.waited(3, 0);
+    expect(rest.isOver(999)).toBe(false);
+    expect(rest.isOver(1000)).toBe(true);
   });
 });
