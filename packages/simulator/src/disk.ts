@@ -99,6 +99,7 @@ export class SimulatedDisk implements Disk {
   remove(area: Area, name: string): void {
     const directory = this.#directories[area];
     directory.current.delete(name);
+    directory.unsynced.push({ kind: 'remove', name });
     syncDirectory(directory);
   }
 
@@ -107,6 +108,7 @@ export class SimulatedDisk implements Disk {
     if (!renameIn(directory.current, from, to)) {
       throw new Error(`no file ${from} in the ${area} directory`);
     }
+    directory.unsynced.push({ kind: 'rename', from, to });
     syncDirectory(directory);
   }
 
@@ -359,6 +361,9 @@ function renameIn(names: Map<string, SimulatedFile>, from: string, to: string): 
 }
 
 function syncDirectory(directory: Directory): void {
+  if (directory.unsynced.length === 0) {
+    return;
+  }
   directory.durable.clear();
   for (const [name, file] of directory.current) {
     directory.durable.set(name, file);

@@ -37,7 +37,7 @@ export class LogTap {
     if (step.op === 'create' && step.area === 'log') {
       this.#logFiles.add(step.file);
     } else if (step.op === 'write' && this.#logFiles.has(step.file) && step.position >= FILE_HEADER_BYTES) {
-      return recordsIn(Buffer.from(step.bytes), nowMs);
+      return recordsIn(viewOf(step.bytes), nowMs);
     }
     return [];
   }
@@ -87,6 +87,23 @@ export class History {
   }
 }
 
+function viewOf({ buffer, byteOffset, length }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, length);
+}
+
+const ZEROS = Buffer.alloc(16 * 1024);
+
+function isZeroFrom(bytes: Buffer, start: number): boolean {
+  for (let from = start; from < bytes.length; from += ZEROS.length) {
+    const to = Math.min(bytes.length, from + ZEROS.length);
+    if (bytes.compare(ZEROS, 0, to - from, from, to) !== 0) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/** `bytes` may be the server's own: what is kept of them is copied. */
 function recordsIn(bytes: Buffer, nowMs: number): LoggedTxn[] {
   const txns: LoggedTxn[] = [];
   if (bytes.length === 1) {
@@ -95,16 +112,12 @@ function recordsIn(bytes: Buffer, nowMs: number): LoggedTxn[] {
   for (let at = 0; at < bytes.length; ) {
     const length = at + RECORD_HEAD_BYTES <= bytes.length ? bytes.readInt32BE(at + 8) : 0;
     if (length === 0) {
-      check(
-        bytes.subarray(at).every((byte) => byte === 0),
-        'history',
-        () => 'a log record has no length',
-      );
+      check(isZeroFrom(bytes, at), 'history', () => 'a log record has no length');
       break; // zeros that are written ahead
     }
     const end = at + RECORD_HEAD_BYTES + length;
     check(bytes[end] === RECORD_END, 'history', () => 'a log record has no end');
-    txns.push(parseRecord(bytes.subarray(at + RECORD_HEAD_BYTES, end), nowMs));
+    txns.push(parseRecord(Buffer.from(bytes.subarray(at + RECORD_HEAD_BYTES, end)), nowMs));
     at = end + 1;
   }
   return txns;
@@ -115,7 +128,7 @@ function parseRecord(bytes: Buffer, loggedMs: number): LoggedTxn {
   const header = TxnHeader.decode(reader);
   const start = reader.position;
   const txn = { type: header.type, value: txnRecord(header.type).decode(reader) } as ModelTxn;
-  const body = Buffer.from(bytes.subarray(start, reader.position));
+  const body = bytes.subarray(start, reader.position);
   const digest = reader.remaining > 0 ? TxnDigest.decode(reader).treeDigest : null;
   check(reader.remaining === 0, 'history', () => `${reader.remaining} bytes after the transaction`);
   const { clientId: sessionId, cxid, zxid, time } = header;

@@ -10,6 +10,9 @@ const SLAB_COPY_BYTES_MAX = 2048;
 let slab = new ArrayBuffer(SLAB_BYTES);
 let slabUsedBytes = 0;
 
+const NO_BYTES = new Uint8Array(0);
+const NO_VIEW = new DataView(NO_BYTES.buffer);
+
 /** A plain Uint8Array, whatever `bytes` is: `slice` of a Buffer would be a view and not a copy. */
 function copyOf(bytes: Uint8Array, start: number, length: number): Uint8Array {
   const source = new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
@@ -31,8 +34,8 @@ function copyOf(bytes: Uint8Array, start: number, length: number): Uint8Array {
  * than the bytes at hand can fill. One reader may be pointed at many byte ranges in turn (`reset`).
  */
 export class JuteReader {
-  #bytes: Uint8Array = new Uint8Array(0);
-  #view: DataView = new DataView(this.#bytes.buffer);
+  #bytes: Uint8Array = NO_BYTES;
+  #view: DataView = NO_VIEW;
   #position = 0;
   #end = 0;
   readonly #fieldLengthBytesMax: number;

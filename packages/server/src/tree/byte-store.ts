@@ -6,8 +6,11 @@
  * An address is a slab's number and an offset within it in 32 bits; 0 is the block without bytes.
  */
 const SLAB_BYTES = 256 * 1024;
-/** Blocks up to this size share slabs: at least eight to a slab. */
-const SHARED_BLOCK_BYTES_MAX = SLAB_BYTES / 8;
+const SLAB_BLOCKS_MIN = 8;
+/** Larger blocks have a slab each. */
+const SHARED_BLOCK_BYTES_MAX = SLAB_BYTES / SLAB_BLOCKS_MIN;
+/** The first slab of a size class is as small as this if it can: a small tree has few blocks of each. */
+const FIRST_SLAB_BYTES_MIN = 8 * 1024;
 /** Offsets count in units; every block begins at one. */
 const UNIT_SHIFT = 4;
 const UNIT_BYTES = 1 << UNIT_SHIFT;
@@ -20,6 +23,9 @@ const FINE_CLASSES = FINE_BYTES_MAX / UNIT_BYTES;
 const STEPS_SHIFT = 3;
 /** Empty slabs kept for the next need, so that a workload at the edge of a slab does not allocate again and again. */
 const SPARE_SLABS_MAX = 16;
+
+/** In place of a slab's number: the class has not had one. */
+const NEVER = -1;
 
 interface Slab {
   bytes: Uint8Array;
@@ -62,7 +68,7 @@ export class ByteStore {
   readonly #slabs: Slab[] = [newSlab(new Uint8Array(0), 0)];
   readonly #freeNumbers: number[] = [];
   readonly #spares: Uint8Array[] = [];
-  /** By size class: the first slab with room, 0 when there is none. */
+  /** By size class: the first slab with room, 0 when there is none, NEVER when there has not been one. */
   readonly #withRoom: number[] = [];
   #slabBytes = 0;
 
@@ -92,9 +98,9 @@ export class ByteStore {
       return 0;
     }
     const sizeClass = sizeClassOf(sizeBytes);
-    let number = this.#withRoom[sizeClass] ?? 0;
-    if (number === 0) {
-      number = this.#addSlab(sizeClass);
+    let number = this.#withRoom[sizeClass] ?? NEVER;
+    if (number <= 0) {
+      number = this.#addSlab(sizeClass, number === NEVER);
     }
     const slab = this.#slabs[number];
     let offset = slab.freeHead;
@@ -130,11 +136,10 @@ export class ByteStore {
     slab.freeHead = offset;
   }
 
-  #addSlab(sizeClass: number): number {
-    const blockBytes = blockBytesOf(sizeClass);
-    const shared = blockBytes <= SHARED_BLOCK_BYTES_MAX;
-    const spare = shared ? this.#spares.pop() : undefined;
-    const bytes = spare ?? new Uint8Array(shared ? SLAB_BYTES : blockBytes);
+  #addSlab(sizeClass: number, isFirst: boolean): number {
+    const slabBytes = slabBytesOf(sizeClass, isFirst);
+    const spare = slabBytes === SLAB_BYTES ? this.#spares.pop() : undefined;
+    const bytes = spare ?? new Uint8Array(slabBytes);
     const number = this.#freeNumbers.pop() ?? this.#slabs.length;
     if (number >= SLAB_COUNT_MAX) {
       throw new RangeError(`more than ${SLAB_COUNT_MAX} slabs of data`);
@@ -148,7 +153,7 @@ export class ByteStore {
   #dropSlab(number: number): void {
     const slab = this.#slabs[number];
     this.#unlist(number);
-    if (slab.blockCount > 1 && this.#spares.length < SPARE_SLABS_MAX) {
+    if (slab.bytes.length === SLAB_BYTES && this.#spares.length < SPARE_SLABS_MAX) {
       this.#spares.push(slab.bytes);
     } else {
       this.#slabBytes -= slab.bytes.length;
@@ -159,7 +164,7 @@ export class ByteStore {
 
   #list(number: number): void {
     const slab = this.#slabs[number];
-    const first = this.#withRoom[slab.sizeClass] ?? 0;
+    const first = Math.max(0, this.#withRoom[slab.sizeClass] ?? 0);
     slab.previous = 0;
     slab.next = first;
     if (first !== 0) {
@@ -182,10 +187,18 @@ export class ByteStore {
 
   #setWithRoom(sizeClass: number, number: number): void {
     while (this.#withRoom.length <= sizeClass) {
-      this.#withRoom.push(0);
+      this.#withRoom.push(NEVER);
     }
     this.#withRoom[sizeClass] = number;
   }
+}
+
+function slabBytesOf(sizeClass: number, isFirst: boolean): number {
+  const blockBytes = blockBytesOf(sizeClass);
+  if (blockBytes > SHARED_BLOCK_BYTES_MAX) {
+    return blockBytes;
+  }
+  return isFirst ? Math.max(FIRST_SLAB_BYTES_MIN, SLAB_BLOCKS_MIN * blockBytes) : SLAB_BYTES;
 }
 
 function newSlab(bytes: Uint8Array, sizeClass: number): Slab {

@@ -16,10 +16,13 @@ export interface Segment {
   count: number;
 }
 
+/** What every segment begins with: one place, which stays empty, for the first entry makes a segment grow. */
+const NO_PAIRS = new Int32Array(2);
+
 export class HashTable {
   readonly #segments: Segment[] = Array.from({ length: 1 << SEGMENT_BITS }, () => ({
-    pairs: new Int32Array(2 * CAPACITY_MIN),
-    mask: CAPACITY_MIN - 1,
+    pairs: NO_PAIRS,
+    mask: 0,
     count: 0,
   }));
 
@@ -73,7 +76,7 @@ function put({ pairs, mask }: Segment, hash: number, entry: number): void {
 
 function grow(segment: Segment): void {
   const { pairs } = segment;
-  const capacity = pairs.length;
+  const capacity = Math.max(CAPACITY_MIN, pairs.length);
   segment.pairs = new Int32Array(2 * capacity);
   segment.mask = capacity - 1;
   for (let i = 0; i < pairs.length; i += 2) {

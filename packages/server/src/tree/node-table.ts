@@ -59,7 +59,7 @@ export type Field = (typeof Row)[keyof typeof Row];
 
 const ROW_SHIFT = 7;
 const ROW_BYTES = 1 << ROW_SHIFT;
-const CHUNK_SHIFT = 13;
+const CHUNK_SHIFT = 9;
 const CHUNK_ROWS = 1 << CHUNK_SHIFT;
 const CHUNK_MASK = CHUNK_ROWS - 1;
 

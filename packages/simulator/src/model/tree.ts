@@ -181,6 +181,9 @@ export class ModelTree {
 }
 
 const STAT_BYTES = Buffer.alloc(60);
+const STAT = new DataView(STAT_BYTES.buffer, STAT_BYTES.byteOffset, STAT_BYTES.length);
+/** By node, which is never changed and belongs to one path: each is looked at when it comes and when it goes. */
+const shares = new WeakMap<ModelNode, bigint>();
 /** Of large data, by identity: nodes are replaced often, their data seldom. */
 const contentCrcs = new WeakMap<Uint8Array, number>();
 const LARGE_BYTES = 512;
@@ -190,15 +193,29 @@ function shareOf(path: string, node: ModelNode): bigint {
   if (path.startsWith('/zookeeper/')) {
     return 0n;
   }
-  const longs = [node.czxid, node.mzxid, node.pzxid, node.ctimeMs, node.mtimeMs];
-  longs.forEach((value, i) => {
-    STAT_BYTES.writeBigInt64BE(BigInt(value), 8 * i);
-  });
-  [node.version, node.cversion, node.aversion].forEach((value, i) => {
-    STAT_BYTES.writeInt32BE(value, 40 + 4 * i);
-  });
-  STAT_BYTES.writeBigInt64BE(node.owner, 52);
-  return BigInt(crc32(STAT_BYTES, contentCrc(path, node.data)));
+  const known = shares.get(node);
+  if (known !== undefined) {
+    return known;
+  }
+  putLong(0, node.czxid);
+  putLong(8, node.mzxid);
+  putLong(16, node.pzxid);
+  putLong(24, node.ctimeMs);
+  putLong(32, node.mtimeMs);
+  STAT.setInt32(40, node.version);
+  STAT.setInt32(44, node.cversion);
+  STAT.setInt32(48, node.aversion);
+  STAT.setBigInt64(52, node.owner);
+  const share = BigInt(crc32(STAT_BYTES, contentCrc(path, node.data)));
+  shares.set(node, share);
+  return share;
+}
+
+const TWO_32 = 2 ** 32;
+
+function putLong(at: number, value: number): void {
+  STAT.setInt32(at, Math.floor(value / TWO_32));
+  STAT.setUint32(at + 4, value);
 }
 
 function contentCrc(path: string, data: Uint8Array | null): number {

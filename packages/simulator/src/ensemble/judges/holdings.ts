@@ -12,6 +12,8 @@ export class Holdings {
   readonly #files = new Map<number, LogFile>();
   readonly #inBytes = new WeakMap<Uint8Array, readonly number[]>();
   readonly #durable = new Set<number>();
+  /** No zxid in `#durable` is above this. */
+  #durableMax = 0;
   /** Everything through this zxid is in a snapshot. */
   #snapshotZxid = 0;
 
@@ -25,11 +27,24 @@ export class Holdings {
       step.bytes,
       txns.map(({ zxid }) => zxid),
     );
-    for (const zxid of this.#durable) {
-      if (zxid >= first.zxid) {
-        this.#durable.delete(zxid); // it had been cut off
+    this.#forgetFrom(first.zxid); // it had been cut off
+  }
+
+  #forgetFrom(zxid: number): void {
+    if (zxid > this.#durableMax) {
+      return;
+    }
+    for (const held of this.#durable) {
+      if (held >= zxid) {
+        this.#durable.delete(held);
       }
     }
+    this.#durableMax = zxid - 1;
+  }
+
+  #hold(zxid: number): void {
+    this.#durable.add(zxid);
+    this.#durableMax = Math.max(this.#durableMax, zxid);
   }
 
   /** The disk has done a step. */
@@ -44,7 +59,7 @@ export class Holdings {
         return this.#written(step.file, this.#inBytes.get(step.bytes) ?? []);
       case 'sync':
         for (const zxid of this.#files.get(step.file)?.unsynced.splice(0) ?? []) {
-          this.#durable.add(zxid);
+          this.#hold(zxid);
         }
         return;
       case 'rename':
@@ -59,7 +74,7 @@ export class Holdings {
     const log = this.#files.get(file);
     for (const zxid of zxids) {
       if (log?.dsync === true) {
-        this.#durable.add(zxid);
+        this.#hold(zxid);
       } else {
         log?.unsynced.push(zxid);
       }
@@ -68,11 +83,7 @@ export class Holdings {
 
   /** A process has recovered through `zxid` what it found, and made that durable. */
   recovered(zxid: number): void {
-    for (const held of this.#durable) {
-      if (held > zxid) {
-        this.#durable.delete(held);
-      }
-    }
+    this.#forgetFrom(zxid + 1);
     this.#snapshotZxid = Math.max(this.#snapshotZxid, zxid);
     this.#files.clear();
   }
