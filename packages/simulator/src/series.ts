@@ -1,39 +1,23 @@
 /** A series of seeds: what its runs come to, in one process or in several. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { Coverage } from './coverage.ts';
-import type { SimulationResult } from './simulation.ts';
+import type { Kind, Outcome } from './kinds.ts';
 
 const PROGRESS_EVERY = 500;
 const FAILURES_MAX = 10;
 
-/** What a series keeps of a run: plain data, that goes from process to process. */
-export interface SeedReport {
-  readonly seed: number;
-  /** Null: nothing wrong was seen. */
-  readonly failure: string | null;
-  readonly framesChecked: number;
-  readonly restarts: number;
-  readonly simulatedMs: number;
-  readonly coverage: readonly (readonly [name: string, count: number])[];
-}
-
-export function reportOf(result: SimulationResult): SeedReport {
-  const { seed, failure, framesChecked, restarts, simulatedMs, coverage } = result;
-  return { seed, failure: failure?.message ?? null, framesChecked, restarts, simulatedMs, coverage: [...coverage] };
-}
-
-/** Where reports go. */
+/** Where outcomes go. */
 export interface SeriesPort {
-  /** Enough seeds have failed, or not yet. */
+  /** Enough runs have failed, or not yet. */
   readonly goesOn: boolean;
-  add(report: SeedReport): void;
+  add(outcome: Outcome): void;
 }
 
 export class Series implements SeriesPort {
-  readonly failed: number[] = [];
+  readonly failed: Outcome[] = [];
   readonly #print: (line: string) => void;
-  readonly #coverage = new Coverage();
+  /** By kind and situation: how often it was met. */
+  readonly #happened = new Map<string, Map<string, number>>();
   readonly #startMs = performance.now();
   #runs = 0;
   #framesChecked = 0;
@@ -48,18 +32,23 @@ export class Series implements SeriesPort {
     return this.failed.length < FAILURES_MAX;
   }
 
-  add({ seed, failure, framesChecked, restarts, simulatedMs, coverage }: SeedReport): void {
+  add(outcome: Outcome): void {
+    const { kind, seed, failure, framesChecked, restarts, simulatedMs, happened } = outcome;
     this.#runs++;
     this.#framesChecked += framesChecked;
     this.#restarts += restarts;
     this.#simulatedMs += simulatedMs;
-    this.#coverage.add(new Map(coverage));
+    const ofKind = this.#happened.get(kind) ?? new Map<string, number>();
+    this.#happened.set(kind, ofKind);
+    for (const [what, count] of happened) {
+      ofKind.set(what, (ofKind.get(what) ?? 0) + count);
+    }
     if (failure !== null) {
-      this.failed.push(seed);
-      this.#print(`seed ${seed}: ${failure}`);
+      this.failed.push(outcome);
+      this.#print(`${kind}, seed ${seed}: ${failure}`);
     }
     if (this.#runs % PROGRESS_EVERY === 0) {
-      this.#print(`${this.#runs} seeds, ${this.failed.length} failed, ${this.#pace()}`);
+      this.#print(`${this.#runs} runs, ${this.failed.length} failed, ${this.#pace()}`);
     }
   }
 
@@ -67,19 +56,24 @@ export class Series implements SeriesPort {
     const seconds = (performance.now() - this.#startMs) / 1000;
     const simulatedSeconds = this.#simulatedMs / 1000;
     return (
-      `${seconds.toFixed(1)} s (${(this.#runs / seconds).toFixed(1)} seeds and ` +
+      `${seconds.toFixed(1)} s (${(this.#runs / seconds).toFixed(1)} runs and ` +
       `${(simulatedSeconds / seconds).toFixed(0)} simulated seconds in a second)`
     );
   }
 
   /** Says what it has come to. */
-  summarize(isEnsemble: boolean): void {
+  summarize(kinds: readonly Kind[]): void {
     const hours = (this.#simulatedMs / 3_600_000).toFixed(1);
     this.#print(
-      `${this.#runs} seeds in ${this.#pace()}: ${hours} simulated hours, ${this.#restarts} restarts, ` +
-        `${this.#framesChecked} answers and events checked, ${this.failed.length} seeds failed`,
+      `${this.#runs} runs in ${this.#pace()}: ${hours} simulated hours, ${this.#restarts} restarts, ` +
+        `${this.#framesChecked} answers and events checked, ${this.failed.length} failed`,
     );
-    this.#print(`happened: ${this.#coverage.describe(isEnsemble)}`);
+    for (const kind of kinds) {
+      const happened = this.#happened.get(kind.name);
+      if (happened !== undefined) {
+        this.#print(`happened (${kind.name}): ${kind.describeHappened(happened)}`);
+      }
+    }
   }
 }
 
@@ -92,8 +86,8 @@ export class Series implements SeriesPort {
 export async function runJobs(jobs: number, args: readonly string[], series: Series): Promise<void> {
   const children = Array.from({ length: jobs }, (_, job) => fork(process.argv[1], [...args, '--job', String(job)]));
   const ends = children.map(async (child, job) => {
-    child.on('message', (report) => {
-      series.add(report as SeedReport);
+    child.on('message', (outcome) => {
+      series.add(outcome as Outcome);
       if (!series.goesOn) {
         for (const other of children) {
           other.kill();
@@ -108,7 +102,7 @@ export async function runJobs(jobs: number, args: readonly string[], series: Ser
   await Promise.all(ends);
 }
 
-/** In a process of `runJobs`: reports go to the one that has started it. */
+/** In a process of `runJobs`: outcomes go to the one that has started it. */
 export function portToParent(): SeriesPort {
-  return { goesOn: true, add: (report) => void process.send?.(report) };
+  return { goesOn: true, add: (outcome) => void process.send?.(outcome) };
 }

@@ -1,5 +1,5 @@
 /** `npm run simulate -- --explore`: all states that small ensembles can get into, one scenario after the other. */
-import { parseArgs } from 'node:util';
+import { readOptions, runProgram } from '../arguments.ts';
 import { exploreElections } from './elections.ts';
 import { explore } from './explore.ts';
 import { DEEP, DEEP_ELECTIONS, QUICK, QUICK_ELECTIONS } from './scenarios.ts';
@@ -43,34 +43,28 @@ interface Arguments {
   readonly scenarios: readonly Exploration[];
 }
 
-/** Null: help was asked for. Throws Error for what cannot be understood. */
-function parse(args: readonly string[]): Arguments | null {
-  const { values } = parseArgs({
-    args: [...args],
-    options: {
-      explore: { type: 'boolean' },
-      seconds: { type: 'string', default: String(SECONDS_DEFAULT) },
-      states: { type: 'string', default: String(STATES_DEFAULT) },
-      seed: { type: 'string', default: '1' },
-      scenario: { type: 'string', default: '' },
-      quick: { type: 'boolean', default: false },
-      help: { type: 'boolean', default: false },
-    },
+function read(args: readonly string[]): Arguments {
+  const given = readOptions(args, {
+    explore: 'flag',
+    seconds: 'number',
+    states: 'number',
+    seed: 'number',
+    scenario: 'text',
+    quick: 'flag',
   });
+  const { seconds, states, seed, scenario, quick } = given;
   for (const name of ['seconds', 'states', 'seed'] as const) {
-    if (!/^[1-9][0-9]{0,8}$/.test(values[name])) {
-      throw new Error(`--${name} is a number above 0, not ${JSON.stringify(values[name])}`);
+    if (given[name] === 0) {
+      throw new Error(`--${name} is a number above 0`);
     }
   }
-  const all = explorations(values.quick);
-  const scenarios = all.filter(({ name }) => name.includes(values.scenario));
+  const all = explorations(quick);
+  const scenarios = all.filter(({ name }) => name.includes(scenario ?? ''));
   if (scenarios.length === 0) {
     const names = all.map(({ name }) => `  ${name}`).join('\n');
-    throw new Error(`no scenario has ${JSON.stringify(values.scenario)} in its name; there are\n${names}`);
+    throw new Error(`no scenario has ${JSON.stringify(scenario)} in its name; there are\n${names}`);
   }
-  return values.help
-    ? null
-    : { seconds: Number(values.seconds), statesMax: Number(values.states), seed: Number(values.seed), scenarios };
+  return { seconds: seconds ?? SECONDS_DEFAULT, statesMax: states ?? STATES_DEFAULT, seed: seed ?? 1, scenarios };
 }
 
 function describe({ name }: Exploration, result: Search, seconds: number): string {
@@ -84,19 +78,11 @@ function describe({ name }: Exploration, result: Search, seconds: number): strin
 }
 
 /** Returns the exit code. */
-export function exploreScenarios(args: readonly string[]): number {
-  let given: Arguments | null;
-  try {
-    given = parse(args);
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
-    return 2;
-  }
-  if (given === null) {
-    console.log(USAGE);
-    return 0;
-  }
-  const { seconds, statesMax, seed, scenarios } = given;
+export function exploreScenarios(args: readonly string[]): Promise<number> {
+  return runProgram(USAGE, args, read, exploreAll);
+}
+
+function exploreAll({ seconds, statesMax, seed, scenarios }: Arguments): boolean {
   let failed = 0;
   let leftMs = seconds * 1000;
   for (const [i, scenario] of scenarios.entries()) {
@@ -115,5 +101,5 @@ export function exploreScenarios(args: readonly string[]): number {
     }
   }
   console.log(`${scenarios.length - failed} passed, ${failed} failed`);
-  return failed === 0 ? 0 : 1;
+  return failed === 0;
 }
