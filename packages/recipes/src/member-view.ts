@@ -72,18 +72,24 @@ export class MemberView<T> {
     let watch = await this.#watch();
     const live = new LiveValue(await this.readAll(), () => watch.close());
     const run = async (): Promise<void> => {
-      while (!live.isOver) {
+      for (;;) {
         try {
-          return await this.#follow(live, watch);
+          await this.#follow(live, watch);
         } catch (error) {
           if (!isTreekeeperError(error, 'SESSION_EXPIRED') || !(await renewed(this.#client))) {
             throw error;
           }
         }
+        if (live.isOver || this.#client.state === 'closed') {
+          return;
+        }
+        // In the next session; or in this one, where removeWatches of another user of the client took the watch away.
         watch = await this.#watch();
+        if (live.isOver) {
+          return await watch.close(); // closed meanwhile
+        }
         this.#isStale = true;
       }
-      await watch.close(); // it was closed while the watch was set anew
     };
     void run()
       .then(

@@ -188,6 +188,16 @@ test('an instance that is started again under its id is never missed', async () 
   expect(new Set(lengths)).toEqual(new Set([1]));
 });
 
+test('a directory outlives those who remove the watches of its client', async () => {
+  const client = await server.client();
+  const services = new Services(client, '/unwatched');
+  await using directory = await services.directory('shop');
+  await client.removeWatches('/unwatched/shop');
+  await using _self = await services.register('shop', { id: 'a', address: 'h', metadata: null });
+  await directory.sync();
+  expect(directory.urls()).toEqual(['http://h']);
+});
+
 test('metadata are checked by the schema, when they are registered and when they are read', async () => {
   const client = await server.client();
   const schema = {
