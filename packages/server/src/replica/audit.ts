@@ -1,5 +1,5 @@
 /** The seam of the audit log: without one configured it is null, and a write costs one comparison. */
-import type { InFlight } from './writes.ts';
+import type { InFlight } from './order.ts';
 
 export interface WriteAudit {
   /** A write was applied, or refused: then its transaction is an error, or a multi that holds one. */

@@ -6,7 +6,6 @@ import type { ReadOperation, Watcher } from '../operations/operation.ts';
 import type { Expiring } from '../sessions/expiry.ts';
 import type { Session } from '../sessions/session-table.ts';
 import { Fifo } from './fifo.ts';
-import type { Barrier } from './order.ts';
 
 /**
  * new → (probe: closed after the answer) | handshake → opening (createSession on its way) → open → closing (nothing
@@ -16,6 +15,11 @@ export type Phase = 'new' | 'opening' | 'open' | 'closing';
 
 /** Why reading from a client is paused; a set of bits. */
 export const PauseReason = { opening: 1, outstanding: 2, output: 4, serving: 8 } as const;
+
+/** What a sync waits for: that everything through `zxid` has been applied here. Infinity: not known yet. */
+export interface Barrier {
+  readonly zxid: number;
+}
 
 /**
  * A request that waits for its place: answers leave in request order. A write waits for its transaction to be applied,

@@ -10,13 +10,12 @@ import { txnKindOf } from '../operations/index.ts';
 import type { Txn, World, WriteOperation } from '../operations/operation.ts';
 import { DigestSum } from '../tree/digest.ts';
 import type { Forwarded } from '../zab/environment.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { Barrier, ClientConnection } from './client-connection.ts';
 import { Fifo } from './fifo.ts';
 import type { Instruments } from './instruments.ts';
-import type { Barrier, OrderSource, RequestBody } from './order.ts';
+import type { InFlight, OrderSource, RequestBody } from './order.ts';
 import { PayloadReader } from './replay.ts';
 import { Syncs } from './syncs.ts';
-import type { InFlight } from './writes.ts';
 
 /** The way to the leader. */
 export interface Uplink {

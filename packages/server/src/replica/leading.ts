@@ -8,10 +8,10 @@ import type { WriteOperation } from '../operations/operation.ts';
 import { closeSession } from '../operations/session.ts';
 import type { Session, SessionTable } from '../sessions/session-table.ts';
 import type { Forwarded, LearnerId } from '../zab/environment.ts';
-import type { ClientConnection } from './client-connection.ts';
-import type { Barrier, OrderSource } from './order.ts';
+import type { Barrier, ClientConnection } from './client-connection.ts';
+import type { InFlight, OrderSource } from './order.ts';
 import { Syncs } from './syncs.ts';
-import type { InFlight, Writes } from './writes.ts';
+import type { Writes } from './writes.ts';
 
 export interface LeadingPorts {
   readonly leader: {

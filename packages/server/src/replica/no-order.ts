@@ -1,7 +1,7 @@
 /** The order of writes without a quorum: there is none. Requests that would need one are refused before. */
 import { assert } from '../assert.ts';
-import type { Barrier, OrderSource } from './order.ts';
-import type { InFlight } from './writes.ts';
+import type { Barrier } from './client-connection.ts';
+import type { InFlight, OrderSource } from './order.ts';
 
 export class NoOrder implements OrderSource {
   readonly inFlightCount = 0;

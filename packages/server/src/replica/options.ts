@@ -5,7 +5,20 @@ import type { StorageOptions } from '../storage/options.ts';
 import type { ConnectionThrottleOptions } from './connection-throttle.ts';
 import type { PathStatisticsOptions } from './path-statistics.ts';
 import type { ReaperOptions } from './reaper.ts';
-import type { RequestLimits } from './request-ports.ts';
+
+export interface RequestLimits {
+  /** Requests of all connections that may be waiting; beyond it connections with waiting requests are not read. */
+  readonly outstandingRequestsMax: number;
+  /** Requests held back for longer than this are answered with THROTTLED_OP; 0: never. */
+  readonly throttledAfterMs: number;
+  /** Requests held back for longer than their session's timeout cost the connection. */
+  readonly dropsStale: boolean;
+  readonly fieldLengthBytesMax: number;
+  /** What counts as a large request; −1: nothing does. */
+  readonly largeRequestThresholdBytes: number;
+  /** Sum of large requests in flight. */
+  readonly largeRequestBytesMax: number;
+}
 
 export interface ReplicaOptions {
   /** The top byte of the session ids made here. */

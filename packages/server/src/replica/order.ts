@@ -3,9 +3,9 @@
  * has its leader do so; requests, sessions and the reaper know only this.
  */
 import type { Id } from '@treekeeper/protocol';
-import type { WriteOperation } from '../operations/operation.ts';
-import type { ClientConnection } from './client-connection.ts';
-import type { InFlight } from './writes.ts';
+import type { Txn, WriteOperation } from '../operations/operation.ts';
+import type { DigestSum } from '../tree/digest.ts';
+import type { Barrier, ClientConnection } from './client-connection.ts';
 
 /** Where the body of a client's request lies, for as long as its frame is being read: it is forwarded as it came. */
 export interface RequestBody {
@@ -14,9 +14,26 @@ export interface RequestBody {
   readonly end: number;
 }
 
-/** What a sync waits for: that everything through `zxid` has been applied here. Infinity: not known yet. */
-export interface Barrier {
+/** A proposed transaction, until it is applied. */
+export interface InFlight {
   readonly zxid: number;
+  readonly timeMs: number;
+  readonly sessionId: bigint;
+  readonly txn: Txn;
+  /** The tree's digest after it; null when digests are off, and where nobody said what it is. */
+  readonly digest: DigestSum | null;
+  /** Changes it has made to the pending ones. */
+  readonly changeCount: number;
+  /** Who gets the answer; null for the server's own transactions. */
+  readonly client: ClientConnection | null;
+  readonly xid: number;
+  /** Null for a createSession: its answer is the handshake's. */
+  readonly operation: WriteOperation | null;
+  /** Null where the body did not decode, and for a createSession. */
+  readonly request: unknown;
+  /** Of the client, when the request was read. */
+  readonly identities: readonly Id[];
+  readonly receivedMs: number;
 }
 
 export interface OrderSource {

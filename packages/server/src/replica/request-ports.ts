@@ -1,4 +1,4 @@
-/** What requests are told, and what they need of the rest of the replica. */
+/** The seam between requests and the rest of the replica. */
 import type { Credentials } from '../auth/credentials.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Log } from '../io/log.ts';
@@ -8,20 +8,6 @@ import type { ClientConnection } from './client-connection.ts';
 import type { Instruments } from './instruments.ts';
 import type { OrderSource } from './order.ts';
 import type { Outputs } from './output.ts';
-
-export interface RequestLimits {
-  /** Requests of all connections that may be waiting; beyond it connections with waiting requests are not read. */
-  readonly outstandingRequestsMax: number;
-  /** Requests held back for longer than this are answered with THROTTLED_OP; 0: never. */
-  readonly throttledAfterMs: number;
-  /** Requests held back for longer than their session's timeout cost the connection. */
-  readonly dropsStale: boolean;
-  readonly fieldLengthBytesMax: number;
-  /** What counts as a large request; −1: nothing does. */
-  readonly largeRequestThresholdBytes: number;
-  /** Sum of large requests in flight. */
-  readonly largeRequestBytesMax: number;
-}
 
 /** What requests need of the rest of the replica. */
 export interface RequestPorts {

@@ -7,12 +7,13 @@ import { ErrorNumber, type Id, JuteError, JuteReader, type JuteWriter, OpCode, S
 import { errorTxn } from '../operations/error.ts';
 import { operationOf } from '../operations/index.ts';
 import type { ReadOperation, WriteOperation } from '../operations/operation.ts';
+import type { Barrier } from './client-connection.ts';
 import { type Answer, type ClientConnection, PauseReason, type Waiting } from './client-connection.ts';
 import type { Instruments } from './instruments.ts';
-import type { Barrier } from './order.ts';
+import type { RequestLimits } from './options.ts';
+import type { InFlight } from './order.ts';
 import { beginReply, endReply, REPLY_PREFIX_BYTES } from './output.ts';
-import type { RequestLimits, RequestPorts } from './request-ports.ts';
-import type { InFlight } from './writes.ts';
+import type { RequestPorts } from './request-ports.ts';
 
 export class Requests {
   readonly #ports: RequestPorts;

@@ -21,14 +21,13 @@ import type { Instruments } from './instruments.ts';
 import type { Leading } from './leading.ts';
 import type { NoOrder } from './no-order.ts';
 import type { ReplicaOptions } from './options.ts';
-import type { OrderSource } from './order.ts';
+import type { InFlight, OrderSource } from './order.ts';
 import type { Outputs } from './output.ts';
 import { Reaper } from './reaper.ts';
 import { Requests } from './requests.ts';
 import { Revalidations } from './revalidations.ts';
 import { SessionLife } from './session-life.ts';
 import type { WatchEvents } from './watch-events.ts';
-import type { InFlight } from './writes.ts';
 
 /** The tables, with connections as the owners of sessions. */
 export interface ReplicaWorld extends World {

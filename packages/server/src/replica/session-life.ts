@@ -12,8 +12,7 @@ import { type ClientConnection, PauseReason } from './client-connection.ts';
 import type { ConnectionThrottle } from './connection-throttle.ts';
 import type { Instruments } from './instruments.ts';
 import type { ReplicaOptions } from './options.ts';
-import type { OrderSource } from './order.ts';
-import type { InFlight } from './writes.ts';
+import type { InFlight, OrderSource } from './order.ts';
 
 /** What the life of sessions needs of the rest of the replica. */
 export interface SessionPorts {

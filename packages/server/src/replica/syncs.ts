@@ -1,7 +1,7 @@
 /** Syncs that wait for the leader's word, in the order in which they were asked for (quorum-protocol.md §7.5). */
 import { assert } from '../assert.ts';
+import type { Barrier } from './client-connection.ts';
 import { Fifo } from './fifo.ts';
-import type { Barrier } from './order.ts';
 
 export class Syncs {
   readonly #waiting = new Fifo<{ zxid: number }>();

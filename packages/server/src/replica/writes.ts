@@ -9,34 +9,11 @@ import type { Clock } from '../io/clock.ts';
 import { errorTxn } from '../operations/error.ts';
 import type { Txn, World, WriteOperation } from '../operations/operation.ts';
 import { createSessionTxn } from '../operations/session.ts';
-import type { DigestSum } from '../tree/digest.ts';
-import type { ClientConnection } from './client-connection.ts';
+import type { Barrier, ClientConnection } from './client-connection.ts';
 import { Fifo } from './fifo.ts';
 import type { Instruments } from './instruments.ts';
-import type { Barrier, OrderSource } from './order.ts';
+import type { InFlight, OrderSource } from './order.ts';
 import type { PendingChanges } from './pending-changes.ts';
-
-/** A proposed transaction, until it is applied. */
-export interface InFlight {
-  readonly zxid: number;
-  readonly timeMs: number;
-  readonly sessionId: bigint;
-  readonly txn: Txn;
-  /** The tree's digest after it; null when digests are off, and where nobody said what it is. */
-  readonly digest: DigestSum | null;
-  /** Changes it has made to the pending ones. */
-  readonly changeCount: number;
-  /** Who gets the answer; null for the server's own transactions. */
-  readonly client: ClientConnection | null;
-  readonly xid: number;
-  /** Null for a createSession: its answer is the handshake's. */
-  readonly operation: WriteOperation | null;
-  /** Null where the body did not decode, and for a createSession. */
-  readonly request: unknown;
-  /** Of the client, when the request was read. */
-  readonly identities: readonly Id[];
-  readonly receivedMs: number;
-}
 
 /** What gives zxids and has proposals logged and acknowledged: zab's leader. */
 export interface Proposer {

@@ -10,7 +10,7 @@ import type { Log } from '../io/log.ts';
 import { errorTxn } from '../operations/error.ts';
 import { appliedParts, type MultiPart } from '../operations/multi.ts';
 import type { WriteAudit } from '../replica/audit.ts';
-import type { InFlight } from '../replica/writes.ts';
+import type { InFlight } from '../replica/order.ts';
 
 const OPERATIONS: ReadonlyMap<number, AuditOperation> = new Map([
   [OpCode.create, 'create'],
