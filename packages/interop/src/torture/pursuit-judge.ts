@@ -28,6 +28,7 @@ function violation(pursuit: Pursuit, text: string): Violation {
 function judgeOrder(pursuit: Pursuit, changes: Changes): Violation[] {
   const violations: Violation[] = [];
   const seen = new Set<string>();
+  const namesZxids = pursuit.notices.some(({ type, zxid }) => type !== 'gap' && zxid !== null);
   let last = 0n;
   for (const notice of pursuit.notices.filter(({ type }) => type !== 'gap')) {
     const isBelow = notice.path === pursuit.path || notice.path.startsWith(`${pursuit.path}/`);
@@ -36,7 +37,11 @@ function judgeOrder(pursuit: Pursuit, changes: Changes): Violation[] {
     } else if (!changes.explain(notice, 0n)) {
       violations.push(violation(pursuit, `told what nobody did: ${toldNotice(notice)}`));
     }
-    if (notice.zxid !== null) {
+    if (notice.zxid === null) {
+      if (namesZxids) {
+        violations.push(violation(pursuit, `told without a zxid: ${toldNotice(notice)}`));
+      }
+    } else {
       if (notice.zxid < last) {
         violations.push(violation(pursuit, `told late, behind 0x${last.toString(16)}: ${toldNotice(notice)}`));
       }
@@ -53,6 +58,11 @@ function judgeOrder(pursuit: Pursuit, changes: Changes): Violation[] {
 /** Within each stretch that is covered, all changes are told of which anybody knows. */
 function judgeCompleteness(pursuit: Pursuit, changes: Changes): Violation[] {
   const violations: Violation[] = [];
+  // Before 3.9 no event says of which change it tells.
+  const isNameless = pursuit.notices.some(({ type, zxid }) => type !== 'gap' && zxid === null);
+  if (isNameless) {
+    return [];
+  }
   const seen = new Set(pursuit.notices.map(keyOf));
   for (const [from, to] of stretchesOf(pursuit)) {
     for (const { zxid, act, path } of changes.done) {

@@ -214,7 +214,10 @@ class Run {
     );
     await this.#cluster.calm();
     for (const member of this.#cluster.members) {
-      member.purge();
+      // Who is starting has listed its files already, and counts on them.
+      if ((await member.mode()) !== null) {
+        member.purge();
+      }
     }
     return together.length === 1 ? together[0].name : 'several at once';
   }

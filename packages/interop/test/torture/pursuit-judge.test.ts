@@ -86,6 +86,7 @@ describe('what can have happened', () => {
     c.change('set', '/w/a', 4n);
     c.tell('data-changed', '/w/a', null);
     c.tell('data-changed', '/w/a', null);
+    c.tell('gap', '/w', 4n);
     expect(c.verdict).toEqual([]);
   });
 
@@ -133,6 +134,15 @@ describe('what cannot', () => {
     c.tell('data-changed', '/w/a', 4n);
     c.tell('gap', '/w', 5n);
     expect(c.verdict).toEqual(['never told', 'never told']);
+  });
+
+  test('without a zxid, by a server that names them', () => {
+    const c = new Case();
+    c.change('set', '/w/a', 3n);
+    c.change('set', '/w/a', 4n);
+    c.tell('data-changed', '/w/a', 3n);
+    c.tell('data-changed', '/w/a', null);
+    expect(c.verdict).toEqual(['told without a zxid']);
   });
 
   test('the mark is not heard of', () => {
