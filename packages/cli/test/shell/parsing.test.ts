@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { aclLine, parseAcl } from '../../src/commands/shell/acl.ts';
 import { Arguments, parseFlags } from '../../src/commands/shell/arguments.ts';
-import { type ShellCommand, usageOf } from '../../src/commands/shell/command.ts';
+import { usageOf } from '../../src/commands/shell/command.ts';
 import { dateText, hexDump, sizeText } from '../../src/commands/shell/format.ts';
 import { globPattern } from '../../src/commands/shell/glob.ts';
 import { serversShort } from '../../src/commands/shell/interactive.ts';
@@ -11,6 +11,7 @@ import { parseLocation } from '../../src/commands/shell/locations/location.ts';
 import { resolvePath } from '../../src/commands/shell/paths.ts';
 import { progressText } from '../../src/commands/shell/progress.ts';
 import { limitsText, parseLimits } from '../../src/commands/shell/quota.ts';
+import type { ShellCommand } from '../../src/commands/shell/shell.ts';
 import { quoted, words } from '../../src/commands/shell/tokens.ts';
 
 describe('words of a line', () => {

@@ -1,6 +1,6 @@
 /** The words behind a command, sorted into flags and parameters. */
 import { UsageError } from '../../terminal.ts';
-import { dashed, type Flag, type Flags, type Parameter, type ShellCommand, usageOf } from './command.ts';
+import { type CommandSyntax, dashed, type Flag, type Flags, type Parameter, usageOf } from './command.ts';
 
 /** Words as they were given: flags by name, parameters by name. */
 export interface ParsedFlags {
@@ -80,7 +80,7 @@ export class Arguments {
   readonly #flags: ReadonlyMap<string, readonly string[]>;
 
   /** @throws UsageError, with the usage of the command */
-  constructor(command: ShellCommand, words: readonly string[]) {
+  constructor(command: CommandSyntax, words: readonly string[]) {
     try {
       const parsed = parseFlags(words, command.flags ?? {});
       this.#flags = parsed.flags;
@@ -124,7 +124,7 @@ export class Arguments {
     }
   }
 
-  #checkChoices({ parameters, flags = {} }: ShellCommand): void {
+  #checkChoices({ parameters, flags = {} }: CommandSyntax): void {
     for (const { name, choices } of parameters) {
       this.#checkChoice(name, this.optional(name), choices);
     }

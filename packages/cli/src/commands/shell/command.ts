@@ -1,6 +1,4 @@
-/** What a command of the shell is. Each is one file in commands/ and one row of table.ts. */
-import type { Arguments } from './arguments.ts';
-import type { Shell } from './shell.ts';
+/** How a command of the shell is written and explained. */
 
 /** What a positional argument is, which decides how Tab completes it. A `new-path` goes on below what there is. */
 export type ParameterKind = 'path' | 'new-path' | 'location' | 'file' | 'text' | 'command';
@@ -30,7 +28,7 @@ export type Flags = Readonly<Record<string, Flag>>;
 /** Headings of the help, in its order. */
 export const GROUPS = ['nodes', 'trees', 'watches', 'access', 'coordination', 'servers', 'shell'] as const;
 
-export interface ShellCommand {
+export interface CommandSyntax {
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly group: (typeof GROUPS)[number];
@@ -43,11 +41,10 @@ export interface ShellCommand {
   readonly needsSession?: boolean;
   /** Its line is not kept in the history, since there may be a password in it. */
   readonly secret?: boolean;
-  run(shell: Shell, args: Arguments): Promise<void>;
 }
 
 /** `get [-s] [-w] path`: as zkCli writes it. */
-export function usageOf(command: ShellCommand): string {
+export function usageOf(command: CommandSyntax): string {
   const flags = Object.entries(command.flags ?? {}).map(([name, { value, multiple }]) => {
     const text = value === undefined ? dashed(name) : `${dashed(name)} ${value}`;
     return `[${text}]${multiple ? '...' : ''}`;

@@ -1,9 +1,9 @@
 /** What Tab may put behind the cursor: commands, flags and their values, nodes, files. */
 import { readdir } from 'node:fs/promises';
-import { dashed, type Parameter, type ShellCommand } from './command.ts';
+import { dashed, type Parameter } from './command.ts';
 import { joinPath } from './paths.ts';
 import { findCommand } from './run.ts';
-import type { Shell } from './shell.ts';
+import type { Shell, ShellCommand } from './shell.ts';
 import { tokenize } from './tokens.ts';
 
 /** A server that does not answer must not hold up who types. */

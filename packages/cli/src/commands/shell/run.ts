@@ -2,10 +2,9 @@
 import { nearest } from '@treekeeper/server/config';
 import { complain, UsageError } from '../../terminal.ts';
 import { Arguments } from './arguments.ts';
-import type { ShellCommand } from './command.ts';
 import { EXIT, explain } from './explain.ts';
 import { paint } from './io.ts';
-import type { Shell } from './shell.ts';
+import type { Shell, ShellCommand } from './shell.ts';
 import { words } from './tokens.ts';
 
 /** Case does not matter: zkCli's getAcl and addWatch are hard to remember. */

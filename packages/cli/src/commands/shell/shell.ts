@@ -1,7 +1,8 @@
 /** A shell at work: its session, where in the tree it stands, and what its commands use in common. */
 import { setMaxListeners } from 'node:events';
 import { type Client, type ConnectOptions, connect, type Watch, type WatchEvent } from '@treekeeper/client';
-import type { ShellCommand } from './command.ts';
+import type { Arguments } from './arguments.ts';
+import type { CommandSyntax } from './command.ts';
 import { EXIT, ShellError } from './explain.ts';
 import type { History } from './history.ts';
 import { paint, type ShellIo } from './io.ts';
@@ -9,6 +10,11 @@ import { Output, type OutputFormat } from './output.ts';
 import { resolvePath } from './paths.ts';
 import { Progress } from './progress.ts';
 import { eventJson, eventText, type WatchOrigin } from './watch-events.ts';
+
+/** A command: one file in commands/ and one row of table.ts. */
+export interface ShellCommand extends CommandSyntax {
+  run(shell: Shell, args: Arguments): Promise<void>;
+}
 
 export interface ShellOptions {
   readonly io: ShellIo;

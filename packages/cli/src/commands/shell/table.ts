@@ -1,5 +1,4 @@
 /** The commands, one row each; help and completion follow from them. */
-import type { ShellCommand } from './command.ts';
 import { addAuth } from './commands/add-auth.ts';
 import { addWatch } from './commands/add-watch.ts';
 import { cd } from './commands/cd.ts';
@@ -48,6 +47,7 @@ import { txn } from './commands/txn.ts';
 import { version } from './commands/version.ts';
 import { watch } from './commands/watch.ts';
 import { whoAmI } from './commands/who-am-i.ts';
+import type { ShellCommand } from './shell.ts';
 
 /** In the order of the help, within each group. */
 export const COMMANDS: readonly ShellCommand[] = [

@@ -1,6 +1,5 @@
 import type { Watch } from '@treekeeper/client';
-import type { ShellCommand } from '../command.ts';
-import type { Shell } from '../shell.ts';
+import type { Shell, ShellCommand } from '../shell.ts';
 
 const MODES = ['PERSISTENT', 'PERSISTENT_RECURSIVE'] as const;
 

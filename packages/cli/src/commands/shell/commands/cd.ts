@@ -1,5 +1,5 @@
 import { TreekeeperError } from '@treekeeper/client';
-import type { ShellCommand } from '../command.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const cd: ShellCommand = {
   name: 'cd',

@@ -1,5 +1,5 @@
-import type { ShellCommand } from '../command.ts';
 import { statJson, statText } from '../format.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const config: ShellCommand = {
   name: 'config',

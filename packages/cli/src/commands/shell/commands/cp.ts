@@ -1,10 +1,10 @@
 import { UsageError } from '../../../terminal.ts';
-import type { ShellCommand } from '../command.ts';
 import { ShellError } from '../explain.ts';
 import { counted } from '../format.ts';
 import { type Change, changesTo } from '../locations/location.ts';
 import { missing } from '../locations/missing.ts';
 import { openLocation } from '../locations/open.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const cp: ShellCommand = {
   name: 'cp',

@@ -2,8 +2,8 @@ import type { CreateModeName } from '@treekeeper/client';
 import { UsageError } from '../../../terminal.ts';
 import { parseAcl } from '../acl.ts';
 import type { Arguments } from '../arguments.ts';
-import type { ShellCommand } from '../command.ts';
 import { dataOf } from '../data.ts';
+import type { ShellCommand } from '../shell.ts';
 
 const TTL_MS_MAX = 2 ** 40 - 1;
 

@@ -1,5 +1,4 @@
 import { isTreekeeperError } from '@treekeeper/client';
-import type { ShellCommand } from '../command.ts';
 import { ShellError } from '../explain.ts';
 import { parentOf } from '../paths.ts';
 import {
@@ -12,7 +11,7 @@ import {
   statsPath,
   textAt,
 } from '../quota.ts';
-import type { Shell } from '../shell.ts';
+import type { Shell, ShellCommand } from '../shell.ts';
 
 export const delQuota: ShellCommand = {
   name: 'delquota',

@@ -1,6 +1,6 @@
 import { type Client, isTreekeeperError } from '@treekeeper/client';
-import type { ShellCommand } from '../command.ts';
 import { counted } from '../format.ts';
+import type { ShellCommand } from '../shell.ts';
 import { flat, walk } from '../walk.ts';
 
 const BATCH_DEFAULT = 1000;

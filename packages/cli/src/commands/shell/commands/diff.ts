@@ -1,10 +1,10 @@
-import type { ShellCommand } from '../command.ts';
 import { EXIT, ShellError } from '../explain.ts';
 import { dataText } from '../format.ts';
 import { type Colour, paint } from '../io.ts';
 import { type Entries, sameData } from '../locations/location.ts';
 import { missing } from '../locations/missing.ts';
 import { openLocation } from '../locations/open.ts';
+import type { ShellCommand } from '../shell.ts';
 
 const SHOWN_CHARACTERS_MAX = 60;
 

@@ -1,5 +1,5 @@
-import type { ShellCommand } from '../command.ts';
 import { sizeText } from '../format.ts';
+import type { ShellCommand } from '../shell.ts';
 import { type WalkedNode, walk } from '../walk.ts';
 
 interface Usage {

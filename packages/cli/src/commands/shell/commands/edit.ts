@@ -3,10 +3,10 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isTreekeeperError } from '@treekeeper/client';
-import type { ShellCommand } from '../command.ts';
 import { ShellError } from '../explain.ts';
 import { statJson } from '../format.ts';
 import { nameOf } from '../paths.ts';
+import type { ShellCommand } from '../shell.ts';
 import { quoted } from '../tokens.ts';
 
 export const edit: ShellCommand = {

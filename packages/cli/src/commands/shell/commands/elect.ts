@@ -1,10 +1,9 @@
 import { hostname } from 'node:os';
 import { isTreekeeperError } from '@treekeeper/client';
 import { Election } from '@treekeeper/recipes';
-import type { ShellCommand } from '../command.ts';
 import { EXIT, ShellError } from '../explain.ts';
 import { type Ended, runWhileHeld } from '../held-command.ts';
-import type { Shell } from '../shell.ts';
+import type { Shell, ShellCommand } from '../shell.ts';
 
 export const elect: ShellCommand = {
   name: 'elect',

@@ -1,10 +1,10 @@
 import { UsageError } from '../../../terminal.ts';
 import type { Arguments } from '../arguments.ts';
-import type { ShellCommand } from '../command.ts';
 import { hex } from '../format.ts';
 import { globPattern } from '../glob.ts';
 import { kindOf, NODE_KINDS } from '../node-kind.ts';
 import { nameOf } from '../paths.ts';
+import type { ShellCommand } from '../shell.ts';
 import { flat, type WalkedNode, walk } from '../walk.ts';
 
 const AGE_UNITS_MS: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };

@@ -1,8 +1,7 @@
-import type { ShellCommand } from '../command.ts';
 import { EXIT, ShellError } from '../explain.ts';
 import { paint } from '../io.ts';
 import { askAll, isRefused } from '../servers.ts';
-import type { Shell } from '../shell.ts';
+import type { Shell, ShellCommand } from '../shell.ts';
 
 const WORDS: Readonly<Record<string, string>> = {
   ruok: 'Ask the servers whether they are well',

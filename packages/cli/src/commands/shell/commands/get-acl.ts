@@ -1,6 +1,6 @@
 import { aclJson, aclText } from '../acl.ts';
-import type { ShellCommand } from '../command.ts';
 import { statJson, statText } from '../format.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const getAcl: ShellCommand = {
   name: 'getAcl',

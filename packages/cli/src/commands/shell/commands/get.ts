@@ -1,6 +1,6 @@
 import { nullableBytes } from '@treekeeper/client';
-import type { ShellCommand } from '../command.ts';
 import { dataJson, dataText, hexDump, statJson, statText } from '../format.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const get: ShellCommand = {
   name: 'get',

@@ -1,8 +1,8 @@
 import { UsageError } from '../../../terminal.ts';
-import type { ShellCommand } from '../command.ts';
 import { EXIT, ShellError } from '../explain.ts';
 import { utf8OrNull } from '../format.ts';
 import { paint } from '../io.ts';
+import type { ShellCommand } from '../shell.ts';
 import { flat, type WalkedNode, walk } from '../walk.ts';
 
 export const grep: ShellCommand = {

@@ -1,9 +1,9 @@
-import { dashed, GROUPS, type ShellCommand, usageOf } from '../command.ts';
+import { dashed, GROUPS, usageOf } from '../command.ts';
 import { ShellError } from '../explain.ts';
 import type { Json } from '../format.ts';
 import { paint } from '../io.ts';
 import { findCommand } from '../run.ts';
-import type { Shell } from '../shell.ts';
+import type { Shell, ShellCommand } from '../shell.ts';
 
 export const help: ShellCommand = {
   name: 'help',

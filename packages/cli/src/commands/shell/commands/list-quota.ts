@@ -1,6 +1,6 @@
-import type { ShellCommand } from '../command.ts';
 import { ShellError } from '../explain.ts';
 import { limitsJson, limitsPath, parseLimits, statsPath, textAt } from '../quota.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const listQuota: ShellCommand = {
   name: 'listquota',

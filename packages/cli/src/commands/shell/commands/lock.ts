@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import { isTreekeeperError } from '@treekeeper/client';
 import { Lock } from '@treekeeper/recipes';
-import type { ShellCommand } from '../command.ts';
 import { EXIT, ShellError } from '../explain.ts';
 import { hex } from '../format.ts';
 import { runWhileHeld, waitingSignal } from '../held-command.ts';
+import type { ShellCommand } from '../shell.ts';
 import { quoted } from '../tokens.ts';
 
 export const lock: ShellCommand = {

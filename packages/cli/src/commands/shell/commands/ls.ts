@@ -1,5 +1,5 @@
-import type { ShellCommand } from '../command.ts';
 import { statJson, statText } from '../format.ts';
+import type { ShellCommand } from '../shell.ts';
 import { flat, walk } from '../walk.ts';
 
 export const ls: ShellCommand = {

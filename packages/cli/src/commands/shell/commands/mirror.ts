@@ -1,8 +1,8 @@
 import { UsageError } from '../../../terminal.ts';
-import type { ShellCommand } from '../command.ts';
 import { type Change, changesTo } from '../locations/location.ts';
 import { missing } from '../locations/missing.ts';
 import { openLocation } from '../locations/open.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const mirror: ShellCommand = {
   name: 'mirror',

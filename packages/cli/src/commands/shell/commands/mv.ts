@@ -1,9 +1,9 @@
 import { type Client, isTreekeeperError, nullableBytes } from '@treekeeper/client';
 import { UsageError } from '../../../terminal.ts';
-import type { ShellCommand } from '../command.ts';
 import { ShellError } from '../explain.ts';
 import { counted } from '../format.ts';
 import { kindOf } from '../node-kind.ts';
+import type { ShellCommand } from '../shell.ts';
 import { flat, type WalkedNode, walk } from '../walk.ts';
 
 /** Of a transaction: servers take requests of a megabyte. */

@@ -1,8 +1,8 @@
-import type { ShellCommand } from '../command.ts';
 import { EXIT, ShellError } from '../explain.ts';
 import { hex } from '../format.ts';
 import { kindOf } from '../node-kind.ts';
 import { askAll, isRefused } from '../servers.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const owner: ShellCommand = {
   name: 'owner',

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { UsageError } from '../../../terminal.ts';
 import type { Arguments } from '../arguments.ts';
-import type { ShellCommand } from '../command.ts';
 import { statJson, statText } from '../format.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const reconfig: ShellCommand = {
   name: 'reconfig',

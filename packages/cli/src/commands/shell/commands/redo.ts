@@ -1,7 +1,7 @@
 import { UsageError } from '../../../terminal.ts';
-import type { ShellCommand } from '../command.ts';
 import { ShellError } from '../explain.ts';
 import { runLine } from '../run.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const redo: ShellCommand = {
   name: 'redo',

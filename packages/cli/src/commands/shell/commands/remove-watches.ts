@@ -1,6 +1,6 @@
 import type { WatchKind } from '@treekeeper/client';
 import { UsageError } from '../../../terminal.ts';
-import type { ShellCommand } from '../command.ts';
+import type { ShellCommand } from '../shell.ts';
 
 const KINDS: Readonly<Record<string, WatchKind>> = {
   c: 'children',

@@ -1,6 +1,6 @@
 import { parseAcl } from '../acl.ts';
-import type { ShellCommand } from '../command.ts';
 import { counted, statJson, statText } from '../format.ts';
+import type { ShellCommand } from '../shell.ts';
 import { flat, Slots, walk } from '../walk.ts';
 
 const IN_FLIGHT_MAX = 256;

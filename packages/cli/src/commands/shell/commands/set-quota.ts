@@ -1,6 +1,5 @@
 import { TreekeeperError } from '@treekeeper/client';
 import { UsageError } from '../../../terminal.ts';
-import type { ShellCommand } from '../command.ts';
 import {
   LIMIT_FLAGS,
   limitsJson,
@@ -11,6 +10,7 @@ import {
   statsPath,
   textAt,
 } from '../quota.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const setQuota: ShellCommand = {
   name: 'setquota',

@@ -1,6 +1,6 @@
-import type { ShellCommand } from '../command.ts';
 import { dataOf } from '../data.ts';
 import { statJson, statText } from '../format.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const set: ShellCommand = {
   name: 'set',

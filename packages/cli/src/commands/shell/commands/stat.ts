@@ -1,6 +1,6 @@
 import { TreekeeperError } from '@treekeeper/client';
-import type { ShellCommand } from '../command.ts';
 import { statJson, statText } from '../format.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const stat: ShellCommand = {
   name: 'stat',

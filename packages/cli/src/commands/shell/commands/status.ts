@@ -1,7 +1,7 @@
-import type { ShellCommand } from '../command.ts';
 import { EXIT, ShellError } from '../explain.ts';
 import { counted } from '../format.ts';
 import { askAll, srvrFields } from '../servers.ts';
+import type { ShellCommand } from '../shell.ts';
 
 /** What writes that are on their way can make of a difference between servers. */
 const LAG_MAX = 1000;

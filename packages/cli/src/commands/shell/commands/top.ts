@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ShellCommand } from '../command.ts';
 import type { Json } from '../format.ts';
 import { paint } from '../io.ts';
 import { askAll, srvrFields } from '../servers.ts';
-import type { Shell } from '../shell.ts';
+import type { Shell, ShellCommand } from '../shell.ts';
 
 const INTERVAL_S_DEFAULT = 2;
 const CLEAR = '\u001b[H\u001b[2J';

@@ -1,9 +1,8 @@
-import type { ShellCommand } from '../command.ts';
 import { dataText, type Json } from '../format.ts';
 import { paint } from '../io.ts';
 import { kindOf } from '../node-kind.ts';
 import { nameOf } from '../paths.ts';
-import type { Shell } from '../shell.ts';
+import type { Shell, ShellCommand } from '../shell.ts';
 import { flat, type WalkedNode, walk } from '../walk.ts';
 
 const DATA_CHARACTERS_MAX = 60;

@@ -1,9 +1,8 @@
 import { TreekeeperError } from '@treekeeper/client';
 import { UsageError } from '../../../terminal.ts';
-import type { ShellCommand } from '../command.ts';
 import { ShellError } from '../explain.ts';
 import { counted } from '../format.ts';
-import type { Shell } from '../shell.ts';
+import type { Shell, ShellCommand } from '../shell.ts';
 import { words } from '../tokens.ts';
 
 /** The methods of a transaction, without the types that count its results. */

@@ -1,5 +1,5 @@
 import { ownVersion } from '../../../version.ts';
-import type { ShellCommand } from '../command.ts';
+import type { ShellCommand } from '../shell.ts';
 
 export const version: ShellCommand = {
   name: 'version',

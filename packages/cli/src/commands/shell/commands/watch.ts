@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process';
 import { isTreekeeperError, nullableBytes, type WatchEvent } from '@treekeeper/client';
-import type { ShellCommand } from '../command.ts';
 import { dataJson, dataText, type Json } from '../format.ts';
 import { paint } from '../io.ts';
-import type { Shell } from '../shell.ts';
+import type { Shell, ShellCommand } from '../shell.ts';
 
 const COLOURS = { created: 'green', deleted: 'red', 'data-changed': 'yellow' } as const;
 
