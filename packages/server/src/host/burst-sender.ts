@@ -11,7 +11,7 @@ import { Worker } from 'node:worker_threads';
 import type { BurstSender, Connection, Outgoing } from '../io/connection.ts';
 import type { Log } from '../io/log.ts';
 
-/** Below it the second thread would hardly be awake before all is sent: that takes it about as long as ten writes. */
+/** To fewer the first thread has sent soon enough by itself. From 16 to 128 no limit was better than another. */
 const CONNECTIONS_MIN = 64;
 /** Longer lists are done in parts. */
 const ENTRIES_MAX = 1024;
