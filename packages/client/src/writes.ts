@@ -276,7 +276,9 @@ async function findProtected(
 
 /** Settles when no such node is there, or the session has ended; nobody waits for it, so it takes its time. */
 async function removeProtected(driver: Driver, node: NewNode, prefix: string, path: string): Promise<void> {
-  const retry = { attemptsMax: Number.POSITIVE_INFINITY, when: isSafe };
+  const when = ({ retry, code }: TreekeeperError): boolean =>
+    retry === 'safe' || (code === 'SESSION_EXPIRED' && driver.session.state === 'connecting'); // in a new session
+  const retry = { attemptsMax: Number.POSITIVE_INFINITY, when };
   const terms = { signal: undefined, deadlineMs: Number.POSITIVE_INFINITY, retry };
   const find = (): Promise<CreatedNode | undefined> => findProtected(driver, node, prefix, path, terms);
   const found = await findSynced(driver, terms, { name: 'create', path, find });
@@ -284,8 +286,6 @@ async function removeProtected(driver: Driver, node: NewNode, prefix: string, pa
     await deleteNodeIdempotently(driver, { full: found.path, path }, -1, terms);
   }
 }
-
-const isSafe = (error: TreekeeperError): boolean => error.retry === 'safe';
 
 function sameData(a: Uint8Array | null | undefined, b: Uint8Array | null | undefined): boolean {
   if (a === null || a === undefined || b === null || b === undefined) {

@@ -1,22 +1,6 @@
 import { expect, test } from 'vitest';
 import { Driver } from '../src/driver.ts';
-import type { SessionConfig } from '../src/session/types.ts';
-
-const session: SessionConfig = {
-  hosts: [{ host: 'a', port: 1 }],
-  shuffle: false,
-  sessionTimeoutMs: 30_000,
-  readOnly: false,
-  session: null,
-  onExpired: 'close',
-  expireByOwnClock: false,
-  sasl: false,
-  inFlightMax: 1000,
-  queuedMax: 1000,
-  requestBytesMax: 1000,
-  replyBytesMax: 1000,
-  random: () => 0,
-};
+import { sessionConfig } from './support/session-config.ts';
 
 test.each([
   ['of the call', 30_000, { timeoutMs: 100 }],
@@ -27,7 +11,7 @@ test.each([
     const unreachable = (): never => expect.unreachable();
     const transport = { connect: unreachable };
     const driver = new Driver({
-      session,
+      session: sessionConfig,
       requestTimeoutMs,
       acl: [],
       retry: {},

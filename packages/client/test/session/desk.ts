@@ -22,6 +22,7 @@ import {
 import { internalRequest } from '../../src/session/internal-requests.ts';
 import { Session } from '../../src/session/session.ts';
 import type { SessionConfig, SessionOutput, SessionRequest, Watcher, WireOperation } from '../../src/session/types.ts';
+import { sessionConfig } from '../support/session-config.ts';
 
 export const PASSWORD = Uint8Array.from({ length: 16 }, (_, i) => i + 1);
 const STAT = {
@@ -81,22 +82,7 @@ export class Desk {
   readonly #names = new Map<SessionRequest, string>();
 
   constructor(config: Partial<SessionConfig> = {}) {
-    this.session = new Session({
-      hosts: [{ host: 'a', port: 1 }],
-      shuffle: false,
-      sessionTimeoutMs: 30_000,
-      readOnly: false,
-      session: null,
-      onExpired: 'close',
-      expireByOwnClock: false,
-      sasl: false,
-      inFlightMax: 1000,
-      queuedMax: 1000,
-      requestBytesMax: 1000,
-      replyBytesMax: 100_000,
-      random: () => 0,
-      ...config,
-    });
+    this.session = new Session({ ...sessionConfig, ...config });
   }
 
   /** What the session has done since the last time. */
