@@ -23,6 +23,7 @@ export class LeaderLink {
   #pauseMs = FIRST_PAUSE_MS;
   #link: Link | null;
   #isOpen = false;
+  #isHeard = false;
   #tries = 1;
   #retryAtMs = Number.POSITIVE_INFINITY;
 
@@ -49,9 +50,26 @@ export class LeaderLink {
     this.#retryAtMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Dialling has failed. False when there shall be no further try. */
+  receive(bytes: Uint8Array): void {
+    this.#isHeard = true;
+    this.input.push(bytes);
+  }
+
+  /**
+   * Something has come from the leader. A link that is open does not say that it is there: what stands in front of its
+   * port (a proxy, a balancer) may take links before the leader listens, and then closes them.
+   */
+  get isHeard(): boolean {
+    return this.#isHeard;
+  }
+
+  /** Dialling has failed, or came to nothing. False when there shall be no further try. */
   retry(nowMs: number): boolean {
     this.#link = null;
+    this.#isOpen = false;
+    if (this.output.length > 0) {
+      detachOutput(this.output); // it was for the link that is gone
+    }
     this.#retryAtMs = nowMs + Math.min(this.#pauseMs, this.#pauseMsMax);
     this.#pauseMs *= 2;
     return this.#tries < CONNECT_TRIES_MAX && this.#retryAtMs < this.#connectDeadlineMs;

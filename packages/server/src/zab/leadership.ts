@@ -49,6 +49,8 @@ export class Leadership {
   #succession: Succession | null = null;
   #endReason: string | null = null;
   #successor: number | null = null;
+  /** A member has accepted this epoch, which is later than the one here: only behind it can that member join. */
+  laterEpoch = 0;
 
   constructor(
     options: ZabOptions,
@@ -56,6 +58,7 @@ export class Leadership {
     membership: Membership,
     committedLog: CommittedLog,
     nowMs: number,
+    epochBefore = 0,
   ) {
     this.#options = options;
     this.#environment = environment;
@@ -69,7 +72,7 @@ export class Leadership {
     const { acceptedEpoch, currentEpoch, lastZxid } = environment.database;
     assert(committedLog.last === lastZxid, 'the window ends where the history does');
     const own = { currentEpoch, lastZxid };
-    this.#discovery = new Discovery(options.serverId, membership.quorum, acceptedEpoch, own);
+    this.#discovery = new Discovery(options.serverId, membership.quorum, Math.max(acceptedEpoch, epochBefore), own);
     this.#synchronizer = new Synchronizer(options, environment, committedLog, this.#links);
     environment.peers.listen('quorum');
     this.#considerEpoch();
@@ -208,6 +211,7 @@ export class Leadership {
     if (this.#phase !== 'discovery') {
       this.#inform(learner);
       if (acceptedEpoch > epochOf(this.#epochZxid) && this.#membership.roleOf(learner.serverId) !== 'stranger') {
+        this.laterEpoch = acceptedEpoch;
         this.handOver(this.#options.serverId); // it could never join this epoch: a new one is made (§5.3)
       }
       return;

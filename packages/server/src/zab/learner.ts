@@ -157,18 +157,20 @@ export class Learner {
 
   gone(nowMs: number): void {
     this.#nowMs = nowMs;
-    if (this.#phase !== 'connecting') {
+    if (this.#link.isHeard) {
       this.#isLost = true;
       this.#end('the link to the leader is gone');
     } else if (!this.#link.retry(nowMs)) {
       this.#end('the leader cannot be reached');
+    } else {
+      this.#phase = 'connecting';
     }
   }
 
   receive(bytes: Uint8Array, nowMs: number): void {
     this.#nowMs = nowMs;
     this.#heard();
-    this.#link.input.push(bytes);
+    this.#link.receive(bytes);
     this.#goOn();
   }
 

@@ -40,6 +40,8 @@ export class Peer {
   #notBeforeMs = 0;
   #refusals = 0;
   #isReloading = false;
+  /** The next epoch that this server makes is to be later than this one. */
+  #epochBefore = 0;
   /** The history here cannot be made the leader's by cutting it. */
   #needsSnapshot = false;
   #isEpochTold = false;
@@ -296,6 +298,7 @@ export class Peer {
         this.#membership,
         this.#committedLog,
         this.#nowMs,
+        this.#epochBefore,
       );
     } else {
       this.#learner = new Learner(
@@ -320,6 +323,7 @@ export class Peer {
     this.#refusals = this.#learner?.isRefused === true ? this.#refusals + 1 : this.#refusals;
     const { isObserver = false, isRefused = false, needsSnapshot = false, lostLeader = null } = this.#learner ?? {};
     this.#needsSnapshot = needsSnapshot;
+    this.#epochBefore = this.#leadership?.laterEpoch ?? 0;
     role?.close();
     this.#leadership = null;
     this.#learner = null;
