@@ -49,7 +49,7 @@ export function readAnswer(reader: JuteReader, asked: Introduction): HandshakeAn
   const readOnly = reader.remaining > 0 && reader.boolean();
   const isOther = asked.sessionId !== 0n && sessionId !== asked.sessionId;
   if (timeOut <= 0 || sessionId === 0n || isOther) {
-    return { kind: 'gone' };
+    return asked.sessionId === 0n ? { kind: 'refused', reason: 'it gives no session' } : { kind: 'gone' };
   }
   return { kind: 'accepted', timeoutMs: timeOut, sessionId, password: passwd, readOnly };
 }

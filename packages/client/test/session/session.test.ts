@@ -393,6 +393,17 @@ describe('read-only servers', () => {
   });
 });
 
+test('a server that gives no session is passed over, and not asked again at once', () => {
+  const desk = new Desk({ onExpired: 'new-session' });
+  desk.session.start(0);
+  desk.open().gone();
+  expect(desk.lines().slice(-1)).toEqual(['disconnect']);
+  expect(desk.session.state).toBe('connecting');
+  expect(desk.session.faults).toContain('it gives no session');
+  expect(desk.session.wakeAtMs).toBeGreaterThan(0);
+  expect(desk.at(1000).lines()).toEqual(['resolve a']);
+});
+
 describe('close', () => {
   test('says goodbye behind what was asked before, and takes nothing more', () => {
     const desk = new Desk().connected();
