@@ -14,7 +14,7 @@ export type { Connection } from './io/connection.ts';
 export type { Area, Disk, DiskCompletion, DiskError, DiskStep, FileEntry } from './io/disk.ts';
 export type { Input } from './io/input.ts';
 export type { Log } from './io/log.ts';
-export type { Link, PeerAddresses, PeerInput, Peers } from './io/peers.ts';
+export type { Link, LinkPort, PeerAddresses, PeerInput, Peers } from './io/peers.ts';
 export type { Random } from './io/random.ts';
 export { StorageError } from './io/storage-error.ts';
 export { createMetrics, type Metrics } from './metrics/registry.ts';

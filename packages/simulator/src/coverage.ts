@@ -52,6 +52,8 @@ const OBSERVED_OF_ENSEMBLES = [
   'members changed',
   'majority without the weight',
   'minority with the weight',
+  'observer fed by a follower',
+  'observer changed master',
   'clock jump',
   'silent client',
   'client reset',

@@ -1,5 +1,6 @@
 /** What can be simulated: a single server's life, an ensemble's, that of programs with a recipe; and the mix of all. */
 import { Coverage } from './coverage.ts';
+import { FEATURES, type Feature } from './ensemble/features.ts';
 import { ensemblePlanOf } from './ensemble/simulation.ts';
 import {
   type RecipeReport,
@@ -83,22 +84,36 @@ export const STANDALONE: Kind = {
   describeHappened: (happened) => describeCoverage(happened, false),
 };
 
-export const ENSEMBLE: Kind = {
-  name: 'ensembles',
-  flags: ' --ensemble',
-  once: (seed, requests) => outcomeOf(ENSEMBLE.name, runEnsemble({ seed, requests })),
-  twice: (seed, requests, print) => outcomeOf(ENSEMBLE.name, runEnsembleTwice(seed, requests, print)),
-  describePlan: (seed, requests) => {
-    const { voters, observers, safetyMs, settings, zab, network, clients, faults } = ensemblePlanOf(seed, requests);
-    const { tickTimeMs, digestEnabled, storage } = settings;
-    return [
-      `${voters} voters, ${observers} observers, ${clients.length} clients; ${safetyMs} ms with ${faults.length} faults`,
-      `settings ${JSON.stringify({ tickTimeMs, digestEnabled, storage, zab, network })}`,
-      ...faults.map((fault) => `fault ${JSON.stringify(fault)}`),
-    ];
-  },
-  describeHappened: (happened) => describeCoverage(happened, true),
-};
+function ensembleKind(name: string, flags: string, features: readonly Feature[]): Kind {
+  return {
+    name,
+    flags,
+    once: (seed, requests) => outcomeOf(name, runEnsemble({ seed, requests, features })),
+    twice: (seed, requests, print = null) => outcomeOf(name, runEnsembleTwice({ seed, requests, features, print })),
+    describePlan: (seed, requests) => {
+      const plan = ensemblePlanOf({ seed, requests, features });
+      const { voters, observers, groups, safetyMs, settings, zab, network, clients, faults } = plan;
+      const { tickTimeMs, digestEnabled, storage } = settings;
+      const servers = `${voters} voters, ${observers} observers, ${clients.length} clients`;
+      return [
+        `${servers}; ${safetyMs} ms with ${faults.length} faults`,
+        `settings ${JSON.stringify({ tickTimeMs, digestEnabled, storage, zab, network, groups })}`,
+        ...faults.map((fault) => `fault ${JSON.stringify(fault)}`),
+      ];
+    },
+    describeHappened: (happened) => describeCoverage(happened, true),
+  };
+}
+
+export const ENSEMBLE = ensembleKind('ensembles', ' --ensemble', []);
+
+/** Ensembles that all have what else only some of them have. */
+export const ENSEMBLES_WITH = new Map(
+  FEATURES.map((feature) => [
+    feature,
+    ensembleKind(`ensembles with ${feature}`, ` --ensemble --with ${feature}`, [feature]),
+  ]),
+);
 
 function recipeKind(scenario: ScenarioName): Kind {
   const name = `recipes: ${scenario}`;

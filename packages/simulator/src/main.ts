@@ -1,8 +1,9 @@
 /** `npm run simulate`: runs seeds, says what each has drawn, and how to see a failure again. */
 import { randomInt } from 'node:crypto';
 import { readOptions, runProgram } from './arguments.ts';
+import { FEATURES, type Feature } from './ensemble/features.ts';
 import { shrinkFaults } from './ensemble/shrink.ts';
-import { ENSEMBLE, type Kind, mixedKindOf, type Outcome, RECIPES, STANDALONE } from './kinds.ts';
+import { ENSEMBLE, ENSEMBLES_WITH, type Kind, mixedKindOf, type Outcome, RECIPES, STANDALONE } from './kinds.ts';
 import { exploreScenarios } from './model-checking/main.ts';
 import { scenarioNames } from './recipes/run.ts';
 import { portToParent, runJobs, Series, type SeriesPort } from './series.ts';
@@ -12,6 +13,7 @@ const USAGE = `Usage: npm run simulate -- [--ensemble | --recipes [--scenario NA
 
 What is simulated; single servers, unless one of these is given:
   --ensemble  ensembles of one to seven servers and observers
+  --with NAME with --ensemble: each has what else some have, ${FEATURES.join(' or ')}
   --recipes   recipes and their clients: each seed is a run of every scenario, or of the one that is named:
               ${scenarioNames.slice(0, 9).join(', ')},
               ${scenarioNames.slice(9).join(', ')}
@@ -45,6 +47,8 @@ interface Arguments {
   readonly job: number | null;
   readonly verbose: boolean;
   readonly shrink: boolean;
+  /** What every ensemble has. */
+  readonly features: readonly Feature[];
   /** What a seed is run as. */
   readonly kindsOf: (seed: number) => readonly Kind[];
 }
@@ -62,6 +66,7 @@ function read(args: readonly string[]): Arguments {
     verbose: 'flag',
     shrink: 'flag',
     ensemble: 'flag',
+    with: 'text',
     recipes: 'flag',
     mix: 'flag',
   });
@@ -75,7 +80,12 @@ function read(args: readonly string[]): Arguments {
   if (scenario !== null && !recipes) {
     throw new Error('--scenario names a scenario of recipes: give --recipes as well');
   }
-  const kinds = recipes ? recipesNamed(scenario) : [ensemble ? ENSEMBLE : STANDALONE];
+  const feature = featureNamed(given.with);
+  if (feature !== null && !ensemble) {
+    throw new Error('--with says what ensembles have: give --ensemble as well');
+  }
+  const ensembles = feature === null ? ENSEMBLE : (ENSEMBLES_WITH.get(feature) as Kind);
+  const kinds = recipes ? recipesNamed(scenario) : [ensemble ? ensembles : STANDALONE];
   return {
     seed,
     runs: runs ?? RUNS_DEFAULT,
@@ -85,8 +95,17 @@ function read(args: readonly string[]): Arguments {
     job,
     verbose,
     shrink,
+    features: feature === null ? [] : [feature],
     kindsOf: mix ? (seed) => [mixedKindOf(seed)] : () => kinds,
   };
+}
+
+function featureNamed(name: string | null): Feature | null {
+  const feature = FEATURES.find((one) => one === name);
+  if (name !== null && feature === undefined) {
+    throw new Error(`--with is one of ${FEATURES.join(', ')}, not ${JSON.stringify(name)}`);
+  }
+  return feature ?? null;
 }
 
 /** Null: all of them. */
@@ -98,7 +117,7 @@ function recipesNamed(scenario: string | null): readonly Kind[] {
   return named;
 }
 
-const ALL_KINDS: readonly Kind[] = [STANDALONE, ENSEMBLE, ...RECIPES];
+const ALL_KINDS: readonly Kind[] = [STANDALONE, ENSEMBLE, ...ENSEMBLES_WITH.values(), ...RECIPES];
 
 function reproduce({ kind, seed }: Outcome, { requests }: Arguments): string {
   const ops = requests === REQUESTS_DEFAULT ? '' : ` --ops ${requests}`;
@@ -115,7 +134,7 @@ function describe({ transactions, framesChecked, restarts, simulatedMs, traceHas
 
 /** One seed, with everything it has drawn. */
 async function single(seed: number, given: Arguments): Promise<boolean> {
-  const { requests, verbose, shrink, kindsOf } = given;
+  const { requests, verbose, shrink, features, kindsOf } = given;
   let isGood = true;
   for (const kind of kindsOf(seed)) {
     console.log(`${kind.name}, seed ${seed}`);
@@ -131,7 +150,7 @@ async function single(seed: number, given: Arguments): Promise<boolean> {
     isGood = false;
     console.log(outcome.stack ?? outcome.failure);
     if (shrink) {
-      for (const fault of shrinkFaults(seed, requests) ?? []) {
+      for (const fault of shrinkFaults({ seed, requests, features }) ?? []) {
         console.log(`needed: ${JSON.stringify(fault)}`);
       }
     }

@@ -2,7 +2,6 @@
 import { withoutAmbient } from './ambient.ts';
 import { Violation } from './checkers/violation.ts';
 import { type EnsembleOptions, type EnsembleResult, simulateEnsemble } from './ensemble/simulation.ts';
-import type { EnsembleDoubles } from './ensemble/world.ts';
 import { type SimulationResult, simulate } from './simulation.ts';
 import type { Doubles } from './world.ts';
 
@@ -25,13 +24,9 @@ export function runEnsemble(options: EnsembleOptions): EnsembleResult {
 }
 
 /** Two runs of an ensemble, which must give the same trace. The first may be told in words. */
-export function runEnsembleTwice(
-  seed: number,
-  requests: number,
-  print: Print = null,
-  doubles: EnsembleDoubles = {},
-): EnsembleResult {
-  return twice((told) => runEnsemble({ seed, requests, print: told ? print : null, doubles }));
+export function runEnsembleTwice(options: EnsembleOptions): EnsembleResult {
+  const { print = null } = options;
+  return twice((told) => runEnsemble({ ...options, print: told ? print : null }));
 }
 
 function twice<R extends RunReport>(run: (isTold: boolean) => R): R {

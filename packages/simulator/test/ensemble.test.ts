@@ -34,7 +34,7 @@ test(
   'a seed gives the same trace twice, and others give others',
   () => {
     const hashes = [1, 2, 3, 4].map((seed) => {
-      const { failure, traceHash } = runEnsembleTwice(seed, REQUESTS);
+      const { failure, traceHash } = runEnsembleTwice({ seed, requests: REQUESTS });
       expect(failure).toBeNull();
       return traceHash;
     });

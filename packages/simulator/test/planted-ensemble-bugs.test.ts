@@ -58,9 +58,9 @@ test(
     const seed = hunt(bug as PlantedEnsembleBug) as number;
     const undo = bug?.plant?.();
     try {
-      const needed = shrinkFaults(seed, REQUESTS) ?? [];
+      const needed = shrinkFaults({ seed, requests: REQUESTS }) ?? [];
       expect(needed.length).toBeGreaterThan(0);
-      expect(needed.length).toBeLessThan(ensemblePlanOf(seed, REQUESTS).faults.length);
+      expect(needed.length).toBeLessThan(ensemblePlanOf({ seed, requests: REQUESTS }).faults.length);
       const { failure } = runEnsemble({ seed, requests: REQUESTS, change: (plan) => ({ ...plan, faults: needed }) });
       expect(failure).toMatchObject({ invariant: 'progress' });
     } finally {

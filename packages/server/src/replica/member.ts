@@ -10,7 +10,7 @@ import type { Random } from '../io/random.ts';
 import { CONFIG_PATH } from '../operations/reconfig.ts';
 import { closeSession } from '../operations/session.ts';
 import { Configuration, ConfigurationFault } from '../zab/configuration.ts';
-import type { EpochName, Forwarded, LearnerId, Service as PeerService } from '../zab/environment.ts';
+import type { EpochName, Forwarded, LearnerId, Service as PeerService, SessionHomes } from '../zab/environment.ts';
 import type { Leadership } from '../zab/leadership.ts';
 import type { Learner } from '../zab/learner.ts';
 import type { ZabOptions } from '../zab/options.ts';
@@ -421,6 +421,10 @@ export class Member implements PeerService, DatabaseEvents {
     if (owner !== null) {
       this.#parts.connections.close(owner);
     }
+  }
+
+  get homes(): SessionHomes {
+    return this.#parts.world().sessions;
   }
 
   #asLearner(): Forwarding {

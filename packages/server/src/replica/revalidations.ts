@@ -54,10 +54,14 @@ export class Revalidations {
       this.#asking.delete(sessionId);
     }
     const { client, timeoutMs } = oldest;
+    const { table, sessions, handshake, connections } = this.#ports;
+    const known = table.get(sessionId);
+    if (valid && known !== undefined) {
+      known.home = this; // and not at an observer that this server feeds
+    }
     if (client.gone || client.phase !== 'opening') {
       return;
     }
-    const { table, sessions, handshake, connections } = this.#ports;
     if (!valid || asking.length > 0) {
       // Of two connections that ask for one session the later has it: the earlier is cut off without a word.
       if (valid) {

@@ -16,8 +16,8 @@ export class Session<Owner extends object = object> implements Expiring {
   /** Its closeSession is on the way: its requests are refused from now on. */
   closing = false;
   /**
-   * Where its client is, as the leader of an ensemble knows it: whose requests it takes for the session. Null: not
-   * known since the leader began, and whoever speaks first has it.
+   * Where its client is, as the leader of an ensemble knows it, and a follower with observers behind it: whose requests
+   * it takes for the session. Null: not known since it began, and whoever speaks first has it.
    */
   home: object | null = null;
   /** The connection that speaks for it now; null while the client is away. */
@@ -79,6 +79,16 @@ export class SessionTable<Owner extends object = object> {
     const session = this.#add(new Session<Owner>(id, timeoutMs, false));
     session.opening = true;
     return session;
+  }
+
+  /** Its client has come there with it, if only by the leader's word. */
+  moveTo(home: object, id: bigint, timeoutMs: number): void {
+    this.expect(id, timeoutMs).home = home;
+  }
+
+  /** Whether its client has gone on at another place. */
+  isElsewhere(home: object, id: bigint): boolean {
+    return (this.#sessions.get(id)?.home ?? home) !== home;
   }
 
   /** This server no longer serves: what is left are the global sessions, as they are in the history. */

@@ -107,6 +107,13 @@ export interface Database {
 }
 
 /** What a leader or a learner has the rest of the replica do. */
+export interface SessionHomes {
+  /** Its client has come there with it. */
+  moveTo(home: object, sessionId: bigint, timeoutMs: number): void;
+  /** Whether somebody speaks for it who has lost it: it has gone on at another place since. */
+  isElsewhere(home: object, sessionId: bigint): boolean;
+}
+
 export interface Service {
   /** This server leads `epoch` from now on, by `Peer.leader`: it takes clients, prepares and proposes. */
   lead(epoch: number): void;
@@ -143,6 +150,8 @@ export interface Service {
   revalidated(sessionId: bigint, valid: boolean): void;
   /** Learner: a session goes on at an observer that this server feeds; whoever is connected with it here is cut off. */
   takenElsewhere(sessionId: bigint): void;
+  /** Learner: at which of the observers that this server feeds sessions are. */
+  readonly homes: SessionHomes;
   /**
    * The oldest sync of this server's own clients is done: what was committed when it was asked for is committed here.
    */

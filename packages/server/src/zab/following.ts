@@ -10,6 +10,7 @@ import type { Packet } from './packet-stream.ts';
 import {
   DIVERGED_PACKET_TYPE,
   HAND_OVER_PACKET_TYPE,
+  MOVED_PACKET_TYPE,
   writeHandOverQuery,
   writePacket,
   writePingAnswer,
@@ -101,6 +102,8 @@ export class Following {
       }
       this.commit(zxid, leaderId);
       return { kind: 'activate', zxid, leaderId };
+    } else if (type === MOVED_PACKET_TYPE) {
+      service.takenElsewhere(RevalidateResponse.decode(new JuteReader(payload)).sessionId);
     } else if (type === HAND_OVER_PACKET_TYPE && data === null) {
       writeHandOverQuery(this.#link.output);
     } else if (type === HAND_OVER_PACKET_TYPE) {

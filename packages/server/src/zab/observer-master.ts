@@ -22,12 +22,14 @@ import { LearnerLink } from './learner-link.ts';
 import type { Membership } from './membership.ts';
 import type { ZabOptions } from './options.ts';
 import type { Packet } from './packet-stream.ts';
-import { writeActivation, writeLeaderInfo, writeNewLeader, writePacket } from './packets.ts';
+import { writeActivation, writeLeaderInfo, writeMoved, writeNewLeader, writePacket } from './packets.ts';
 import { Synchronizer } from './synchronizer.ts';
 import type { Uplink } from './uplink.ts';
 
 const POLL_TRANSFER_MS = 5;
 const NO_DATA = new Uint8Array(0);
+/** Leaders take these wherever the session is. */
+const ANYWHERE: ReadonlySet<number> = new Set([OpCode.createSession, OpCode.closeSession, OpCode.sync]);
 
 export interface ObserverMasterParts {
   readonly options: ZabOptions;
@@ -198,7 +200,15 @@ export class ObserverMaster {
     } else if (type === PacketType.request) {
       const request = ForwardedRequest.decode(reader);
       observer.syncsWaiting += Number(request.type === OpCode.sync);
-      uplink.request(observer, { ...request, body: bytes.subarray(reader.position), authinfo });
+      const { sessionId } = request;
+      const isLate = !ANYWHERE.has(request.type) && environment.service.homes.isElsewhere(observer, sessionId);
+      if (isLate) {
+        writeMoved(observer.output, sessionId);
+      }
+      // To the leader the session is here, wherever else it was before. A request that comes too late must have its
+      // transaction all the same, for the observer waits for one: without a body the leader refuses it.
+      const body = isLate ? NO_DATA : bytes.subarray(reader.position);
+      uplink.request(observer, { ...request, body, authinfo });
     } else if (type === PacketType.revalidate) {
       const { sessionId, timeoutMs } = RevalidateRequest.decode(reader);
       uplink.revalidate(observer, sessionId, timeoutMs);

@@ -33,6 +33,12 @@ export const HAND_OVER_PACKET_TYPE = 0x746b01;
  */
 export const DIVERGED_PACKET_TYPE = 0x746b02;
 
+/**
+ * Not one of Apache ZooKeeper's, whose observers ignore it: a session that an observer has spoken for has gone on
+ * elsewhere, and who is connected with it there is to be cut off.
+ */
+export const MOVED_PACKET_TYPE = 0x746b03;
+
 export const OUTPUT_CAPACITY_BYTES = 4096;
 const OUTPUT_CAPACITY_BYTES_MAX = 64 * 1024;
 
@@ -95,6 +101,13 @@ export function writeHandOver(to: JuteWriter, lastProposed: number, leaderId: nu
   scratch.clear();
   DesignatedLeader.encode(scratch, { serverId: leaderId });
   writePacket(to, HAND_OVER_PACKET_TYPE, lastProposed, written());
+}
+
+/** The data is that of an answer to REVALIDATE. */
+export function writeMoved(to: JuteWriter, sessionId: bigint): void {
+  scratch.clear();
+  RevalidateResponse.encode(scratch, { sessionId, valid: false });
+  writePacket(to, MOVED_PACKET_TYPE, -1, written());
 }
 
 /** The question whether the other knows of handing over, and the answer that it does. */

@@ -12,11 +12,16 @@ import { writeRequest, writeRevalidate, writeRevalidated } from './packets.ts';
 /** Null: this server's own clients. */
 export type Origin = LearnerLink | null;
 
+interface Question {
+  readonly origin: Origin;
+  readonly timeoutMs: number;
+}
+
 export class Uplink {
   readonly #link: LeaderLink;
   readonly #service: Service;
   readonly #syncs: Origin[] = [];
-  readonly #revalidations = new Map<bigint, Origin[]>();
+  readonly #revalidations = new Map<bigint, Question[]>();
 
   constructor(link: LeaderLink, service: Service) {
     this.#link = link;
@@ -32,10 +37,11 @@ export class Uplink {
 
   revalidate(origin: Origin, sessionId: bigint, timeoutMs: number): void {
     const asking = this.#revalidations.get(sessionId);
+    const question: Question = { origin, timeoutMs };
     if (asking === undefined) {
-      this.#revalidations.set(sessionId, [origin]);
+      this.#revalidations.set(sessionId, [question]);
     } else {
-      asking.push(origin);
+      asking.push(question);
     }
     writeRevalidate(this.#link.output, sessionId, timeoutMs);
   }
@@ -53,15 +59,20 @@ export class Uplink {
   /** The leader's answer to the oldest question about a session. */
   revalidated(sessionId: bigint, valid: boolean): void {
     const asking = this.#revalidations.get(sessionId);
-    const origin = asking?.shift();
+    const question = asking?.shift();
+    if (question === undefined) {
+      return;
+    }
     if (asking?.length === 0) {
       this.#revalidations.delete(sessionId);
     }
+    const { origin, timeoutMs } = question;
     if (origin === null) {
       this.#service.revalidated(sessionId, valid);
-    } else if (origin !== undefined) {
+    } else {
       if (valid) {
         this.#service.takenElsewhere(sessionId);
+        this.#service.homes.moveTo(origin, sessionId, timeoutMs);
       }
       writeRevalidated(origin.output, -1, sessionId, valid);
     }

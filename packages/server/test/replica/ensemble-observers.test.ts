@@ -62,6 +62,29 @@ describe('an observer that a follower feeds', () => {
     expectSameTrees(ensemble);
   });
 
+  test('writes nothing for a session that has gone on at another observer of the same follower, or at the follower', () => {
+    const ensemble = new TestEnsemble(2, { observers: 2, zab: { hasObserverMasters: true } });
+    const [follower] = ensemble.learners;
+    const [one, other] = [ensemble.member(3), ensemble.member(4)];
+    expect([masterOf(ensemble, one), masterOf(ensemble, other)]).toEqual([follower, follower]);
+    const first = one.client();
+    expect(first.err(create('/a'))).toBe(0);
+    const second = other.resume(first);
+    expect(second.err(setData('/a', 'later'))).toBe(0);
+    first.send(setData('/a', 'too late'));
+    ensemble.settle();
+    expect(first.wire.connection.closed).toBe(true);
+    const third = follower.resume(second);
+    expect(third.err(setData('/a', 'last'))).toBe(0);
+    second.send(setData('/a', 'too late'));
+    ensemble.settle();
+    expect(second.wire.connection.closed).toBe(true);
+    expect(text(one, '/a')).toBe('last');
+    const fourth = one.resume(third);
+    expect(fourth.err(setData('/a', 'back'))).toBe(0);
+    expectSameTrees(ensemble);
+  });
+
   test('keeps the sessions of its clients alive, and they end when the clients are silent', () => {
     const ensemble = fedByFollowers(1);
     const observer = ensemble.member(4);

@@ -79,10 +79,12 @@ export class TransactionChecker {
     } // else it is for who knows the members to judge
   }
 
-  /** What came from a connection that its session has left is refused: for that, or as the session has ended since. */
+  /**
+   * What came from a connection that its session has left is refused: for that, or as the session has ended since, or
+   * by an observer master, which can have it refused as malformed only.
+   */
   #isOfLeftConnection({ sessions }: ModelState, sessionId: bigint, err: number): boolean {
-    const isRefusal =
-      err === ErrorNumber.SESSION_MOVED || (err === ErrorNumber.SESSION_EXPIRED && !sessions.has(sessionId));
+    const isRefusal = MOVED_REFUSALS.includes(err) || (err === ErrorNumber.SESSION_EXPIRED && !sessions.has(sessionId));
     return isRefusal && this.#mayHaveMoved(sessionId);
   }
 
@@ -123,6 +125,8 @@ export class TransactionChecker {
 }
 
 /** Why members may not be changed: that depends on who is connected to the leader. */
+const MOVED_REFUSALS: readonly number[] = [ErrorNumber.SESSION_MOVED, ErrorNumber.MARSHALLING_ERROR];
+
 const RECONFIG_REFUSALS: readonly number[] = [
   ErrorNumber.RECONFIG_IN_PROGRESS,
   ErrorNumber.NEW_CONFIG_NO_QUORUM,

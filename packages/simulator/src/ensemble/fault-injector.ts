@@ -81,7 +81,8 @@ export class FaultInjector {
   }
 
   #server(target: Target): SimulatedServer | undefined {
-    return target === 'leader' ? this.#world.leader : this.#world.servers.get(target);
+    const { leader, observerMaster, servers } = this.#world;
+    return target === 'leader' ? leader : target === 'observer master' ? observerMaster : servers.get(target);
   }
 
   /** Returns what undoes it; null: nothing has to be undone. */
@@ -185,7 +186,8 @@ export class FaultInjector {
 
   /**
    * A voter that forgets breaks its word, unless the others hold whatever it has acknowledged: only then its files may
-   * suffer, and not those of one that decides alone. Nobody may have an election under way that it has voted in, either.
+   * suffer, and not those of one that decides alone. Nobody may have an election under way that it has voted in,
+   * either.
    */
   #maySpare({ serverId }: SimulatedServer): boolean {
     const { members, referee, configuration, isWhole } = this.#world;

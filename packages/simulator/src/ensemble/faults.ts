@@ -6,8 +6,8 @@ import { type Dice, Weighted } from '../dice.ts';
 import type { Role } from './operator.ts';
 import { RELEASES, type Release } from './releases.ts';
 
-/** A server's id, or whoever leads when the time comes. */
-export type Target = number | 'leader';
+/** A server's id, or whoever leads, or feeds an observer, when the time comes. */
+export type Target = number | 'leader' | 'observer master';
 
 interface FaultBase {
   readonly atMs: number;

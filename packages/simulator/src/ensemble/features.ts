@@ -3,11 +3,12 @@
  * run that it has always been.
  */
 import type { Dice } from '../dice.ts';
-import type { EnsemblePlan } from './plan.ts';
+import type { Fault } from './faults.ts';
+import { drawClock, type EnsemblePlan } from './plan.ts';
 
-/** `weights`: votes have weights, and voters stand in groups. */
+/** Votes have weights, and voters stand in groups; followers feed observers in their leader's place. */
 export type Feature = (typeof FEATURES)[number];
-export const FEATURES = ['weights'] as const;
+export const FEATURES = ['weights', 'observer-masters'] as const;
 
 /** Voters who decide together by the weight of their votes. */
 export interface GroupPlan {
@@ -18,16 +19,15 @@ export interface GroupPlan {
 
 type Change = (dice: Dice, plan: EnsemblePlan) => EnsemblePlan;
 
-const CHANGES: Readonly<Record<Feature, Change>> = { weights: withWeights };
+const CHANGES: Readonly<Record<Feature, Change>> = { weights: withWeights, 'observer-masters': withObserverMasters };
 /** Of each. */
 const SHARE = 0.12;
 
 /** @param wanted which of them it has in any case */
 export function withFeatures(dice: Dice, plan: EnsemblePlan, wanted: readonly Feature[]): EnsemblePlan {
-  return FEATURES.reduce((changed, feature) => {
-    const isDrawn = dice.chance(SHARE);
-    return isDrawn || wanted.includes(feature) ? CHANGES[feature](dice, changed) : changed;
-  }, plan);
+  const drawn = FEATURES.filter(() => dice.chance(SHARE));
+  const features = FEATURES.filter((feature) => drawn.includes(feature) || wanted.includes(feature));
+  return features.reduce((changed, feature) => CHANGES[feature](dice, changed), plan);
 }
 
 const GROUPS_MAX = 3;
@@ -55,4 +55,38 @@ function withWeights(dice: Dice, plan: EnsemblePlan): EnsemblePlan {
     return fault.kind === 'reconfig' ? { ...fault, isWhole: dice.chance(0.8) } : fault;
   });
   return { ...plan, groups, faults };
+}
+
+const MASTER_FAULTS = ['kill', 'power loss', 'pause', 'slow server', 'slow disk', 'isolation', 'isolation'] as const;
+
+/** There are observers in any case, and something happens to those that feed them; who is alone feeds nobody. */
+function withObserverMasters(dice: Dice, plan: EnsemblePlan): EnsemblePlan {
+  const { tickTimeMs } = plan.zab;
+  if (plan.voters === 1) {
+    return plan;
+  }
+  const newcomers = plan.observers === 0 ? dice.between(1, 2) : 0;
+  const observerReconnectDelayMs = dice.pick([0, tickTimeMs]);
+  const more = Array.from({ length: dice.pick([0, 2, 4, 6]) }, () => drawMasterFault(dice, plan));
+  return {
+    ...plan,
+    observers: plan.observers + newcomers,
+    clocks: [...plan.clocks, ...Array.from({ length: newcomers }, () => drawClock(dice))],
+    zab: { ...plan.zab, hasObserverMasters: true, observerReconnectDelayMs },
+    faults: [...plan.faults, ...more].sort((one, other) => one.atMs - other.atMs),
+  };
+}
+
+function drawMasterFault(dice: Dice, { safetyMs, zab: { tickTimeMs } }: EnsemblePlan): Fault {
+  return {
+    kind: dice.pick(MASTER_FAULTS),
+    target: 'observer master',
+    atMs: Math.floor(dice.next() * safetyMs),
+    ms: Math.ceil(tickTimeMs * dice.pick([1, 3, 8]) * dice.next()),
+    rush: dice.chance(0.6),
+    resets: false,
+    way: dice.pick(['both', 'in', 'out']),
+    extraMs: tickTimeMs * dice.pick([0.1, 0.5, 1]),
+    stepMsMax: tickTimeMs * dice.pick([0.05, 0.3, 1]),
+  };
 }

@@ -1,5 +1,5 @@
 /** The other servers over simulated links: io/peers.ts for servers that may be killed, paused or cut off. */
-import type { Link, PeerAddresses, PeerInput, Peers } from '@treekeeper/server/internal';
+import type { Link, LinkPort, PeerAddresses, PeerInput, Peers } from '@treekeeper/server/internal';
 import type { SimulatedNetwork } from './network.ts';
 import { notificationOf, openingOf, type Release } from './releases.ts';
 import { Stream } from './stream.ts';
@@ -30,15 +30,20 @@ export class PeerEnd implements Link {
   readonly remoteAddress: string;
   readonly remoteId: number;
   readonly owner: Process;
+  /** That the one of both has opened, and the other has dialled. */
+  readonly port: LinkPort;
+  readonly isDialler: boolean;
   readonly out: Stream;
   readonly #links: PeerLinks;
   other: PeerEnd | null = null;
   isOpen = true;
   #hasSpoken = false;
 
-  constructor(links: PeerLinks, owner: Process, remoteId: number) {
+  constructor(links: PeerLinks, owner: Process, remoteId: number, port: LinkPort, isDialler: boolean) {
     this.#links = links;
     this.owner = owner;
+    this.port = port;
+    this.isDialler = isDialler;
     this.remoteId = remoteId;
     this.remoteAddress = `server-${remoteId}`;
     this.out = new Stream(links.network, owner.serverId, remoteId, (bytes) => this.#arrived(bytes));
@@ -102,7 +107,7 @@ interface ElectionWire {
 export class PeerLinks {
   readonly network: SimulatedNetwork;
   readonly #machines: ReadonlyMap<number, Machine>;
-  readonly #listening = new Set<Process>();
+  readonly #listening: Readonly<Record<LinkPort, Set<Process>>> = { quorum: new Set(), observers: new Set() };
   readonly #ends = new Set<PeerEnd>();
   readonly #wires = new Map<string, ElectionWire>();
   wiretap: Wiretap = (_from, _to, bytes) => bytes;
@@ -124,9 +129,21 @@ export class PeerLinks {
     this.#ends.delete(end);
   }
 
+  /** Which follower feeds each observer, of those that have found one. */
+  get observerMasters(): ReadonlyMap<number, number> {
+    const masters = new Map<number, number>();
+    for (const { port, isDialler, isOpen, other, owner, remoteId } of this.#ends) {
+      if (port === 'observers' && isDialler && isOpen && other !== null) {
+        masters.set(owner.serverId, remoteId);
+      }
+    }
+    return masters;
+  }
+
   /** A process has ended; with its machine's power, nobody is told. */
   ended(process: Process, withPower: boolean): void {
-    this.#listening.delete(process);
+    this.#listening.quorum.delete(process);
+    this.#listening.observers.delete(process);
     for (const end of [...this.#ends].filter(({ owner }) => owner === process)) {
       if (withPower) {
         end.out.break(false);
@@ -182,17 +199,17 @@ export class PeerLinks {
           }
         }
       },
-      listen: () => void this.#listening.add(process),
-      stopListening: () => void this.#listening.delete(process),
-      connect: (to, timeoutMs) => this.#connect(process, to, timeoutMs),
+      listen: (port) => void this.#listening[port].add(process),
+      stopListening: (port) => void this.#listening[port].delete(process),
+      connect: (to, timeoutMs, port) => this.#connect(process, to, timeoutMs, port),
     };
   }
 
-  #connect(process: Process, to: number, timeoutMs: number): Link {
+  #connect(process: Process, to: number, timeoutMs: number, port: LinkPort): Link {
     const { network } = this;
     const { events } = network;
     const from = process.serverId;
-    const near = new PeerEnd(this, process, to);
+    const near = new PeerEnd(this, process, to, port, true);
     this.#ends.add(near);
     events.after(timeoutMs, () => near.other === null && near.gone());
     events.after(network.delayMs(from, to), () => {
@@ -201,11 +218,11 @@ export class PeerLinks {
         return; // no answer
       }
       const { process: acceptor } = machine;
-      if (acceptor === null || !this.#listening.has(acceptor)) {
+      if (acceptor === null || !this.#listening[port].has(acceptor)) {
         events.after(network.delayMs(to, from), () => near.gone());
         return;
       }
-      const far = new PeerEnd(this, acceptor, from);
+      const far = new PeerEnd(this, acceptor, from, port, false);
       this.#ends.add(far);
       near.other = far;
       far.other = near;

@@ -112,7 +112,7 @@ function drawNetwork(dice: Dice): NetworkPlan {
   };
 }
 
-function drawClock(dice: Dice): { rate: number; wallOffsetMs: number } {
+export function drawClock(dice: Dice): { rate: number; wallOffsetMs: number } {
   const drift = dice.chance(0.5) ? (dice.next() - 0.5) * dice.pick([1e-4, 0.02]) : 0;
   const wallOffsetMs = dice.chance(0.5) ? dice.between(-5000, 5000) : 0;
   return { rate: 1 + drift, wallOffsetMs };

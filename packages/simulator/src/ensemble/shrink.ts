@@ -4,8 +4,7 @@
 import { Violation } from '../checkers/violation.ts';
 import { runEnsemble } from '../run.ts';
 import type { Fault } from './faults.ts';
-import { ensemblePlanOf } from './simulation.ts';
-import type { EnsembleDoubles } from './world.ts';
+import { type EnsembleOptions, ensemblePlanOf } from './simulation.ts';
 
 /** What a failure is about: two of the same kind count as the same. */
 function kindOf(failure: Error | null): string | null {
@@ -16,10 +15,10 @@ function kindOf(failure: Error | null): string | null {
  * Leaves out more and more faults: halves, then smaller pieces, then each by itself. Returns those that remain; null
  * when the seed does not fail.
  */
-export function shrinkFaults(seed: number, requests: number, doubles: EnsembleDoubles = {}): readonly Fault[] | null {
+export function shrinkFaults(options: EnsembleOptions): readonly Fault[] | null {
   const kindWith = (faults: readonly Fault[]): string | null =>
-    kindOf(runEnsemble({ seed, requests, doubles, change: (plan) => ({ ...plan, faults }) }).failure);
-  let faults = ensemblePlanOf(seed, requests).faults;
+    kindOf(runEnsemble({ ...options, change: (plan) => ({ ...plan, faults }) }).failure);
+  let faults = ensemblePlanOf(options).faults;
   const wanted = kindWith(faults);
   if (wanted === null) {
     return null;

@@ -31,15 +31,15 @@ export interface EnsembleResult extends SimulationResult {
 }
 
 /** What a seed draws before its run begins. */
-export function ensemblePlanOf(seed: number, requests: number, features: readonly Feature[] = []): EnsemblePlan {
+export function ensemblePlanOf({ seed, requests, features = [] }: EnsembleOptions): EnsemblePlan {
   return withFeatures(new Dice(seed, 'features'), drawEnsemblePlan(new Dice(seed, 'ensemble'), requests), features);
 }
 
 /** Runs one seed to its end or to the first violation. Deterministic: the same seed gives the same result. */
 export function simulateEnsemble(options: EnsembleOptions): EnsembleResult {
-  const { seed, requests, print = null, doubles = {}, features = [], change = (plan) => plan } = options;
+  const { seed, print = null, doubles = {}, change = (plan) => plan } = options;
   const trace = new Trace(print);
-  const plan = change(ensemblePlanOf(seed, requests, features));
+  const plan = change(ensemblePlanOf(options));
   const world = new EnsembleWorld(seed, plan, trace, doubles);
   let failure: Error | null = null;
   try {

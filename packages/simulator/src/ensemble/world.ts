@@ -57,6 +57,8 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
   readonly #initial: Configuration;
   readonly #trace: Trace;
   readonly #doubles: EnsembleDoubles;
+  /** Of observers: the follower that fed each last. */
+  readonly #masters = new Map<number, number>();
   #nextPort = FIRST_PORT;
   #restarts = 0;
 
@@ -142,12 +144,20 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
       .sort((one, other) => epochOf(other) - epochOf(one))[0];
   }
 
-  /** Every member serves, and follows the same leader. */
+  /** A follower that feeds an observer now. */
+  get observerMaster(): SimulatedServer | undefined {
+    const [masterId] = this.links.observerMasters.values();
+    return this.servers.get(masterId);
+  }
+
+  /** Every member serves, and follows the same leader; of an observer, the follower that feeds it does. */
   get isWhole(): boolean {
     const { leader } = this;
     return this.members.every(
-      ({ replica, process }) =>
-        replica?.serving === true && !process?.isPaused && replica.member?.peer.leaderId === leader?.serverId,
+      ({ serverId, replica, process }) =>
+        replica?.serving === true &&
+        !process?.isPaused &&
+        (replica.member?.peer.leaderId === leader?.serverId || this.links.observerMasters.has(serverId)),
     );
   }
 
@@ -236,6 +246,9 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
         this.#trace.record('write', port.view.port, serverId, bytes);
       }
     }
+    if (this.plan.zab.hasObserverMasters) {
+      this.#noteMaster(server);
+    }
     this.referee.turned(serverId, replica, written, this.events.nowMs);
     for (const { port, bytes } of written) {
       port.sendToClient(bytes);
@@ -247,6 +260,15 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
       }
     }
     this.referee.checkNothingOverdue(serverId);
+  }
+
+  #noteMaster({ serverId, replica }: SimulatedServer): void {
+    const masterId = replica?.serving === true ? this.links.observerMasters.get(serverId) : undefined;
+    const before = this.#masters.get(serverId);
+    if (masterId !== undefined && masterId !== before) {
+      this.#masters.set(serverId, masterId);
+      this.coverage.happened(before === undefined ? 'observer fed by a follower' : 'observer changed master');
+    }
   }
 
   ended(server: SimulatedServer, ports: readonly ClientPort[]): void {

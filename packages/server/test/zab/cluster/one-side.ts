@@ -113,6 +113,7 @@ class World {
         takeTouched: () => [],
         revalidated: tell('revalidated'),
         takenElsewhere: tell('takenElsewhere'),
+        homes: { moveTo: () => {}, isElsewhere: () => false },
         syncDone: tell('syncDone'),
         configured: tell('configured'),
         configProposed: tell('configProposed'),

@@ -53,7 +53,10 @@ export class MembershipJudge {
     this.configuration = configuration;
   }
 
-  /** Whether a server may lead now, for which its vote must count: who gives leadership away because it leaves has led until then. */
+  /**
+   * Whether a server may lead now, for which its vote must count: who gives leadership away because it leaves has led
+   * until then.
+   */
   mayLead(serverId: number): boolean {
     return [this.configuration, this.before].some((known) => known.isVoter(serverId) && known.weightOf(serverId) > 0);
   }
