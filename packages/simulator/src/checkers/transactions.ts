@@ -28,14 +28,21 @@ export class TransactionChecker {
   readonly #past: { readonly zxid: number; readonly tree: ModelTree }[] = [];
   readonly #withQuotas: boolean;
   readonly #mayHaveMoved: (sessionId: bigint) => boolean;
+  readonly #movedRefusals: readonly number[];
 
   /**
    * @param withQuotas quotas are set and enforced
    * @param mayHaveMoved whether requests may be refused because the session's client is at another server now
+   * @param withObserverMasters followers feed observers: they can have such a request refused as malformed only
    */
-  constructor(withQuotas: boolean, mayHaveMoved: (sessionId: bigint) => boolean = () => false) {
+  constructor(
+    withQuotas: boolean,
+    mayHaveMoved: (sessionId: bigint) => boolean = () => false,
+    withObserverMasters = false,
+  ) {
     this.#withQuotas = withQuotas;
     this.#mayHaveMoved = mayHaveMoved;
+    this.#movedRefusals = [ErrorNumber.SESSION_MOVED, ...(withObserverMasters ? [ErrorNumber.MARSHALLING_ERROR] : [])];
   }
 
   /** A request of a known session: the transaction with its session and xid will be compared with it. */
@@ -79,13 +86,10 @@ export class TransactionChecker {
     } // else it is for who knows the members to judge
   }
 
-  /**
-   * What came from a connection that its session has left is refused: for that, or as the session has ended since, or
-   * by an observer master, which can have it refused as malformed only.
-   */
+  /** What came from a connection that its session has left is refused: for that, or as the session has ended since. */
   #isOfLeftConnection({ sessions }: ModelState, sessionId: bigint, err: number): boolean {
-    const isRefusal = MOVED_REFUSALS.includes(err) || (err === ErrorNumber.SESSION_EXPIRED && !sessions.has(sessionId));
-    return isRefusal && this.#mayHaveMoved(sessionId);
+    const hasEnded = err === ErrorNumber.SESSION_EXPIRED && !sessions.has(sessionId);
+    return (hasEnded || this.#movedRefusals.includes(err)) && this.#mayHaveMoved(sessionId);
   }
 
   /**
@@ -125,8 +129,6 @@ export class TransactionChecker {
 }
 
 /** Why members may not be changed: that depends on who is connected to the leader. */
-const MOVED_REFUSALS: readonly number[] = [ErrorNumber.SESSION_MOVED, ErrorNumber.MARSHALLING_ERROR];
-
 const RECONFIG_REFUSALS: readonly number[] = [
   ErrorNumber.RECONFIG_IN_PROGRESS,
   ErrorNumber.NEW_CONFIG_NO_QUORUM,

@@ -77,7 +77,8 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
     this.#initial = configurationOf(plan);
     const { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled } = plan.settings;
     const { enforceQuota } = plan.settings.rules;
-    const rules = { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled, enforceQuota };
+    const { hasObserverMasters } = plan.zab;
+    const rules = { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled, enforceQuota, hasObserverMasters };
     const rates = new Map(plan.clocks.map(({ rate }, i) => [i + 1, rate]));
     this.referee = new EnsembleReferee({ ...rules, configuration: this.#initial }, rates, this.coverage);
     this.#addServers(seed);

@@ -27,6 +27,7 @@ export interface EnsembleRules extends TimeoutBounds {
   readonly reaper: ReapingRules;
   readonly digestEnabled: boolean;
   readonly enforceQuota: boolean;
+  readonly hasObserverMasters: boolean;
   readonly configuration: Configuration;
 }
 
@@ -69,9 +70,8 @@ export class EnsembleReferee {
     this.#clockRates = clockRates;
     this.sessions = new SessionJudge(rules);
     this.membership = new MembershipJudge(rules.configuration);
-    this.#transactions = new TransactionChecker(rules.enforceQuota, (sessionId) =>
-      this.sessions.mayHaveMoved(sessionId),
-    );
+    const mayHaveMoved = (sessionId: bigint) => this.sessions.mayHaveMoved(sessionId);
+    this.#transactions = new TransactionChecker(rules.enforceQuota, mayHaveMoved, rules.hasObserverMasters);
     for (const serverId of clockRates.keys()) {
       this.#servers.set(serverId, new Witnessed(this.#newJudge(serverId)));
     }
