@@ -43,16 +43,16 @@ const slowServers = oneAfterTheOther(6, ({ voters, observers, zab }, i) => ({
 const resetClients = oneAfterTheOther(24, ({ clients }, i) => ({ kind: 'client reset', client: i % clients.length }));
 const killedServers = oneAfterTheOther(8, ({ voters }, i) => ({ kind: 'kill', target: 1 + (i % voters) }));
 
-/** Clients that hardly do anything but sync and read. */
+/** Clients that hardly do anything but sync and read, and never rest for long. */
 function withSyncs(plan: EnsemblePlan): EnsemblePlan {
-  return { ...plan, clients: plan.clients.map((client) => ({ ...client, syncedReads: 0.7 })) };
+  const clients = plan.clients.map((client) => ({ ...client, syncedReads: 0.7, thinkMsMax: client.thinkMsMax / 8 }));
+  return { ...plan, clients };
 }
 
 /** For the one that is elected first, time passes slowly; clients are busy as long as it does not know. */
 function withSlowLeader(plan: EnsemblePlan): EnsemblePlan {
   const clocks = plan.clocks.map((clock, i) => ({ ...clock, rate: i === plan.voters - 1 ? 0.3 : 1 }));
-  const clients = plan.clients.map((client) => ({ ...client, syncedReads: 0.7, thinkMsMax: client.thinkMsMax / 8 }));
-  return { ...plan, clients, clocks };
+  return { ...withSyncs(plan), clocks };
 }
 
 /** Few nodes, so that what one client changes is watched by others. */
