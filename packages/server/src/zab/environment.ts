@@ -106,7 +106,7 @@ export interface Database {
   readonly snapshotSizeBytes: number;
 }
 
-/** What a leader or a learner has the rest of the replica do. */
+/** Where the clients of sessions are, among the observers that this server feeds, and itself. */
 export interface SessionHomes {
   /** Its client has come there with it. */
   moveTo(home: object, sessionId: bigint, timeoutMs: number): void;
@@ -114,6 +114,7 @@ export interface SessionHomes {
   isElsewhere(home: object, sessionId: bigint): boolean;
 }
 
+/** What a leader or a learner has the rest of the replica do. */
 export interface Service {
   /** This server leads `epoch` from now on, by `Peer.leader`: it takes clients, prepares and proposes. */
   lead(epoch: number): void;
