@@ -5,6 +5,7 @@
 import {
   AckEpoch,
   counterOf,
+  epochOf,
   ForwardedRequest,
   JuteError,
   JuteReader,
@@ -171,6 +172,11 @@ export class ObserverMaster {
       return `sent a packet of type ${type} instead of ACKEPOCH`;
     }
     AckEpoch.decode(new JuteReader(data));
+    const { last } = this.#parts.committedLog;
+    if (zxid > last && epochOf(zxid) === this.#parts.epoch) {
+      // What it has of this epoch is committed: to cut it off would take its clients back to what was before.
+      return `has zxid 0x${zxid.toString(16)} already, and this server 0x${last.toString(16)}: it is to try another`;
+    }
     observer.lastZxid = zxid;
     if (this.#synchronizer.begin(observer)) {
       writeNewLeader(observer.output, this.#epochZxid, this.#parts.membership.committed.text);

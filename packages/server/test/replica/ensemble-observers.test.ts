@@ -1,5 +1,7 @@
 /** Observers that a follower feeds (observerMasterPort), and observers that keep no log (syncEnabled=false). */
+import { JuteWriter, LearnerInfo, PacketType } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
+import { packetBytes } from '../zab/cluster/one-side.ts';
 import { expectSameTrees, serverLine, TestEnsemble, type TestMember } from './ensemble.ts';
 import { create, exists, getData, multi, reconfig, remove, setData, sync } from './requests.ts';
 
@@ -171,6 +173,27 @@ describe('an observer that a follower feeds', () => {
     expect(five?.state).toBe('observing');
     expect(five?.membership.committed.isVoter(4)).toBe(true);
     expectSameTrees(ensemble);
+  });
+
+  test.each([
+    { ahead: 0, isSentAway: false },
+    { ahead: 1, isSentAway: true },
+  ])('an observer that knows $ahead more of this epoch than the follower', ({ ahead, isSentAway }) => {
+    const ensemble = fedByFollowers(1);
+    const [follower] = ensemble.learners;
+    ensemble.leader.client().get(create('/a'));
+    ensemble.settle();
+    const { peer } = follower.running.member ?? {};
+    const lastZxid = follower.running.world.tree.lastZxid;
+    const said = follower.messages.length;
+    const info = new JuteWriter();
+    LearnerInfo.encode(info, { serverId: 9, protocolVersion: 0x10000, configVersion: 0 });
+    const link = { remoteAddress: 'x', unsentBytes: 0, isOpen: true, write() {}, close: () => {} };
+    peer?.linkOpen(link, false);
+    peer?.linkData(link, packetBytes(PacketType.observerInfo, 0, info.copy()));
+    peer?.linkData(link, packetBytes(PacketType.ackEpoch, lastZxid + ahead, Buffer.alloc(4)));
+    expect(follower.messages.slice(said).join().includes('it is to try another')).toBe(isSentAway);
+    expect([...(peer?.learner?.master?.observers ?? [])].some(({ serverId }) => serverId === 9)).toBe(!isSentAway);
   });
 
   test('a voter that comes to the port for observers is sent away', () => {
