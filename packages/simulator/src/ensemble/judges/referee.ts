@@ -142,14 +142,16 @@ export class EnsembleReferee {
   /** Returns the transactions that are on their way to the disk. */
   submitted(serverId: number, steps: readonly DiskStep[], nowMs: number): LoggedTxn[] {
     const server = this.#server(serverId);
-    return steps.flatMap((step) => {
+    const submitted: LoggedTxn[] = [];
+    for (const step of steps) {
       const txns = server.tap.submitted(step, nowMs);
       server.holdings.submitted(step, txns);
       for (const txn of txns) {
         this.order.logged(txn, serverId);
+        submitted.push(txn);
       }
-      return txns;
-    });
+    }
+    return submitted;
   }
 
   diskDone(serverId: number, step: DiskStep): void {
