@@ -55,10 +55,6 @@ export class Revalidations {
     }
     const { client, timeoutMs } = oldest;
     const { table, sessions, handshake, connections } = this.#ports;
-    const known = table.get(sessionId);
-    if (valid && known !== undefined) {
-      known.home = this; // and not at an observer that this server feeds
-    }
     if (client.gone || client.phase !== 'opening') {
       return;
     }

@@ -81,6 +81,14 @@ export class SessionTable<Owner extends object = object> {
     return session;
   }
 
+  /** Its client has come there with it, if it is known. */
+  claim(home: object, id: bigint): void {
+    const session = this.#sessions.get(id);
+    if (session !== undefined) {
+      session.home = home;
+    }
+  }
+
   /** Its client has come there with it, if only by the leader's word. */
   moveTo(home: object, id: bigint, timeoutMs: number): void {
     this.expect(id, timeoutMs).home = home;

@@ -108,7 +108,9 @@ export interface Database {
 
 /** Where the clients of sessions are, among the observers that this server feeds, and itself. */
 export interface SessionHomes {
-  /** Its client has come there with it. */
+  /** Its client has come there, and the leader is being asked about it. One that is not known is passed over. */
+  claim(home: object, sessionId: bigint): void;
+  /** By the leader's word its client is there. */
   moveTo(home: object, sessionId: bigint, timeoutMs: number): void;
   /** Whether somebody speaks for it who has lost it: it has gone on at another place since. */
   isElsewhere(home: object, sessionId: bigint): boolean;

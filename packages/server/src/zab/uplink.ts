@@ -35,7 +35,13 @@ export class Uplink {
     writeRequest(this.#link.output, request);
   }
 
+  /**
+   * Asks the leader about a session whose client has come to `origin`. To the leader it is here from the moment in which
+   * it is asked: what comes for it from elsewhere after that is late, and must not be taken for what comes from here.
+   */
   revalidate(origin: Origin, sessionId: bigint, timeoutMs: number): void {
+    this.#service.takenElsewhere(sessionId);
+    this.#service.homes.claim(origin ?? this, sessionId);
     const asking = this.#revalidations.get(sessionId);
     const question: Question = { origin, timeoutMs };
     if (asking === undefined) {
@@ -60,19 +66,22 @@ export class Uplink {
   revalidated(sessionId: bigint, valid: boolean): void {
     const asking = this.#revalidations.get(sessionId);
     const question = asking?.shift();
-    if (question === undefined) {
+    if (asking === undefined || question === undefined) {
       return;
     }
-    if (asking?.length === 0) {
+    const isLast = asking.length === 0;
+    if (isLast) {
       this.#revalidations.delete(sessionId);
     }
     const { origin, timeoutMs } = question;
+    if (valid && isLast) {
+      this.#service.homes.moveTo(origin ?? this, sessionId, timeoutMs);
+    }
     if (origin === null) {
       this.#service.revalidated(sessionId, valid);
     } else {
       if (valid) {
         this.#service.takenElsewhere(sessionId);
-        this.#service.homes.moveTo(origin, sessionId, timeoutMs);
       }
       writeRevalidated(origin.output, -1, sessionId, valid);
     }

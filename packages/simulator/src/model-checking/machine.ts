@@ -349,7 +349,7 @@ export class Machine implements Service {
   }
   revalidated(): void {}
   takenElsewhere(): void {}
-  readonly homes = { moveTo: () => {}, isElsewhere: () => false };
+  readonly homes = { claim: () => {}, moveTo: () => {}, isElsewhere: () => false };
   syncDone(): void {}
   configured(): void {}
   configProposed(): void {}

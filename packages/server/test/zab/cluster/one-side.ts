@@ -113,7 +113,7 @@ class World {
         takeTouched: () => [],
         revalidated: tell('revalidated'),
         takenElsewhere: tell('takenElsewhere'),
-        homes: { moveTo: () => {}, isElsewhere: () => false },
+        homes: { claim: () => {}, moveTo: () => {}, isElsewhere: () => false },
         syncDone: tell('syncDone'),
         configured: tell('configured'),
         configProposed: tell('configProposed'),

@@ -309,7 +309,7 @@ export class Server implements Receiver, Service {
   }
 
   takenElsewhere(): void {}
-  readonly homes = { moveTo: () => {}, isElsewhere: () => false };
+  readonly homes = { claim: () => {}, moveTo: () => {}, isElsewhere: () => false };
 
   syncDone(): void {
     const answered = this.#syncs.shift();
