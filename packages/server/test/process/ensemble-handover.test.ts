@@ -90,18 +90,28 @@ function elections({ output }: MemberProcess): number {
   return output.split(' looking for a leader, round').length - 1;
 }
 
+/** On a machine so slow that followers do not answer at once, leadership goes to an election: then it is tried again. */
 test('by command: to the server that is named, while others write', async () => {
-  const leader = await ensemble.leader();
-  const [heir, other] = ensemble.members.filter((member) => member !== leader);
-  const before = ensemble.members.map(elections);
-  const writer = new Writer(other, 'by command');
-  await writer.start();
-  await writer.untilMore();
-  expect(await yieldLeadership(leader, `?server=${heir.id}`)).toMatchObject({ leader_id: heir.id, error: null });
-  await writer.untilMore();
-  expect((await ensemble.leader()).id).toBe(heir.id);
-  expect(ensemble.members.map(elections), 'nobody was elected').toEqual(before);
-  await writer.end();
+  for (let isDone = false, tries = 1; !isDone; tries++) {
+    const leader = await ensemble.leader();
+    const [heir, other] = ensemble.members.filter((member) => member !== leader);
+    const before = ensemble.members.map(elections);
+    const writer = new Writer(other, `by command, try ${tries}`);
+    await writer.start();
+    await writer.untilMore();
+    const answer = await yieldLeadership(leader, `?server=${heir.id}`);
+    await writer.untilMore();
+    isDone = answer.error === null;
+    if (isDone) {
+      expect(answer.leader_id).toBe(heir.id);
+      expect((await ensemble.leader()).id).toBe(heir.id);
+      expect(ensemble.members.map(elections), 'nobody was elected').toEqual(before);
+    } else {
+      expect(answer.error).toContain('no follower kept up');
+      await ensemble.untilServing();
+    }
+    await writer.end();
+  }
 });
 
 test('by command: what is refused, and by whom', async () => {
