@@ -90,7 +90,7 @@ function elections({ output }: MemberProcess): number {
   return output.split(' looking for a leader, round').length - 1;
 }
 
-/** On a machine so slow that followers do not answer at once, leadership goes to an election: then it is tried again. */
+/** Where followers are too slow to answer at once, leadership goes to an election: then it is tried again. */
 test('by command: to the server that is named, while others write', async () => {
   for (let isDone = false, tries = 1; !isDone; tries++) {
     const leader = await ensemble.leader();
