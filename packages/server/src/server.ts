@@ -17,7 +17,6 @@ import { Credentials } from './auth/credentials.ts';
 import { AuthRegistry } from './auth/registry.ts';
 import { assertLimits, limits } from './config/limits.ts';
 import type { ServerConfig } from './config/server-config.ts';
-import { burstSender, type TwoThreadSender } from './host/burst-sender.ts';
 import { SocketConnection } from './host/client-listener.ts';
 import { ClientPorts } from './host/client-ports.ts';
 import { Loop, type Turning } from './host/loop.ts';
@@ -66,7 +65,6 @@ export class Server {
   readonly #authorize: ReturnType<typeof adminAuthorizer>;
   /** Null: audit.enable is not set. */
   readonly #audit: ReplicaAudit | null;
-  readonly #burst: TwoThreadSender | null;
   readonly #timers: NodeJS.Timeout[] = [];
   #wakeTimer: NodeJS.Timeout | null = null;
   #wakeAtMs = Number.POSITIVE_INFINITY;
@@ -84,7 +82,6 @@ export class Server {
     this.#config = config;
     this.#log = log;
     this.#onFailure = onFailure;
-    this.#burst = burstSender(log);
     this.#loop = new Loop(this.#clock, limits.turnInputsMax, onFailure);
     const metrics = this.#metrics;
     const registry = new AuthRegistry(config.auth, {
@@ -174,7 +171,6 @@ export class Server {
       audit: this.#audit,
       elapsedMs: () => performance.now(),
       probe: (word, rest) => this.#answerProbe(word, rest),
-      ...(this.#burst !== null && { burst: this.#burst }),
       isMember: this.#config.ensemble !== null,
     });
   }
@@ -384,7 +380,6 @@ export class Server {
     this.#audit?.stopping();
     await this.#closePorts();
     await this.#quiesce();
-    this.#burst?.close();
     this.#audit?.close();
   }
 
@@ -406,7 +401,6 @@ export class Server {
     this.#loop.stop();
     this.#ports.cutAll();
     this.#peers?.close();
-    this.#burst?.close();
     await this.#closePorts();
     await this.#disk.close();
     this.#audit?.close();

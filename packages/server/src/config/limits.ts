@@ -17,10 +17,9 @@ export const limits = {
   /**
    * Inputs that one turn takes: chunks of clients' bytes, mostly. Few, so that the disk already writes the first of a
    * flood of transactions while the next are prepared, and answers do not wait for a whole poll's worth of requests;
-   * enough that many clients with a request each get their answers in one burst: whoever waits for them is woken once,
-   * and two threads can share the work of sending (decision 0019).
+   * enough that many clients with a request each get their answers in one burst: whoever waits for them is woken once.
    */
-  turnInputsMax: 128,
+  turnInputsMax: 32,
 } as const;
 
 /** Checks what the limits must be to each other. Called at the start, since a wrong pair would only show under load. */

@@ -113,19 +113,6 @@ export class SocketConnection implements Connection {
     return this.#socket.writableLength;
   }
 
-  /**
-   * The system's number of the socket, for bytes that need not wait behind others nor be encrypted; −1 if they do, and
-   * where there is none. It holds until the next callback, in which the socket may be closed. Node tells it of its
-   * handles only, and not on Windows.
-   */
-  get descriptor(): number {
-    const socket: Socket & { readonly _handle?: { readonly fd?: number } | null } = this.#socket;
-    if (this.secure || !socket.writable || socket.writableLength > 0) {
-      return -1;
-    }
-    return socket._handle?.fd ?? -1;
-  }
-
   close(): void {
     if (this.secure || this.#socket.writableLength > 0) {
       this.#socket.destroySoon();

@@ -18,20 +18,3 @@ export interface Connection {
   pauseReading(): void;
   resumeReading(): void;
 }
-
-/** What one connection is to be sent. */
-export interface Outgoing {
-  readonly connection: Connection;
-  readonly bytes: Uint8Array;
-}
-
-/** Sends to many connections sooner than a `write` to one after the other would. */
-export interface BurstSender {
-  /** To fewer connections it is not worth its while. */
-  readonly connectionsMin: number;
-  /**
-   * Sends each connection as much as can leave at once, and tells how many bytes those were, in the order of `outgoing`.
-   * The rest is the caller's, to be handed to `write`. No connection may be in it twice.
-   */
-  send(outgoing: readonly Outgoing[]): ArrayLike<number>;
-}

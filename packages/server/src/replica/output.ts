@@ -3,7 +3,6 @@
  * come back, so that ten thousand quiet connections hold none.
  */
 import { JuteWriter } from '@treekeeper/protocol';
-import type { BurstSender } from '../io/connection.ts';
 import type { ClientConnection } from './client-connection.ts';
 
 const BUFFER_BYTES = 4096;
@@ -13,12 +12,7 @@ const POOLED_BUFFERS_MAX = 1024;
 
 export class Outputs {
   readonly #pool: JuteWriter[] = [];
-  readonly #burst: BurstSender | null;
   #dirty: ClientConnection[] = [];
-
-  constructor(burst: BurstSender | null) {
-    this.#burst = burst;
-  }
 
   /** The connection's buffer of this turn. */
   of(client: ClientConnection): JuteWriter {
@@ -36,33 +30,16 @@ export class Outputs {
     }
     const dirty = this.#dirty;
     this.#dirty = [];
-    const sent = this.#sendBurst(dirty);
-    for (let i = 0; i < dirty.length; i++) {
-      const client = dirty[i] as ClientConnection;
+    for (const client of dirty) {
       const output = client.output as JuteWriter;
       client.output = null;
-      const from = sent?.[i] ?? 0;
-      const isSent = sent !== null && from === output.length;
-      const reusable = isSent || client.connection.write(output.bytes.subarray(from, output.length));
+      const reusable = client.connection.write(output.bytes.subarray(0, output.length));
       if (reusable && output.bytes.length <= POOLED_BUFFER_BYTES_MAX && this.#pool.length < POOLED_BUFFERS_MAX) {
         output.clear();
         this.#pool.push(output);
       }
       afterWrite(client);
     }
-  }
-
-  /** How much of each connection's output has left already; null: nothing of any. */
-  #sendBurst(dirty: readonly ClientConnection[]): ArrayLike<number> | null {
-    if (this.#burst === null || dirty.length < this.#burst.connectionsMin) {
-      return null;
-    }
-    return this.#burst.send(
-      dirty.map(({ connection, output }) => {
-        const { bytes, length } = output as JuteWriter;
-        return { connection, bytes: bytes.subarray(0, length) };
-      }),
-    );
   }
 }
 

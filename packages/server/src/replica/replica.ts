@@ -7,7 +7,7 @@
 import { assert } from '../assert.ts';
 import type { Credentials } from '../auth/credentials.ts';
 import type { Clock } from '../io/clock.ts';
-import type { BurstSender, Connection } from '../io/connection.ts';
+import type { Connection } from '../io/connection.ts';
 import type { Disk, DiskCompletion } from '../io/disk.ts';
 import type { Input } from '../io/input.ts';
 import type { Log } from '../io/log.ts';
@@ -57,8 +57,6 @@ export interface ReplicaSeams {
   elapsedMs(): number;
   /** Answers a four-letter word; null: these four bytes are none. */
   probe(word: Uint8Array, argument: Uint8Array): ProbeAnswer | null;
-  /** None: output is written to one connection after the other. */
-  readonly burst?: BurstSender;
   /** It belongs to an ensemble, and serves only after `join`. */
   readonly isMember?: boolean;
 }
@@ -117,7 +115,7 @@ export class Replica {
     this.#nextPurgeMs = options.purgeIntervalMs > 0 ? clock.nowMs : Number.POSITIVE_INFINITY;
     this.throttle = new ConnectionThrottle(options.connectionThrottle, random, clock.nowMs);
     this.#digests = new Digests(options.digestEnabled, metrics, log);
-    const outputs = new Outputs(seams.burst ?? null);
+    const outputs = new Outputs();
     const events = new WatchEvents(seams.access, outputs, instruments);
     this.#connections = new Connections(options, {
       clock,
