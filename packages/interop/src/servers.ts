@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
@@ -67,16 +68,28 @@ export function killAllServers(): void {
   }
 }
 
-/** A loopback port that nobody listens on at the moment. */
+/** Below those that the system gives to outgoing connections: one of these could take a port before its server does. */
+const PORT_MIN = 10_000;
+const PORT_END = 32_000;
+const given = new Set<number>();
+
+/** A loopback port that nobody listens on at the moment. None is given twice: its server may start much later. */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const address = server.address();
-  await new Promise((done) => server.close(done));
-  if (address === null || typeof address === 'string') {
-    throw new Error('no port');
+  for (;;) {
+    const port = randomInt(PORT_MIN, PORT_END);
+    if (!given.has(port) && (await isFree(port))) {
+      given.add(port);
+      return port;
+    }
   }
-  return address.port;
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((found) => {
+    server.once('error', () => found(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => found(true)));
+  });
 }
 
 /** A standalone server process of either flavour, on its own port and directory, from the same zoo.cfg. */

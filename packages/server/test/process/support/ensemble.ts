@@ -1,4 +1,5 @@
 /** Three servers as operators run them: processes of their own, that can be killed and started again. */
+import { randomInt } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -8,19 +9,30 @@ import { newDirectory, ServerProcess, type Settings } from './server-process.ts'
 const PATIENCE_MS = 40_000;
 const POLL_MS = 20;
 
-/** Ports that nobody listens on now; all are held until the last is found. */
+/** Below those that the system gives to outgoing connections: one of these could take a port before its server does. */
+const PORT_MIN = 10_000;
+const PORT_END = 32_000;
+const given = new Set<number>();
+
+/** Ports that nobody listens on now. None is given twice: its server may start much later. */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = servers.map(
-    (server) =>
-      new Promise<number>((found, failed) => {
-        server.once('error', failed);
-        server.listen(0, '127.0.0.1', () => found((server.address() as { port: number }).port));
-      }),
-  );
-  const found = await Promise.all(ports);
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
+  const found: number[] = [];
+  while (found.length < count) {
+    const port = randomInt(PORT_MIN, PORT_END);
+    if (!given.has(port) && (await isFree(port))) {
+      given.add(port);
+      found.push(port);
+    }
+  }
   return found;
+}
+
+function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  return new Promise((found) => {
+    server.once('error', () => found(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => found(true)));
+  });
 }
 
 /** Asks until there is an answer. */
