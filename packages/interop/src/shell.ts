@@ -44,7 +44,8 @@ function byPipe(flavour: Flavour, server: Server, checks: Checks): string {
   return `${masked.split('\n').sort().join('\n')}\n`;
 }
 
-const SEEN_MS_MAX = 20_000;
+/** Longer than an attempt of the client's: Apache forgets a connection now and then that it accepts while it starts. */
+const SEEN_MS_MAX = 30_000;
 
 /** A terminal with a program in it. */
 class Tmux {

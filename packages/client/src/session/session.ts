@@ -13,7 +13,7 @@ import { Hosts, pick } from './hosts.ts';
 import { closeOperation, internalRequest } from './internal-requests.ts';
 import { ReadWriteSearch } from './read-write-search.ts';
 import { ProtocolViolation, Requests } from './requests.ts';
-import { ownExpiryMs, pingIntervalMs, readTimeoutMs } from './timing.ts';
+import { attemptTimeoutMs, ownExpiryMs, pingIntervalMs, readTimeoutMs } from './timing.ts';
 import type { HostPort, SessionConfig, SessionOutput, SessionRequest, Watcher, WatchTableName } from './types.ts';
 import { WatchKeeper } from './watch-keeper.ts';
 
@@ -356,8 +356,7 @@ export class Session {
     this.#host = this.#hosts.next();
     this.#connection++;
     this.#phase = 'resolving';
-    const shareMs = this.#timeoutMs / this.#hosts.count;
-    this.#phaseEndsMs = this.#nowMs + Math.max(limits.attemptTimeoutMinMs, shareMs);
+    this.#phaseEndsMs = this.#nowMs + attemptTimeoutMs(this.#timeoutMs, this.#hosts.count);
     this.#frames = new FrameReader(this.#config.replyBytesMax);
     this.outputs.push({ kind: 'resolve', connection: this.#connection, host: this.#host.host });
   }

@@ -92,6 +92,18 @@ describe('a connection', () => {
     expect(desk.lines()).toEqual(['disconnect', 'resolve c']);
   });
 
+  test('an only server that forgets a connection does not cost the session', () => {
+    const desk = new Desk().connected();
+    desk.lost();
+    desk.open();
+    desk.lines();
+    expect(desk.session.wakeAtMs).toBe(10_000); // a third of the timeout
+    expect(desk.at(10_000).lines()).toEqual(['disconnect']);
+    expect(desk.at(desk.session.wakeAtMs).lines()).toEqual(['resolve a']);
+    expect(desk.open().accept().session.state).toBe('connected');
+    expect(desk.session.sessionId).toBe(77n);
+  });
+
   test('inputs of earlier connections mean nothing', () => {
     const desk = new Desk().connected();
     const old = desk.connection;
