@@ -114,7 +114,8 @@ const subTxnKinds = new Map<number, TxnKind<never>>(
 );
 
 const scratch = new JuteWriter(1024);
-const subReader = new JuteReader();
+/** A part is no longer than the multi that holds it, whose length has been looked at. */
+const subReader = new JuteReader(undefined, Number.MAX_SAFE_INTEGER);
 
 function encodeSubTxn({ kind, value }: Txn): { type: number; data: Uint8Array } {
   scratch.clear();

@@ -45,8 +45,33 @@ export function prepareCloseSession(preparation: Preparation): Txn {
     session.closing = true;
   }
   return world.rules.closeSessionTxnEnabled
-    ? { kind: closeSessionTxn, value: { paths2Delete } }
+    ? { kind: closeSessionTxn, value: { paths2Delete: whatFits(paths2Delete, preparation.txnBytesMax) } }
     : { kind: bareCloseSessionTxn, value: {} };
+}
+
+/** For the header, the digest and the number of paths. */
+const AROUND_PATHS_BYTES = 256;
+const UTF8_BYTES_MAX = 3;
+
+/**
+ * As many paths as other servers can read in one transaction (ZOOKEEPER-4306); each of them finds the others by their
+ * owner. One of every parent comes first: where a fuzzy snapshot lacks what is not listed, its parent is changed still.
+ */
+function whatFits(paths: readonly string[], txnBytesMax: number): readonly string[] {
+  let room = txnBytesMax - AROUND_PATHS_BYTES;
+  if (paths.reduce((sum, path) => sum + 4 + path.length * UTF8_BYTES_MAX, 0) <= room) {
+    return paths;
+  }
+  const firsts = new Map([...paths].reverse().map((path) => [parentPath(path), path]));
+  const chosen = new Set<string>();
+  for (const path of [...firsts.values(), ...paths]) {
+    const bytes = 4 + Buffer.byteLength(path);
+    if (bytes <= room && !chosen.has(path)) {
+      chosen.add(path);
+      room -= bytes;
+    }
+  }
+  return paths.filter((path) => chosen.has(path));
 }
 
 /** There may be thousands, mostly beside each other: their parent is changed once for all that follow one another. */

@@ -4,7 +4,6 @@
 import type { ACL, JuteWriter } from '@treekeeper/protocol';
 import type { World } from '../operations/operation.ts';
 import type { SnapshotSource } from '../storage/snapshot.ts';
-import { OPEN_ACL_ID } from '../tree/acl-table.ts';
 import type { TreeWalk } from '../tree/walk.ts';
 
 export class ReplicaSnapshotSource implements SnapshotSource {
@@ -31,7 +30,8 @@ export class ReplicaSnapshotSource implements SnapshotSource {
 
   /**
    * Writes nodes until about `budgetBytes` more have been written; false at the end. Nodes created since the walk began
-   * are left to replay. So is an ACL set since: its id is not in the table above, and the open one stands in for it.
+   * are left to replay. So is an ACL set since: its id is not in the table above, and a backup, which has no log with
+   * it, must not show it as another one.
    */
   writeNodes(writer: JuteWriter, budgetBytes: number): boolean {
     const { tree } = this.#world;
@@ -41,8 +41,7 @@ export class ReplicaSnapshotSource implements SnapshotSource {
       if (node === 0) {
         return false;
       }
-      const aclId = tree.aclId(node);
-      tree.writeNode(node, writer, this.acls.has(aclId) ? aclId : OPEN_ACL_ID);
+      tree.writeNode(node, writer, this.#walk.aclIdBefore(node) ?? tree.aclId(node));
     }
     return true;
   }

@@ -3,7 +3,7 @@
  * applied when committed, in zxid order. Everything between is in flight here, so that a leader need not decode what it
  * has just encoded.
  */
-import { ErrorNumber, type Id, JuteWriter, OpCode, TxnHeader } from '@treekeeper/protocol';
+import { ErrorNumber, type Id, JuteWriter, TxnHeader } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
 import type { Clock } from '../io/clock.ts';
 import { errorTxn } from '../operations/error.ts';
@@ -134,8 +134,7 @@ export class Writes implements OrderSource {
       payload.int(DIGEST_VERSION);
       digest.write(payload);
     }
-    // A session must end, however many nodes it has; any other transaction that is too long is refused.
-    if (payload.length > this.#pending.txnBytesMax && txn.kind.type !== OpCode.closeSession) {
+    if (payload.length > this.#pending.txnBytesMax) {
       this.#pending.rollback(0);
       this.#propose(refusal(ErrorNumber.MARSHALLING_ERROR), sessionId, client, xid, operation, request);
       return;

@@ -232,6 +232,9 @@ export class DataTree extends ReadableTree {
     if (node === 0) {
       return ErrorNumber.NO_NODE;
     }
+    for (const walk of this.#walks) {
+      walk.aclChanges(node, this.aclId(node));
+    }
     // In this order: the only user of a list that sets the same list again moves to a new id (disk-format.md §3.2).
     this.acls.release(this.nodes.int(node, Row.aclSlot));
     this.nodes.setInt(node, Row.aclSlot, this.acls.take(acl));

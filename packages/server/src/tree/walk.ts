@@ -11,8 +11,10 @@ export class TreeWalk {
   readonly #active: Set<TreeWalk>;
   /** Where `next` goes on: kept ahead of the node returned last, which may be removed meanwhile. */
   #ahead: NodeId = ROOT;
+  /** The ACL ids that nodes had at the beginning, of those whose ACL was set since. */
+  readonly #aclIds = new Map<NodeId, bigint>();
 
-  /** Walks in `active` are told of removals by the tree. */
+  /** Walks in `active` are told of removals and of changed ACLs by the tree. */
   constructor(nodes: NodeTable, sinceZxid: number, active: Set<TreeWalk>) {
     this.#nodes = nodes;
     this.#sinceZxid = sinceZxid;
@@ -38,6 +40,18 @@ export class TreeWalk {
   end(): void {
     this.#ahead = 0;
     this.#active.delete(this);
+  }
+
+  /** Of a node that `next` has returned: the ACL id that it had at the beginning, if its ACL was set since. */
+  aclIdBefore(node: NodeId): bigint | undefined {
+    return this.#aclIds.get(node);
+  }
+
+  /** For the tree, before it sets the ACL of a node. */
+  aclChanges(node: NodeId, aclId: bigint): void {
+    if (!this.#aclIds.has(node)) {
+      this.#aclIds.set(node, aclId);
+    }
   }
 
   /** For the tree, before it unlinks a node without children. */

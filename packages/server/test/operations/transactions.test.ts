@@ -50,6 +50,55 @@ function deleteTxn(path: string): Uint8Array {
 
 const bytes = (text: string) => new Uint8Array(Buffer.from(text));
 
+describe('a closeSession that would be too long for other servers to read', () => {
+  const fieldBytesMax = 2000;
+  const storage = { ...simulatedOptions.storage, fieldBytesMax };
+
+  test('lists what fits, one path of each parent first; the others go too, and replay agrees', () => {
+    const server = new TestServer({ replica: { storage } });
+    const watcher = server.client({ timeoutMs: 40_000 });
+    const client = server.client();
+    for (const parent of ['/a', '/b']) {
+      client.get(create(parent));
+      for (let i = 0; i < 10; i++) {
+        client.get(create(`${parent}/${'é'.repeat(100)}${i}`, { flags: 1 }));
+      }
+    }
+    client.send(closeSession());
+    server.settle();
+    const { txn } = lastTxn(watcher) as { txn: { paths2Delete: string[] } };
+    const { paths2Delete } = txn;
+    expect(paths2Delete.length).toBeGreaterThanOrEqual(7);
+    expect(paths2Delete.length).toBeLessThan(10);
+    const below = (parent: string) => paths2Delete.filter((path) => path.startsWith(parent)).length;
+    expect(Math.min(below('/a/'), below('/b/'))).toBe(1);
+    expect(paths2Delete.reduce((sum, path) => sum + 4 + Buffer.byteLength(path), 0)).toBeLessThan(fieldBytesMax);
+    const { tree } = server.replica.world;
+    expect(tree.ephemeralsCount).toBe(0);
+    const { digest } = tree;
+    for (const parent of ['/a', '/b']) {
+      const { stat } = watcher.get(exists(parent));
+      expect(stat).toMatchObject({ numChildren: 0, pzxid: BigInt(server.lastZxid) });
+    }
+    server.restart();
+    expect(server.replica.world.tree.digest).toBe(digest);
+  });
+});
+
+test('a multi with a part beyond the default limit of fields, where the configured one allows it', () => {
+  const fieldBytesMax = 10_000_000;
+  const frameBytesMax = 5_000_000;
+  const requests = { ...simulatedOptions.requests, fieldLengthBytesMax: fieldBytesMax };
+  const storage = { ...simulatedOptions.storage, fieldBytesMax };
+  const server = new TestServer({ replica: { storage, requests, frameBytesMax } });
+  const data = 'x'.repeat(3_000_000);
+  const client = server.client();
+  const [created] = client.get(multi(create2('/large', { data })));
+  expect(created.stat).toMatchObject({ dataLength: data.length });
+  server.restart();
+  expect(server.client().get(exists('/large')).stat).toMatchObject({ dataLength: data.length });
+});
+
 describe('the transaction of each write', () => {
   function after(client: TestClient, request: Parameters<TestClient['ask']>[0]) {
     client.ask(request);

@@ -45,6 +45,20 @@ describe('TreeWalk', () => {
     expect(paths.filter((path) => !path.startsWith('/zookeeper')).sort()).toEqual(['/', '/old', '/old/a']);
   });
 
+  test('knows the ACL ids of the beginning, also of nodes whose ACL is set while it goes on', () => {
+    const tree = treeOf(['/a', '/b'], 1);
+    const acl = (id: string) => [{ perms: 31, id: { scheme: 'digest', id } }];
+    tree.setAcl('/a', acl('u:before'), 1);
+    const idOf = (path: string) => tree.aclId(tree.find(path));
+    const before = idOf('/a');
+    const walk = tree.walk(1);
+    tree.setAcl('/a', acl('u:after'), 2);
+    tree.setAcl('/a', acl('u:later'), 3);
+    expect(idOf('/a')).not.toBe(before);
+    expect(walk.aclIdBefore(tree.find('/a'))).toBe(before);
+    expect(walk.aclIdBefore(tree.find('/b'))).toBeUndefined();
+  });
+
   test('end gives it up', () => {
     const tree = treeOf(['/a'], 1);
     const walk = tree.walk(1);
