@@ -99,18 +99,18 @@ class TlsConnection implements TransportConnection {
   #isOver = false;
 
   constructor(events: TransportEvents, target: TransportTarget, source: Exclude<TlsSource, false>) {
-    tlsOptions(source, target).then(
-      (options) => {
+    tlsOptions(source, target)
+      .then((options) => {
         if (!this.#isOver) {
-          this.#inner = new NodeConnection(events, connectTls(options), 'secureConnect');
+          this.#inner = new NodeConnection(events, startTls(options), 'secureConnect');
         }
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         if (!this.#isOver) {
+          this.#isOver = true;
           events.closed(error instanceof Error ? error : new Error(String(error)));
         }
-      },
-    );
+      });
   }
 
   write(bytes: Uint8Array): void {
@@ -125,6 +125,15 @@ class TlsConnection implements TransportConnection {
   destroy(): void {
     this.#isOver = true;
     this.#inner?.destroy();
+  }
+}
+
+/** Throws at once for what OpenSSL does not take: a file half written, a key that is not the certificate's. */
+function startTls(options: ConnectionOptions): Socket {
+  try {
+    return connectTls(options);
+  } catch (cause) {
+    throw refused('tls', cause, 'OpenSSL does not take the certificate or the key: ');
   }
 }
 
@@ -155,9 +164,13 @@ async function read(option: string, file: string | undefined): Promise<Buffer | 
   try {
     return await readFile(file);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new TreekeeperError('INVALID_OPTION', { message: `tls.${option}: ${reason}`, cause });
+    throw refused(`tls.${option}`, cause);
   }
+}
+
+function refused(option: string, cause: unknown, what = ''): TreekeeperError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TreekeeperError('INVALID_OPTION', { message: `${option}: ${what}${reason}`, cause });
 }
 
 function asBuffer(data: string | Uint8Array | undefined): Buffer | undefined {

@@ -156,19 +156,25 @@ export class Requests {
    * requests; only the refusal of an unknown opcode may overtake (client-protocol.md §2.9).
    */
   answered(xid: number, zxid: bigint, errorNumber: number, reader: JuteReader): SessionRequest {
-    const request =
-      this.#inFlight.peek()?.xid === xid
-        ? this.#inFlight.shift()
-        : errorNumber === UNIMPLEMENTED
-          ? this.#inFlight.take((other) => other.xid === xid)
-          : undefined;
+    const first = this.#inFlight.peek();
+    if (first?.xid === xid) {
+      // Before it leaves the list: whose reply does not decode is lost with the connection.
+      this.#fill(first, zxid, errorNumber, reader);
+      this.#inFlight.shift();
+      return first;
+    }
+    const request = errorNumber === UNIMPLEMENTED ? this.#inFlight.take((other) => other.xid === xid) : undefined;
     if (request === undefined) {
-      throw new ProtocolViolation(`a reply with xid ${xid}, expected ${this.#inFlight.peek()?.xid ?? 'none'}`);
+      throw new ProtocolViolation(`a reply with xid ${xid}, expected ${first?.xid ?? 'none'}`);
     }
+    this.#fill(request, zxid, errorNumber, reader);
+    return request;
+  }
+
+  #fill(request: SessionRequest, zxid: bigint, errorNumber: number, reader: JuteReader): void {
     if (request.phase === 'done') {
-      return request; // nobody waits for it any more
+      return; // nobody waits for it any more
     }
-    request.zxid = zxid;
     if (errorNumber === 0) {
       request.replyBytes = reader.remaining;
       request.value = request.operation.decode(reader);
@@ -177,7 +183,7 @@ export class Requests {
       const message = code === 'SYSTEM_ERROR' ? `the server answers with error ${errorNumber}; see its log` : undefined;
       request.failure = { code, retry: undefined, message, cause: undefined };
     }
-    return request;
+    request.zxid = zxid;
   }
 
   complete(request: SessionRequest): void {

@@ -1,6 +1,6 @@
 /** The driver on real sockets: TLS, SASL, what is written when, what is left behind. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startServer } from '@treekeeper/testing';
@@ -14,6 +14,7 @@ import {
   connect,
   nodeTransport,
   type OperationMessage,
+  type Resolver,
   type TlsSettings,
   type Transport,
 } from '../../src/index.ts';
@@ -32,6 +33,15 @@ describe('TLS', () => {
     caFile: storePath('ca.pem'),
     certFile: storePath('client.pem'),
     keyFile: storePath('client.pem'),
+  };
+
+  /** Key and certificate as somebody leaves them who has not finished writing. */
+  const half = (of: 'key' | 'certificate'): string => {
+    const file = join(directory, `half-${of}.pem`);
+    const whole = readFileSync(storePath('client.pem'));
+    const endOfKey = whole.indexOf('-----BEGIN CERTIFICATE');
+    writeFileSync(file, whole.subarray(0, of === 'key' ? endOfKey - 50 : endOfKey + 100));
+    return file;
   };
 
   test('with a certificate of its own, by name and by address', async () => {
@@ -53,10 +63,43 @@ describe('TLS', () => {
     expect(client.state).toBe('connected');
   });
 
+  test('a file half written costs the attempts made meanwhile, not the client', async () => {
+    await using server = await startServer({ settings });
+    const file = join(directory, 'rotated.pem');
+    copyFileSync(storePath('client.pem'), file);
+    let attempts = 0;
+    let goOn: () => void = () => undefined;
+    const enough = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    const resolver: Resolver = async (host) => {
+      attempts++;
+      if (attempts === 4) {
+        goOn();
+      }
+      return [host];
+    };
+    const tls = { ...me, certFile: file, keyFile: file };
+    await using client = await connect(`127.0.0.1:${server.securePort}`, { tls, resolver, sessionTimeoutMs: 60_000 });
+    const { sessionId } = client;
+    copyFileSync(half('certificate'), file);
+    server.cutConnections(sessionId);
+    await enough;
+    copyFileSync(storePath('client.pem'), file);
+    await client.sync('/');
+    expect(client.sessionId).toBe(sessionId);
+  });
+
   test.each<[string, ConnectOptions['tls'], RegExp]>([
     ['an unknown authority', { ...me, caFile: storePath('other.pem') }, /certificate/],
     ['another name', { ...me, servername: 'elsewhere.example' }, /does not match certificate|elsewhere/],
     ['a file that is not there', { ...me, caFile: join(directory, 'none.pem') }, /tls\.caFile: ENOENT/],
+    ['a key that is half written', { ...me, keyFile: half('key') }, /tls: OpenSSL does not take/],
+    [
+      'a certificate that is half written',
+      { ...me, certFile: half('certificate') },
+      /tls: OpenSSL does not take .*PEM/,
+    ],
     ['settings that cannot be had', () => Promise.reject(new Error('vault is sealed')), /vault is sealed/],
   ])('refused: %s', async (_, tls, message) => {
     await using server = await startServer({ settings });

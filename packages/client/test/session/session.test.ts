@@ -128,9 +128,10 @@ describe('a connection', () => {
     expect(desk.session.faults).toBe('a:1: the server refused: NOT_READ_ONLY');
   });
 
-  test('a reply out of order, one that does not decode, and one too long cost the connection', () => {
+  test('a reply out of order, one that does not decode, in its body or before, and one too long cost the connection', () => {
     for (const spoil of [
       (desk: Desk) => desk.reply(1, 0, undefined, 4711),
+      (desk: Desk) => desk.reply(1),
       (desk: Desk) => {
         desk.feed((writer) => writer.int(1));
         return desk;
