@@ -45,6 +45,8 @@ export const BIND_ATTEMPTS_MAX_DEFAULT = 3;
 
 /** A notification that may have got lost with a link is sent again on the next, unless it is older than this. */
 const RESEND_MS_MAX = 1000;
+/** Apache ZooKeeper's for a server that was given no id. */
+const NO_SERVER_ID = -1;
 /** So long a server with a larger id has to dial us after we have said who we are, before we say it again. */
 const DIAL_BACK_MS = 1000;
 
@@ -174,7 +176,8 @@ export class ElectionPort {
     const said = other.said.filter((one) => !configured.some((two) => addressText(one) === addressText(two)));
     const addresses = [...configured, ...said];
     if (addresses.length === 0) {
-      return; // a stranger that has not said where it is
+      this.#forgetStranger(other); // it has not said where it is
+      return;
     }
     other.dial = this.#sockets.dial({
       addresses,
@@ -216,6 +219,7 @@ export class ElectionPort {
     }
     if (other.dial === attempt) {
       other.dial = null;
+      this.#forgetStranger(other);
     }
   }
 
@@ -242,7 +246,7 @@ export class ElectionPort {
   /** Of two servers the one with the larger id keeps the connection that it dialled. */
   #welcome(socket: Socket, { serverId: id, addresses }: InitSaid): void {
     const serverId = Number(id);
-    if (!Number.isSafeInteger(serverId)) {
+    if (!Number.isSafeInteger(serverId) || serverId < NO_SERVER_ID) {
       throw new PeerRefusal(`${id} is not the id of a server: anonymous observers cannot take part, give it a myid`);
     }
     if (serverId === this.#options.serverId) {

@@ -143,6 +143,16 @@ describe('§2.1 the larger id keeps the connection that it has dialled', () => {
   });
 });
 
+test('of a stranger that has not said where it is nothing is kept', async () => {
+  const members = await membersOf(1);
+  const one = await TestPeers.open(1, members);
+  one.peers.notify(77, bytes('early'));
+  const large = (await RawPeer.dial(electionPort(members, 1))).send(initHex(77, 'x:1') + frameHex('a'));
+  await one.hears('77: a');
+  one.peers.notify(77, bytes('b'));
+  expect(await large.read(5)).toBe(frameHex('b'));
+});
+
 describe('§2.2 INIT', () => {
   test('of a server with several addresses', async () => {
     const members = await membersOf(2);
@@ -182,6 +192,7 @@ describe('§2.2 INIT', () => {
     ['a negative length', 'ffffffffffff00000000000000000003' + 'ffffffff', '-1 bytes'],
     ['too long addresses', 'ffffffffffff00000000000000000003' + '00000801', '2049 bytes'],
     ['an anonymous observer', initHex(0x7fffffffffffffffn, 'x:1'), 'give it a myid'],
+    ['a made-up id', initHex(-2, 'x:1'), '-2 is not the id of a server'],
   ])('%s: closed with one line', async (_name, hex, reason) => {
     const members = await membersOf(1);
     const one = await TestPeers.open(1, members);
