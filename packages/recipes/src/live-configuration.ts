@@ -74,15 +74,18 @@ export class LiveConfiguration<S extends ConfigurationSchemas> implements Live<C
     const settled = live.#settled.next();
     void live.#follow();
     await settled;
+    if (live.#failure !== null) {
+      throw live.#failure;
+    }
     const missing = [...live.#errors].find(([key]) => !Object.hasOwn(live.current, key));
-    if (missing !== undefined || live.#failure !== null) {
+    if (missing !== undefined) {
       await live.close();
-      throw live.#failure ?? missing?.[1];
+      throw missing[1];
     }
     return live;
   }
 
-  /** The values in effect. */
+  /** The values in effect. Throws what ended it, if it has failed: nobody keeps them up to date any more. */
   get current(): ConfigurationValues<S> {
     return this.#live.current;
   }
@@ -164,7 +167,7 @@ export class LiveConfiguration<S extends ConfigurationSchemas> implements Live<C
   async #read(): Promise<void> {
     const keys = Object.keys(this.#schemas) as (keyof S & string)[];
     const requests: ReadRequest[] = [HISTORY, ...keys].map((name) => ({ get: join(this.#path, name) }));
-    const results = await this.#client.multiRead(requests, patiently(this.#stop.signal));
+    const results = await this.#client.multiRead(requests, patiently(this.#client, this.#stop.signal));
     const [history, ...nodes] = results.map(nodeOf);
     const values: Record<string, unknown> = { ...this.#live.current };
     const errors = new Map(this.#errors);

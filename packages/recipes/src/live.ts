@@ -2,8 +2,8 @@
 
 /**
  * The present value, and every change of it as an async iterable. A reader that is slower than the changes skips to the
- * latest. Any number of loops may run over it. It ends with `close` or with the client, and throws what made it
- * impossible to go on. While the connection is away, the value is the last one known.
+ * latest. Any number of loops may run over it. It ends with `close` or with the client; loops and `current` throw what
+ * made it impossible to go on. While the connection is away, the value is the last one known.
  *
  * @example
  * ```ts
@@ -15,7 +15,7 @@
  * ```
  */
 export interface Live<T> extends AsyncIterable<T>, AsyncDisposable {
-  /** The last one known. */
+  /** The last one known. Throws what made it impossible to go on: a value that nobody keeps up is no present one. */
   readonly current: T;
   /** Ends all loops over it. */
   close(): Promise<void>;
@@ -37,6 +37,9 @@ export class LiveValue<T> implements Live<T> {
   }
 
   get current(): T {
+    if (this.#failure !== null) {
+      throw this.#failure;
+    }
     return this.#current;
   }
 

@@ -1,18 +1,18 @@
+import { setMaxListeners } from 'node:events';
 import {
   type CallOptions,
   type Client,
   type Codec,
   isTreekeeperError,
   type NodeValue,
-  type Watch,
+  TreekeeperError,
 } from '@treekeeper/client';
 import { Bell } from './bell.ts';
 import { namesIn, orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
-import { forever } from './forever.ts';
+import { eventsOf, patiently } from './events.ts';
 import { type Live, LiveValue } from './live.ts';
 import { join, nameOf } from './paths.ts';
-import { renewed } from './renewal.ts';
 
 /** One of a group, as others see it. */
 export interface Member<T = string> {
@@ -43,6 +43,7 @@ export class MemberView<T> {
   /** Names to be read again, and whether all are. */
   readonly #dirty = new Set<string>();
   #isStale = false;
+  #hasRead = false;
   readonly #bell = new Bell();
   readonly #seen = new Map<string, Seen<T>>();
   /** Whether all that was told has been read. */
@@ -56,7 +57,7 @@ export class MemberView<T> {
     this.#onInvalid = onInvalid;
   }
 
-  async readAll(options: CallOptions = forever): Promise<ReadonlyMap<string, Member<T>>> {
+  async readAll(options: CallOptions): Promise<ReadonlyMap<string, Member<T>>> {
     const names = await namesIn(this.#client, this.#path, options);
     const members = await Promise.all(names.map((name) => this.#read(name, options)));
     const present = new Map(members.filter((member) => member !== null).map((member) => [member.name, member]));
@@ -69,34 +70,21 @@ export class MemberView<T> {
   }
 
   async open(): Promise<Live<ReadonlyMap<string, Member<T>>>> {
-    let watch = await this.#watch();
-    const live = new LiveValue(await this.readAll(), () => watch.close());
-    const run = async (): Promise<void> => {
-      for (;;) {
-        try {
-          await this.#follow(live, watch);
-        } catch (error) {
-          if (!isTreekeeperError(error, 'SESSION_EXPIRED') || !(await renewed(this.#client))) {
-            throw error;
-          }
-        }
-        if (live.isOver || this.#client.state === 'closed') {
-          return;
-        }
-        // In the next session; or in this one, where removeWatches of another user of the client took the watch away.
-        watch = await this.#watch();
-        if (live.isOver) {
-          return await watch.close(); // closed meanwhile
-        }
-        this.#isStale = true;
-      }
-    };
-    void run()
+    const stop = new AbortController();
+    setMaxListeners(0, stop.signal); // one for each read on its way
+    const live = new LiveValue<ReadonlyMap<string, Member<T>>>(new Map(), () => stop.abort());
+    const isRead = this.#settled.next();
+    const following = this.#follow(live, stop.signal).finally(() => stop.abort());
+    following
       .then(
         () => live.end(),
         (error: unknown) => live.end(this.#client.state === 'closed' ? null : error),
       )
       .finally(() => this.#settle());
+    await Promise.race([isRead, following]);
+    if (!this.#hasRead) {
+      throw new TreekeeperError('CLOSED', { operation: 'watch', path: this.#path });
+    }
     return live;
   }
 
@@ -114,16 +102,11 @@ export class MemberView<T> {
     this.#settled.ring();
   }
 
-  async #watch(): Promise<Watch> {
-    const watch = this.#client.watch(this.#path, { recursive: true, ...forever });
-    await watch.ready;
-    return watch;
-  }
-
-  /** Until the watch ends; rejects as it does. */
-  async #follow(live: LiveValue<ReadonlyMap<string, Member<T>>>, watch: Watch): Promise<void> {
+  /** Until the live map or the client is closed; rejects with what makes it impossible to go on. */
+  async #follow(live: LiveValue<ReadonlyMap<string, Member<T>>>, signal: AbortSignal): Promise<void> {
+    const terms = patiently(this.#client, signal);
     let isOver = false;
-    const listening = this.#listen(watch).finally(() => {
+    const listening = this.#listen(signal).finally(() => {
       isOver = true;
       this.#bell.ring();
     });
@@ -136,19 +119,22 @@ export class MemberView<T> {
       if (this.#isStale) {
         this.#isStale = false;
         this.#dirty.clear();
-        live.set(await this.readAll());
+        live.set(await this.readAll(terms));
+        this.#hasRead = true;
       } else if (this.#dirty.size > 0) {
-        live.set(await this.#refreshed(live.current));
+        live.set(await this.#refreshed(live.current, terms));
       } else {
-        this.#settle();
+        if (this.#hasRead) {
+          this.#settle();
+        }
         await rung;
         this.#isSettled = false;
       }
     }
   }
 
-  async #listen(watch: Watch): Promise<void> {
-    for await (const { type, path } of watch) {
+  async #listen(signal: AbortSignal): Promise<void> {
+    for await (const { type, path } of eventsOf(this.#client, this.#path, true, signal)) {
       if (type === 'gap' || path === this.#path) {
         this.#isStale = true;
       } else {
@@ -158,10 +144,13 @@ export class MemberView<T> {
     }
   }
 
-  async #refreshed(members: ReadonlyMap<string, Member<T>>): Promise<ReadonlyMap<string, Member<T>>> {
+  async #refreshed(
+    members: ReadonlyMap<string, Member<T>>,
+    options: CallOptions,
+  ): Promise<ReadonlyMap<string, Member<T>>> {
     const names = [...this.#dirty];
     this.#dirty.clear();
-    const read = await Promise.all(names.map((name) => this.#read(name)));
+    const read = await Promise.all(names.map((name) => this.#read(name, options)));
     const next = new Map(members);
     for (const [i, name] of names.entries()) {
       const member = read[i] ?? null;
@@ -174,7 +163,7 @@ export class MemberView<T> {
     return next;
   }
 
-  async #read(name: string, callOptions: CallOptions = forever): Promise<Member<T> | null> {
+  async #read(name: string, callOptions: CallOptions): Promise<Member<T> | null> {
     const node = join(this.#path, name);
     try {
       const options = { codec: this.#codec, ...callOptions };

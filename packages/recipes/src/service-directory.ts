@@ -44,7 +44,6 @@ export class ServiceDirectory<M = unknown> implements Live<readonly ServiceInsta
   /** What `current` was made of. */
   #shown: ReadonlyMap<string, Member<ServiceInstance<M>>> | null = null;
   #current: readonly ServiceInstance<M>[] = [];
-  #failure: { readonly error: unknown } | null = null;
 
   private constructor(
     name: string,
@@ -76,9 +75,6 @@ export class ServiceDirectory<M = unknown> implements Live<readonly ServiceInsta
 
   /** All instances, by id, also those not enabled or down. Throws what ended the directory, if it has failed. */
   get current(): readonly ServiceInstance<M>[] {
-    if (this.#failure !== null) {
-      throw this.#failure.error;
-    }
     const members = this.#members.current;
     if (members !== this.#shown) {
       this.#shown = members;
@@ -141,7 +137,6 @@ export class ServiceDirectory<M = unknown> implements Live<readonly ServiceInsta
       }
       this.#live.end();
     } catch (error) {
-      this.#failure = { error };
       this.#live.end(error);
     }
   }

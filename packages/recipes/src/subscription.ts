@@ -1,5 +1,12 @@
 import { setMaxListeners } from 'node:events';
-import { type Client, type Codec, isTreekeeperError, nullableBytes, type WatchEventType } from '@treekeeper/client';
+import {
+  type CallOptions,
+  type Client,
+  type Codec,
+  isTreekeeperError,
+  nullableBytes,
+  type WatchEventType,
+} from '@treekeeper/client';
 import { Bell } from './bell.ts';
 import { orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
@@ -70,6 +77,7 @@ export class Subscription<T = string> implements AsyncIterableIterator<Message<T
   readonly #onInvalid: SubscribeOptions['onInvalid'];
   readonly #signal: AbortSignal | undefined;
   readonly #stop = new AbortController();
+  readonly #terms: CallOptions;
   /** Rung by events, and at the end. */
   readonly #bell = new Bell();
   /** Not read yet, in their order; and what is being read, which comes before them. */
@@ -93,6 +101,7 @@ export class Subscription<T = string> implements AsyncIterableIterator<Message<T
     this.#onInvalid = options.onInvalid;
     this.#signal = options.signal;
     setMaxListeners(0, this.#stop.signal); // one for each read on its way
+    this.#terms = patiently(client, this.#stop.signal);
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true });
     if (this.#signal?.aborted === true) {
       void this.close();
@@ -167,7 +176,7 @@ export class Subscription<T = string> implements AsyncIterableIterator<Message<T
 
   /** Takes up what is there already, as far as it is wanted. */
   async #begin(from: NonNullable<SubscribeOptions['from']>): Promise<void> {
-    const stat = await this.#client.exists(this.#path, patiently(this.#stop.signal));
+    const stat = await this.#client.exists(this.#path, this.#terms);
     this.#czxid = stat?.czxid ?? null;
     this.#last = stat === null ? FIRST - 1 : null;
     await this.#list();
@@ -191,7 +200,7 @@ export class Subscription<T = string> implements AsyncIterableIterator<Message<T
     while (low < high) {
       const middle = (low + high) >> 1;
       const path = join(this.#path, names[middle]?.name ?? '');
-      const stat = await this.#client.exists(path, patiently(this.#stop.signal));
+      const stat = await this.#client.exists(path, this.#terms);
       if (stat === null || stat.czxid <= position) {
         low = middle + 1;
         isKnown = stat !== null;
@@ -206,7 +215,7 @@ export class Subscription<T = string> implements AsyncIterableIterator<Message<T
     this.#mustList = false;
     this.#isListing = true;
     try {
-      const found = await orNull(this.#client.childrenWithStat(this.#path, patiently(this.#stop.signal)));
+      const found = await orNull(this.#client.childrenWithStat(this.#path, this.#terms));
       this.#takeUp(found?.stat.czxid ?? null, found?.children ?? []);
     } finally {
       this.#isListing = false; // not sooner: an event in between would be taken up before what it comes behind
@@ -292,7 +301,7 @@ export class Subscription<T = string> implements AsyncIterableIterator<Message<T
   /** Begun ahead of time: what it rejects with is told when its turn has come. */
   #read({ name, isBehindGap }: Pending): Promise<Read<T>> {
     const path = join(this.#path, name);
-    const reading = orNull(this.#client.get(path, { codec: nullableBytes, ...patiently(this.#stop.signal) })).then(
+    const reading = orNull(this.#client.get(path, { codec: nullableBytes, ...this.#terms })).then(
       async (found): Promise<Read<T>> => {
         if (found === null) {
           return null;

@@ -1,10 +1,12 @@
 /** Configurations under faults: subscribers see publications whole and in order, and end with the latest. */
 import type { StandardSchema } from '@treekeeper/client';
+import { OpCode } from '@treekeeper/protocol';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Configuration, isRecipeError } from '../src/index.ts';
 import { untilAnswered } from '../src/repeat.ts';
+import { WatchedClient } from './session-end.ts';
 
 let server: TestServer;
 let round = 0;
@@ -142,6 +144,45 @@ test('it follows through sessions, and ends with the client', async () => {
   })();
   await client.close();
   await rest;
+});
+
+test('values that are being read when the session ends are read in the next one', async () => {
+  const configuration = new Configuration(await server.client(), '/read', schemas);
+  await configuration.publish({ a: 2, b: 2 });
+  await using watched = await WatchedClient.start(server, { onExpired: 'new-session' });
+  const { client } = watched;
+  const { sessionId } = client;
+  await using live = await new Configuration(client, '/read', schemas).follow();
+  const isOver = watched.endDuring(OpCode.multiRead);
+  await configuration.publish({ a: 4 });
+  await isOver;
+  for await (const { a } of live) {
+    if (a === 4) {
+      break;
+    }
+  }
+  expect(client.sessionId).not.toBe(sessionId);
+  await configuration.publish({ a: 6 });
+  await live.sync();
+  expect(live.current).toEqual({ a: 6, b: 2 });
+});
+
+test('where no session follows, nobody is shown values that are kept up no more', async () => {
+  const client = await server.client();
+  const configuration = new Configuration(client, '/stale', schemas);
+  await configuration.publish({ a: 2, b: 2 });
+  await using live = await configuration.follow();
+  const loop = (async () => {
+    for await (const _ of live) {
+      // until it fails
+    }
+  })();
+  await server.expireSession(client.sessionId);
+  await expect(loop).rejects.toThrow('SESSION_EXPIRED');
+  expect(() => live.current).toThrow('SESSION_EXPIRED');
+  const closed = await new Configuration(await server.client(), '/stale', schemas).follow();
+  await closed.close();
+  expect(closed.current).toEqual({ a: 2, b: 2 }); // closed, not failed
 });
 
 test('keys and options that cannot be are refused', async () => {

@@ -1,9 +1,12 @@
 /** Memberships where connections and sessions end. */
-import { connect } from '@treekeeper/client';
+import { CREATOR_ALL_ACL, connect } from '@treekeeper/client';
+import { OpCode } from '@treekeeper/protocol';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { fired, until } from '../../interop/src/recipes/waiting.ts';
 import { isRecipeError, Membership } from '../src/index.ts';
+import { WatchedClient } from './session-end.ts';
+import { ToldEvents } from './told-events.ts';
 
 let server: TestServer;
 
@@ -89,6 +92,55 @@ test('the live set goes on after an outage of the server and in the next session
   await seen('b', 'c');
   await b.leave();
   await seen('c');
+});
+
+test('members that are being read when sessions end are read in the next ones, and there is one watch in the end', async () => {
+  await using watched = await WatchedClient.start(server, { onExpired: 'new-session' });
+  const { client } = watched;
+  await using members = await new Membership(client, '/f').members();
+  const seen = async (name: string): Promise<void> => {
+    for await (const present of members) {
+      if (present.has(name)) {
+        return;
+      }
+    }
+  };
+  const group = new Membership(await server.client(), '/f');
+  for (const name of ['a', 'b', 'c']) {
+    const isOver = watched.endDuring(OpCode.getData);
+    await group.join(name, '');
+    await isOver;
+    await seen(name);
+  }
+  using told = new ToldEvents(client);
+  await group.join('d', '');
+  await seen('d');
+  expect(told.of('/f/d')).toBe(1);
+});
+
+test('a live set that cannot begin leaves no watch, and one that fails is not shown any more', async () => {
+  const [client, other] = [
+    await server.client(),
+    await server.client({ auth: [{ scheme: 'digest', credentials: 'a:b' }] }),
+  ];
+  await other.create('/closed', '', { acl: CREATOR_ALL_ACL });
+  await expect(new Membership(client, '/closed').members()).rejects.toThrow('NO_AUTH');
+  using told = new ToldEvents(client);
+  await other.create('/closed/one', '');
+  await client.sync('/');
+  expect(told.of('/closed/one')).toBe(0);
+  const members = await new Membership(client, '/g').members();
+  await server.expireSession(client.sessionId);
+  const loop = (async () => {
+    for await (const _ of members) {
+      // until it fails
+    }
+  })();
+  await expect(loop).rejects.toThrow('SESSION_EXPIRED');
+  expect(() => members.current).toThrow('SESSION_EXPIRED');
+  await expect(new Membership(client, '/g').members()).rejects.toThrow('SESSION_EXPIRED');
+  await other.close();
+  await expect(new Membership(other, '/g').members()).rejects.toThrow('CLOSED');
 });
 
 test('a join that is given up leaves nothing behind', async () => {

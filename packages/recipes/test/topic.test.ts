@@ -1,8 +1,10 @@
 /** Topics where connections, servers and sessions end: nothing is lost, nothing comes twice, the order stays. */
 import { type Client, json } from '@treekeeper/client';
+import { OpCode } from '@treekeeper/protocol';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isRecipeError, type Subscription, Topic } from '../src/index.ts';
+import { WatchedClient } from './session-end.ts';
 
 let server: TestServer;
 
@@ -54,6 +56,26 @@ test.each(['cut', 'restart', 'expire'] as const)('a subscription goes on after: 
     seen.push(...(await take(subscription, 3)));
   }
   expect(seen).toEqual(published);
+});
+
+test.each([
+  ['a message', OpCode.getData],
+  ['the list', OpCode.getChildren2],
+])('%s that is being read when the session ends is read in the next one', async (_, opcode) => {
+  const publisher = await server.client();
+  const path = `/read-${opcode}`;
+  const topic = new Topic(publisher, path);
+  await topic.publish('one');
+  await using watched = await WatchedClient.start(server, { onExpired: 'new-session' });
+  const { client } = watched;
+  const { sessionId } = client;
+  const isOver = watched.endDuring(opcode);
+  const subscribing = new Topic(client, path).subscribe({ from: 'start' });
+  const first = subscribing.then((subscription) => take(subscription, 1));
+  await isOver;
+  expect(await first).toEqual(['one']);
+  expect(client.sessionId).not.toBe(sessionId);
+  await (await subscribing).close();
 });
 
 test('a publication whose answer is lost happens once', async () => {

@@ -74,3 +74,15 @@ export async function rounds(
     }
   }
 }
+
+/** Looks at what a client keeps up to date; undefined when that has failed: the next round has another one. */
+export function unlessFailed<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (!isExpected(error)) {
+      throw error;
+    }
+    return undefined;
+  }
+}

@@ -3,7 +3,7 @@ import type { StandardSchema } from '@treekeeper/client';
 import { Configuration, type ConfigurationVersion, isRecipeError, type LiveConfiguration } from '@treekeeper/recipes';
 import { check } from '../../checkers/violation.ts';
 import type { Program } from '../program.ts';
-import { rounds, type Scenario, type ScenarioMaker, type Setting } from '../scenario.ts';
+import { rounds, type Scenario, type ScenarioMaker, type Setting, unlessFailed } from '../scenario.ts';
 
 const PATH = '/config';
 
@@ -49,7 +49,7 @@ class ConfigurationScenario implements Scenario {
     const { world } = this.#setting;
     const latest = Number(world.data(`${PATH}/left`) ?? 0);
     const followers = this.programs.filter((name) => name.startsWith('follower'));
-    const late = followers.filter((name) => this.#views.get(name)?.current.left !== latest);
+    const late = followers.filter((name) => unlessFailed(() => this.#views.get(name)?.current.left) !== latest);
     return late.length === 0 ? null : `${late.join(', ')} to see ${latest}`;
   }
 

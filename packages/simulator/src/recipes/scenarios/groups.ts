@@ -3,7 +3,7 @@ import type { Client } from '@treekeeper/client';
 import { Membership, Services } from '@treekeeper/recipes';
 import { check } from '../../checkers/violation.ts';
 import type { Program } from '../program.ts';
-import { rounds, type Scenario, type ScenarioMaker, type Setting } from '../scenario.ts';
+import { rounds, type Scenario, type ScenarioMaker, type Setting, unlessFailed } from '../scenario.ts';
 
 /** One's own place in the group. */
 interface Place extends AsyncDisposable {
@@ -31,7 +31,7 @@ export const membershipScenario: ScenarioMaker = (setting) =>
     async view(client) {
       const members = await new Membership(client, '/group').members();
       return {
-        dataOf: (name) => members.current.get(name)?.data,
+        dataOf: (name) => unlessFailed(() => members.current.get(name)?.data),
         [Symbol.asyncDispose]: () => members.close(),
       };
     },
@@ -46,7 +46,7 @@ export const serviceScenario: ScenarioMaker = (setting) =>
     async view(client) {
       const directory = await new Services<string>(client, '/services').directory('shop');
       return {
-        dataOf: (name) => directory.current.find(({ id }) => id === name)?.metadata,
+        dataOf: (name) => unlessFailed(() => directory.current.find(({ id }) => id === name)?.metadata),
         [Symbol.asyncDispose]: () => directory.close(),
       };
     },
