@@ -70,8 +70,9 @@ test('who has a new session while it waits is told: nobody would count it any mo
   while ((await clients[0]!.children('/renewed').catch(() => [])).length === 0) {
     // until it waits
   }
+  const refused = expect(waiting).rejects.toSatisfy((error) => isTreekeeperError(error, 'SESSION_EXPIRED'));
   await server.expireSession(renewing.sessionId);
-  await expect(waiting).rejects.toSatisfy((error) => isTreekeeperError(error, 'SESSION_EXPIRED'));
+  await refused;
   const entering = [renewing, clients[0]!].map((client) => new DoubleBarrier(client, '/renewed', 2).enter());
   await Promise.all((await Promise.all(entering)).map((pass) => pass.leave()));
 });

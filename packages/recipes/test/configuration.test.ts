@@ -177,8 +177,9 @@ test('where no session follows, nobody is shown values that are kept up no more'
       // until it fails
     }
   })();
+  const refused = expect(loop).rejects.toThrow('SESSION_EXPIRED');
   await server.expireSession(client.sessionId);
-  await expect(loop).rejects.toThrow('SESSION_EXPIRED');
+  await refused;
   expect(() => live.current).toThrow('SESSION_EXPIRED');
   const closed = await new Configuration(await server.client(), '/stale', schemas).follow();
   await closed.close();
