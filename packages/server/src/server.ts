@@ -5,6 +5,7 @@
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextRound, setTimeout as sleep } from 'node:timers/promises';
+import { zxidHex } from '@treekeeper/protocol';
 import { WordWhitelist } from './admin/four-letter.ts';
 import { PauseMonitor } from './admin/pause-monitor.ts';
 import { probeAnswerer } from './admin/probe.ts';
@@ -317,9 +318,8 @@ export class Server {
   }
 
   /**
-   * Restoring is a restart on other data: the snapshot is put on disk under the last zxid, so that it goes before all
-   * logs there are, and a new replica recovers from it. All connections are closed; the snapshot's sessions can be
-   * resumed.
+   * Restoring is a restart on other data: the snapshot is put on disk behind all logs there are, and a new replica
+   * recovers from it. All connections are closed; the snapshot's sessions can be resumed.
    */
   async #restore(snapshot: AsyncIterable<Uint8Array>): Promise<number> {
     if (this.#restoring) {
@@ -337,12 +337,13 @@ export class Server {
       const { fieldBytesMax } = storage;
       const staged = await StagedSnapshot.receive(directory, this.#disk, fieldBytesMax, dataModel, snapshot);
       await this.#quiesce();
+      let zxid: number;
       try {
-        await staged.commit(this.#replica.world.tree.lastZxid);
+        zxid = await staged.commit(this.#replica.lastLoggedZxid);
       } finally {
         this.#recoverAgain(); // what there was before, should that have failed
       }
-      this.#log.info('restored a snapshot; all connections were closed');
+      this.#log.info(`restored a snapshot as zxid 0x${zxidHex(zxid)}; all connections were closed`);
       return staged.lastZxid;
     } finally {
       this.#restoring = false;

@@ -229,6 +229,11 @@ export class Replica {
     return this.#world;
   }
 
+  /** The last transaction that may be in the log, applied or not. */
+  get lastLoggedZxid(): number {
+    return this.#txnLog.lastAppended;
+  }
+
   /** Null: this server does not serve. */
   get #service(): Service | null {
     return this.#standalone !== null ? this.#standalone.service : (this.#member?.service ?? null);

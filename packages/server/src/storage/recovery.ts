@@ -284,7 +284,11 @@ class Recovery {
     if (zxid < last) {
       this.#log.error(`${place}: zxid 0x${zxidHex(zxid)} comes after 0x${zxidHex(last)}; it is applied all the same`);
     }
-    if (zxid <= last + 1 || epochOf(zxid) !== epochOf(last)) {
+    if (zxid <= last || isSuccessor(last, zxid)) {
+      return;
+    }
+    if (epochOf(zxid) !== epochOf(last)) {
+      this.#requireNoDamage(last); // which may have had what came in between
       return;
     }
     const gap = `${place}: zxid 0x${zxidHex(zxid)} follows 0x${zxidHex(last)}`;

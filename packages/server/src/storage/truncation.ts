@@ -2,17 +2,15 @@
  * Cuts the history back to a transaction, as a leader asks of a learner that has more than the ensemble
  * (quorum-protocol.md §5.7, disk-format.md §2.4). Unlike Java, snapshots that hold more than what stays go as well.
  */
-import { type StatPersisted, zxidHex } from '@treekeeper/protocol';
+import { zxidHex } from '@treekeeper/protocol';
 import { AssertionFailure } from '../assert.ts';
 import type { Disk, DiskStep } from '../io/disk.ts';
 import { StorageError } from '../io/storage-error.ts';
 import { isSuccessor } from './contiguity.ts';
 import { type DataFile, listDataFiles, passesQuickCheck } from './format.ts';
 import { LogReader } from './log-reader.ts';
+import { SnapshotReach } from './snapshot-reach.ts';
 import { readSnapshot, type SnapshotSink } from './snapshot-reader.ts';
-
-/** Its version and time are set in memory, by no transaction (disk-format.md §3.6). */
-const CONFIG_PATH = '/zookeeper/config';
 
 /**
  * Steps after which recovery finds the history through `zxid` and nothing beyond. Each leaves a disk from which recovery
@@ -58,19 +56,14 @@ function sortSnapshots(disk: Disk, zxid: number, fieldBytesMax: number): { base:
 
 /** The last transaction that a snapshot shows; null: it is damaged. A snapshot goes on changing while it is written. */
 function snapshotReach(disk: Disk, name: string, fieldBytesMax: number): number | null {
-  let last = 0n;
+  const reach = new SnapshotReach();
   const sink: SnapshotSink = {
     session: () => {},
     acl: () => {},
-    node: (path: string, _data: Uint8Array | null, _aclId: bigint, { czxid, mzxid, pzxid }: StatPersisted) => {
-      for (const zxid of path === CONFIG_PATH ? [] : [czxid, mzxid, pzxid]) {
-        last = zxid > last ? zxid : last;
-      }
-    },
+    node: (path, _data, _aclId, stat) => reach.node(path, stat),
   };
   try {
-    const { digest, lastProcessedZxid } = readSnapshot(disk, name, fieldBytesMax, sink);
-    return Math.max(Number(last), digest?.zxid ?? 0, lastProcessedZxid ?? 0);
+    return reach.through(readSnapshot(disk, name, fieldBytesMax, sink));
   } catch (error) {
     if (error instanceof AssertionFailure) {
       throw error;

@@ -18,7 +18,8 @@ import {
   setData,
 } from '../replica/requests.ts';
 import { Client, exchange } from './support/client.ts';
-import { newDirectory, runServerToEnd, ServerProcess } from './support/server-process.ts';
+import { EnsembleProcesses, freePorts } from './support/ensemble.ts';
+import { newDirectory, runServerToEnd, ServerProcess, type Settings } from './support/server-process.ts';
 
 const ADMIN = { 'admin.enableServer': 'true', 'admin.serverPort': 0, 'admin.serverAddress': '127.0.0.1' };
 /** Anybody who comes from this machine may take and restore, since the root is open to the world. */
@@ -86,8 +87,7 @@ test('a snapshot over HTTP, put back later: data, sessions and zxid are those of
   await client.call(create('/later'));
   await client.call(setData('/then', 'changed'));
   const late = await Client.open(server.port);
-  const headers = { ...AUTHORIZATION, 'Content-Type': 'application/octet-stream' };
-  const restored = await fetch(`${server.adminUrl}/restore`, { method: 'POST', headers, body: snapshot });
+  const restored = await restore(server, snapshot);
   expect(await restored.json()).toMatchObject({ command: 'restore', error: null, last_zxid: 3 });
   await Promise.all([client.closed, late.closed]);
 
@@ -106,6 +106,80 @@ test('a snapshot over HTTP, put back later: data, sessions and zxid are those of
   const again = await ServerProcess.start(settings, { directory });
   await (await check(again)).end();
   expect(await again.stop()).toBe(0);
+});
+
+/** A snapshot over HTTP of a server with `/app`, 20 nodes below it, and a session with an ephemeral node that lives on. */
+async function takeBackup(settings: Settings): Promise<{ readonly bytes: ArrayBuffer; readonly client: Client }> {
+  const server = await ServerProcess.start({ ...ADMIN, ...settings });
+  const client = await Client.open(server.port);
+  await client.call(create('/app'));
+  for (let i = 0; i < 20; i++) {
+    await client.call(create(`/app/${i}`, { data: `value ${i}` }));
+  }
+  await client.call(create('/mine', { flags: 1 }));
+  const taken = await fetch(`${server.adminUrl}/snapshot`, { headers: AUTHORIZATION });
+  expect(taken.status).toBe(200);
+  const bytes = await taken.arrayBuffer();
+  await server.stop();
+  return { bytes, client };
+}
+
+async function restore(server: ServerProcess, body: ArrayBuffer): Promise<Response> {
+  const headers = { ...AUTHORIZATION, 'Content-Type': 'application/octet-stream' };
+  return fetch(`${server.adminUrl}/restore`, { method: 'POST', headers, body });
+}
+
+const RESTORED_INTO: readonly Settings[] = [
+  {},
+  { 'digest.enabled': 'false' },
+  { 'snapshot.compression.method': 'gz' },
+  { 'snapshot.compression.method': 'snappy', 'digest.enabled': 'false' },
+];
+
+test.each(RESTORED_INTO)('a backup restored into a new server is what it has, for good: %o', async (settings) => {
+  const { bytes, client } = await takeBackup({ 'digest.enabled': settings['digest.enabled'] ?? 'true' });
+  const directory = newDirectory();
+  const all = { ...ADMIN, 'admin.rateLimiterIntervalInMS': 0, ...settings };
+  const server = await ServerProcess.start(all, { directory });
+  expect(await (await restore(server, bytes)).json()).toMatchObject({ error: null, last_zxid: 23 });
+
+  const check = async (of: ServerProcess): Promise<Client> => {
+    const resumed = await Client.open(of.port, client);
+    expect(resumed.sessionId).toBe(client.sessionId);
+    expect((await resumed.call(getChildren('/app'))).body.children).toHaveLength(20);
+    expect(Buffer.from((await resumed.call(getData('/app/7'))).body.data ?? []).toString()).toBe('value 7');
+    expect((await resumed.call(exists('/mine'))).body.stat.ephemeralOwner).toBe(client.sessionId);
+    return resumed;
+  };
+  const resumed = await check(server);
+  const { stat } = (await resumed.call(create2('/later'))).body;
+  expect(stat.czxid).toBeGreaterThan((await resumed.call(exists('/app/19'))).body.stat.czxid);
+  const second = await fetch(`${server.adminUrl}/snapshot`, { headers: AUTHORIZATION });
+  expect(second.status).toBe(200);
+  expect(second.headers.get('last_zxid')).toBe(`0x${stat.czxid.toString(16)}`);
+  expect(await server.stop('SIGKILL')).toBe('SIGKILL');
+  const again = await ServerProcess.start(all, { directory });
+  expect(again.output).toContain(`loaded snapshot.${stat.czxid.toString(16)}`);
+  await (await check(again)).end();
+  expect(await again.stop()).toBe(0);
+});
+
+test('a member of an ensemble restores nothing, and says what to do', async () => {
+  const adminPorts = await freePorts(3);
+  const ensemble = await EnsembleProcesses.start(3, ADMIN, (id) => ({ 'admin.serverPort': adminPorts[id - 1] }));
+  try {
+    const [member] = ensemble.members;
+    const client = await member.client();
+    await client.call(create('/a'));
+    const url = `http://127.0.0.1:${adminPorts[member.id - 1]}/commands/restore`;
+    const headers = { ...AUTHORIZATION, 'Content-Type': 'application/octet-stream' };
+    expect((await fetch(url, { method: 'POST', headers, body: 'anything' })).status).toBe(500);
+    expect(member.output).toContain('restore them all, each while it is stopped');
+    expect((await client.call(exists('/a'))).err).toBe(0);
+    await client.end();
+  } finally {
+    await ensemble.stop();
+  }
 });
 
 test('what is no snapshot is refused, and nothing changes', async () => {

@@ -1,4 +1,5 @@
 /** What damage, crashes and stray files do (disk-format.md §1, §2.4, §3.5); trap numbers are those of §10. */
+import { makeZxid, zxidHex } from '@treekeeper/protocol';
 import { describe, expect, test } from 'vitest';
 import { SimulatedDisk } from '../../../simulator/src/disk.ts';
 import { logFileHeader } from '../../src/storage/format.ts';
@@ -59,6 +60,16 @@ describe('snapshots', () => {
     expect(recoverFrom(disk.clone()).recovered.lastZxid).toBe(Math.max(8, zxids.at(-1) ?? 0));
     disk.damage('data', 'snapshot.8', 60);
     expect(() => recoverFrom(disk)).toThrow('a snapshot of zxid 0x8 is damaged, and between zxid 0x');
+  });
+
+  test('a history that goes on in a later epoch behind a snapshot that is damaged is not put behind another', () => {
+    const disk = diskWithLog(5);
+    const restored = makeZxid(2, 0x36);
+    putSnapshot(disk, restored);
+    disk.put('log', `log.${zxidHex(restored + 1)}`, logFile(...bodies(restored + 1, restored + 2)));
+    expect(recoverFrom(disk.clone()).recovered).toMatchObject({ snapshotZxid: restored, sinceSnapshotTxns: 2 });
+    disk.damage('data', `snapshot.${zxidHex(restored)}`, 60);
+    expect(() => recoverFrom(disk)).toThrow('a snapshot of zxid 0x200000036 is damaged, and between zxid 0x5 and that');
   });
 
   test('every single damaged byte is found', () => {
