@@ -2,6 +2,7 @@
 
 import { resetMetrics } from '../metrics/registry.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { Snapshots } from '../replica/snapshots.ts';
 import type { ReplicaView } from './replica-view.ts';
 import { LeadershipError, type ServerControl, type SnapshotFile } from './view.ts';
 
@@ -16,12 +17,19 @@ export interface ReplicaControlParts {
   restore(snapshot: AsyncIterable<Uint8Array>): Promise<number>;
 }
 
-interface Waiter {
-  /** Snapshots and failures counted when the wait began. */
-  readonly written: number;
-  readonly failures: number;
+/** Who has asked for a snapshot. */
+interface Asking {
   readonly resolve: (file: SnapshotFile) => void;
   readonly reject: (error: Error) => void;
+}
+
+interface Waiter extends Asking {
+  /** Those of the replica that writes it: it may be replaced. */
+  readonly snapshots: Snapshots;
+  /** Counted when the wait began, one of them goes up at its end. */
+  readonly written: number;
+  readonly failures: number;
+  readonly abandoned: number;
 }
 
 interface Yielding {
@@ -34,7 +42,7 @@ export class ReplicaControl implements ServerControl {
   #waiting: Waiter[] = [];
   #yielding: Yielding[] = [];
   /** Asked for while another snapshot was being written: that one shows an older state. */
-  #next: Omit<Waiter, 'written' | 'failures'>[] = [];
+  #next: Asking[] = [];
 
   constructor(parts: ReplicaControlParts) {
     this.#parts = parts;
@@ -111,28 +119,43 @@ export class ReplicaControl implements ServerControl {
   /** After each turn: starts the snapshots that were asked for, and tells those who wait. */
   afterTurn(): void {
     this.#considerYielding();
-    const { snapshots } = this.#parts.replica();
     if (this.#waiting.length > 0) {
-      const { last, written, failures } = snapshots;
-      const waiting = this.#waiting;
-      this.#waiting = [];
-      for (const waiter of waiting) {
-        if (written > waiter.written && last !== null) {
-          const { name, zxid, sizeBytes } = last;
-          waiter.resolve({ lastZxid: zxid, sizeBytes, read: () => this.#parts.readSnapshot(name) });
-        } else if (failures > waiter.failures) {
-          waiter.reject(new Error('the snapshot could not be written; the log says why'));
-        } else {
-          this.#waiting.push(waiter);
-        }
-      }
+      this.#waiting = this.#waiting.filter((waiter) => !this.#answer(waiter));
     }
+    const { snapshots } = this.#parts.replica();
     if (this.#next.length > 0 && !snapshots.writing) {
-      const { written, failures } = snapshots;
-      snapshots.start();
-      this.#waiting.push(...this.#next.map((waiter) => ({ ...waiter, written, failures })));
-      this.#next = [];
+      this.#begin(snapshots);
+    }
+  }
+
+  /** True: it has ended, for better or worse. */
+  #answer({ snapshots, written, failures, abandoned, resolve, reject }: Waiter): boolean {
+    const { last } = snapshots;
+    if (snapshots.written > written && last !== null) {
+      const { name, zxid, sizeBytes } = last;
+      resolve({ lastZxid: zxid, sizeBytes, read: () => this.#parts.readSnapshot(name) });
+    } else if (snapshots.failures > failures) {
+      reject(new Error('the snapshot could not be written; the log says why'));
+    } else if (snapshots.abandoned > abandoned || snapshots !== this.#parts.replica().snapshots) {
+      reject(new Error('the snapshot was given up, for its tree was about to be another one: ask again'));
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  #begin(snapshots: Snapshots): void {
+    const asking = this.#next;
+    this.#next = [];
+    const { written, failures, abandoned } = snapshots;
+    snapshots.start();
+    if (snapshots.writing) {
+      this.#waiting.push(...asking.map((one) => ({ ...one, snapshots, written, failures, abandoned })));
       this.#parts.wake();
+      return;
+    }
+    for (const { reject } of asking) {
+      reject(new Error('this server is being given its tree by a leader: ask again'));
     }
   }
 }

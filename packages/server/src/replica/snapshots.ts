@@ -37,6 +37,7 @@ export class Snapshots {
   setsAside = false;
   #last: WrittenSnapshot | null = null;
   #failures = 0;
+  #abandoned = 0;
   #failure: string | null = null;
   #written = 0;
 
@@ -98,6 +99,11 @@ export class Snapshots {
 
   get failures(): number {
     return this.#failures;
+  }
+
+  /** How many have come to nothing because of what this server became meanwhile. */
+  get abandoned(): number {
+    return this.#abandoned;
   }
 
   /** Starts one, unless one is being written, or the world is not ours yet. */
@@ -209,6 +215,7 @@ export class Snapshots {
       return;
     }
     if (writer.state === 'abandoned') {
+      this.#abandoned++;
       return;
     }
     this.#failures++;
