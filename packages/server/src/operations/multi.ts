@@ -11,6 +11,7 @@ import {
   type EncodableStat,
   ErrorNumber,
   ErrorResult,
+  type ErrorTxn,
   isEphemeralMode,
   isTtlMode,
   JuteError,
@@ -240,6 +241,19 @@ function replyDone({ txns, stats }: MultiValue, reply: JuteWriter): void {
       StatResponse.encode(reply, { stat });
     }
   });
+}
+
+/** Why a transaction refuses its request: of a multi, the error of the first operation; 0: it does not. */
+export function errorOf({ kind, value }: Txn): number {
+  if (kind === errorTxn) {
+    return (value as ErrorTxn).err;
+  }
+  const first = kind === multiTxn ? (value as MultiValue).txns[0] : undefined;
+  if (first?.type !== OpCode.error) {
+    return 0;
+  }
+  subReader.reset(first.data, 0, first.data.length);
+  return errorTxn.record.decode(subReader).err;
 }
 
 /** The paths of a multi that was applied, by operation (with sequence numbers); null for one that was refused. */

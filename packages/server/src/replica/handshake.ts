@@ -27,6 +27,8 @@ export interface HandshakePorts {
   readonly revalidate: ((client: ClientConnection, sessionId: bigint, timeoutMs: number) => void) | null;
   /** Waits until it is certain that a session is gone; null: it is. */
   readonly whenSure: ((client: ClientConnection, then: () => void) => void) | null;
+  /** The client will be told that this session is gone, and it is certain. */
+  gone(sessionId: bigint): void;
   close(client: ClientConnection): void;
 }
 
@@ -79,10 +81,7 @@ export class Handshake {
       this.#ports.close(client); // it lives on, and must not be told otherwise
       return;
     }
-    const owner = session?.owner ?? null;
-    if (owner !== null) {
-      this.#ports.close(owner); // even before the password is looked at (trap 24)
-    }
+    this.#cutOff(session); // even before the password is looked at (trap 24)
     if (!isSessionPassword(sessionId, request.passwd)) {
       this.refuse(client);
       return;
@@ -96,10 +95,31 @@ export class Handshake {
       if (whenSure === null) {
         this.refuse(client);
       } else {
-        whenSure(client, () => this.refuse(client));
+        whenSure(client, () => this.#goOnOrRefuse(client, sessionId, timeoutMs));
       }
       return;
     }
+    this.#ports.attach(client, session, timeoutMs);
+    this.opened(client, sessionId, timeoutMs);
+  }
+
+  /** Whoever was connected with the session before. */
+  #cutOff(session: Session<ClientConnection> | undefined): void {
+    const owner = session?.owner ?? null;
+    if (owner !== null) {
+      this.#ports.close(owner);
+    }
+  }
+
+  /** It is certain what is known of the session now; another server's local one may have become global meanwhile. */
+  #goOnOrRefuse(client: ClientConnection, sessionId: bigint, timeoutMs: number): void {
+    const session = this.#ports.sessions.get(sessionId);
+    if (session === undefined || session.closing) {
+      this.#ports.gone(sessionId);
+      this.refuse(client);
+      return;
+    }
+    this.#cutOff(session);
     this.#ports.attach(client, session, timeoutMs);
     this.opened(client, sessionId, timeoutMs);
   }

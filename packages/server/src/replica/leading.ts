@@ -124,7 +124,7 @@ export class Leading implements OrderSource {
 
   /** Whose requests are taken for a session: those of the server where its client has shown itself last. */
   #isAt(session: Session | null | undefined, home: object): boolean {
-    if (session === null || session === undefined || session.local || session.closing) {
+    if (session === null || session === undefined || session.isOnlyHere || session.closing) {
       return true; // its writes are refused for another reason, or are nobody's business but ours
     }
     session.home ??= home;
@@ -146,6 +146,10 @@ export class Leading implements OrderSource {
     if (type === OpCode.sync) {
       this.#isAt(this.#sessions.get(sessionId), from);
       this.#ports.sync(from); // whoever has the session
+      return;
+    }
+    if (type === OpCode.createSession && this.#sessions.foreign?.isOver(sessionId) === true) {
+      this.#writes.refuse(ErrorNumber.SESSION_EXPIRED, null, sessionId, null, cxid);
       return;
     }
     if (type === OpCode.createSession) {
@@ -191,7 +195,7 @@ export class Leading implements OrderSource {
   /** A learner's client goes on with its session there: it may when the session is alive. Moves the session. */
   revalidate(from: LearnerId, sessionId: bigint, timeoutMs: number): boolean {
     const session = this.#sessions.get(sessionId);
-    if (session === undefined || session.local || session.closing) {
+    if (session === undefined || session.isOnlyHere || session.closing) {
       return false;
     }
     session.home = from;

@@ -9,6 +9,7 @@ import type { PeerInput, Peers } from '../io/peers.ts';
 import type { Random } from '../io/random.ts';
 import { CONFIG_PATH } from '../operations/reconfig.ts';
 import { closeSession } from '../operations/session.ts';
+import { ForeignSessions } from '../sessions/foreign-sessions.ts';
 import { Configuration, ConfigurationFault } from '../zab/configuration.ts';
 import type { EpochName, Forwarded, LearnerId, Service as PeerService, SessionHomes } from '../zab/environment.ts';
 import type { Leadership } from '../zab/leadership.ts';
@@ -271,9 +272,7 @@ export class Member implements PeerService, DatabaseEvents {
     const writes = new Writes(world, pending, proposer, clock, options.digestEnabled, instruments);
     const heart = { leader, sync: (from: LearnerId | null, then?: () => void) => leadership.sync(from, then) };
     this.#leading = new Leading(world.sessions, writes, heart, fieldBytesMax);
-    if (options.localSessionsEnabled) {
-      world.sessions.mayBeElsewhere = (id) => Number(BigInt.asUintN(64, id) >> 56n) !== options.serverId;
-    }
+    world.sessions.foreign = ForeignSessions.of(options, clock);
     const diverged = (): void => this.#giveUpLeading();
     this.#serve({ kind: 'leader', order: this.#leading, diverged }, this.#seams.leaderServes);
     this.#closeOrphans(writes);
@@ -438,10 +437,12 @@ export class Member implements PeerService, DatabaseEvents {
     this.#leading?.forwarded(from, request);
   }
 
-  revalidate(from: LearnerId, sessionId: bigint, timeoutMs: number): boolean {
+  revalidate(from: LearnerId, sessionId: bigint, timeoutMs: number, isSure: boolean): boolean {
     const isAlive = this.#leading?.revalidate(from, sessionId, timeoutMs) ?? false;
     if (isAlive) {
       this.touched(sessionId, timeoutMs);
+    } else if (isSure) {
+      this.#service?.sessions.gone(sessionId);
     }
     return isAlive;
   }

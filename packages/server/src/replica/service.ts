@@ -2,12 +2,13 @@
  * What serves clients: handshakes, requests, sessions, the order of writes, and the application of what is committed.
  * It exists while this server serves, and is bound to one world (tree, watches, sessions) and one source of order.
  */
-import { OpCode } from '@treekeeper/protocol';
+import { ErrorNumber, OpCode } from '@treekeeper/protocol';
 import type { Credentials } from '../auth/credentials.ts';
 import type { Clock } from '../io/clock.ts';
 import type { Log } from '../io/log.ts';
 import { deleteContainer } from '../operations/delete.ts';
-import type { World } from '../operations/operation.ts';
+import { errorOf } from '../operations/multi.ts';
+import type { Txn, World } from '../operations/operation.ts';
 import type { ExpiryBucket } from '../sessions/expiry.ts';
 import type { Session, SessionIds, SessionTable } from '../sessions/session-table.ts';
 import type { WriteAudit } from './audit.ts';
@@ -66,6 +67,11 @@ export interface ServiceParts {
   readonly sessionIds: SessionIds;
   /** The log takes nothing for now (full disk). */
   writesRefused(): boolean;
+}
+
+/** Its session is over, whatever this server knows of it. */
+function isRefusedAsOver(txn: Txn): boolean {
+  return errorOf(txn) === ErrorNumber.SESSION_EXPIRED;
 }
 
 const QUOTA_WARNING_INTERVAL_MS = 10_000;
@@ -175,6 +181,7 @@ export class Service implements ConnectionService {
           ? (client, sessionId, timeoutMs) => this.#revalidations?.ask(client, sessionId, timeoutMs)
           : null,
       whenSure: role.kind === 'leader' ? (client, then) => this.#whenSure(role.order, client, then) : null,
+      gone: (sessionId) => this.sessions.gone(sessionId),
       close: this.#connectionPorts.close,
     });
   }
@@ -186,8 +193,12 @@ export class Service implements ConnectionService {
     connections.shookHands(client);
     connections.pause(client, PauseReason.opening);
     order.confirm(() => {
-      if (!client.gone && client.phase === 'opening') {
-        then();
+      if (client.gone || client.phase !== 'opening') {
+        return;
+      }
+      then();
+      if (client.session !== null) {
+        connections.resume(client, PauseReason.opening);
       }
     });
   }
@@ -270,6 +281,9 @@ export class Service implements ConnectionService {
       }
       if (entry.client !== null) {
         this.requests.applied(entry, entry.client);
+      }
+      if (session?.local === true && isRefusedAsOver(entry.txn)) {
+        this.sessions.endLocal(session); // a client of it was told so elsewhere, and the leader knows
       }
     }
     if (applied || this.#syncsDone) {

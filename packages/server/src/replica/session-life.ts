@@ -203,17 +203,15 @@ export class SessionLife {
   }
 
   #expire(session: Session<ClientConnection>): void {
-    if (session.closing) {
+    const isLeaders = session.upgrading && this.#ports.reportsTouches; // it was asked to have it, and expires it itself
+    if (session.closing || isLeaders) {
       return;
     }
     const { log, instruments, writes } = this.#ports;
     log.info(`session 0x${BigInt.asUintN(64, session.id).toString(16)} has expired`);
     instruments.metrics.stale_sessions_expired.add(1);
-    if (session.local && !session.upgrading) {
-      this.closeLocal(session);
-      if (session.owner !== null) {
-        this.#ports.close(session.owner);
-      }
+    if (session.isOnlyHere) {
+      this.endLocal(session);
       return;
     }
     instruments.operations.record(OpCode.closeSession);
@@ -226,6 +224,28 @@ export class SessionLife {
     this.#touched.delete(session);
     // Who closed it gets the answer first; who let it expire is cut off.
     if (client === null && session.owner !== null) {
+      this.#ports.close(session.owner);
+    }
+  }
+
+  /**
+   * Leader: a client is told that this session is gone. Nothing more is done for it, wherever a request of it may still
+   * come from.
+   */
+  gone(sessionId: bigint): void {
+    const { sessions } = this.#ports;
+    const session = sessions.get(sessionId);
+    if (session === undefined) {
+      sessions.foreign?.ended(sessionId);
+    } else if (session.isOnlyHere) {
+      this.endLocal(session);
+    }
+  }
+
+  /** A local session ends, and its client is cut off. */
+  endLocal(session: Session<ClientConnection>): void {
+    this.closeLocal(session);
+    if (session.owner !== null) {
       this.#ports.close(session.owner);
     }
   }

@@ -1,6 +1,7 @@
 /** The sessions this server knows, and the ids of new ones (client-protocol.md §10). */
 import { CONTAINER_OWNER } from '@treekeeper/protocol';
 import type { Expiring } from './expiry.ts';
+import type { ForeignSessions } from './foreign-sessions.ts';
 
 /** One session. `Owner` is the client connection that speaks for it. */
 export class Session<Owner extends object = object> implements Expiring {
@@ -29,15 +30,18 @@ export class Session<Owner extends object = object> implements Expiring {
     this.timeoutMs = timeoutMs;
     this.local = local;
   }
+
+  /** It is local, and not about to become global: nobody else knows of it. */
+  get isOnlyHere(): boolean {
+    return this.local && !this.upgrading;
+  }
 }
 
 export class SessionTable<Owner extends object = object> {
   readonly #sessions = new Map<bigint, Session<Owner>>();
   #localCount = 0;
-  /**
-   * Whether a session that is not in the table may be another server's local one, whose writes a leader takes.
-   */
-  mayBeElsewhere: (id: bigint) => boolean = () => false;
+  /** What a leader knows of sessions that are not in the table; null: whatever is not in the table is none. */
+  foreign: ForeignSessions | null = null;
 
   get size(): number {
     return this.#sessions.size;
@@ -45,6 +49,11 @@ export class SessionTable<Owner extends object = object> {
 
   get localCount(): number {
     return this.#localCount;
+  }
+
+  /** Whether a session that is not in the table may be another server's local one, whose writes a leader takes. */
+  mayBeElsewhere(id: bigint): boolean {
+    return this.foreign?.mayLive(id) === true;
   }
 
   get(id: bigint): Session<Owner> | undefined {
@@ -101,6 +110,7 @@ export class SessionTable<Owner extends object = object> {
 
   /** This server no longer serves: what is left are the global sessions, as they are in the history. */
   ceaseServing(): void {
+    this.foreign = null;
     for (const session of [...this.#sessions.values()]) {
       if (session.local || session.opening) {
         this.close(session.id);
@@ -111,7 +121,6 @@ export class SessionTable<Owner extends object = object> {
       session.owner = null;
       session.expiresAtMs = 0;
     }
-    this.mayBeElsewhere = () => false;
   }
 
   /** Makes a local session; the id must be new. */
@@ -126,6 +135,9 @@ export class SessionTable<Owner extends object = object> {
     if (session !== undefined) {
       this.#sessions.delete(id);
       this.#localCount -= session.local ? 1 : 0;
+      if (!session.local) {
+        this.foreign?.ended(id);
+      }
     }
     return session;
   }

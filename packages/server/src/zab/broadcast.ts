@@ -252,10 +252,10 @@ export class Broadcast {
     } else if (type === PacketType.revalidate) {
       const { sessionId, timeoutMs } = RevalidateRequest.decode(reader);
       const answer = (isAlive: boolean): void => writeRevalidated(link.output, zxid, sessionId, isAlive);
-      if (service.revalidate(link, sessionId, timeoutMs)) {
+      if (service.revalidate(link, sessionId, timeoutMs, false)) {
         answer(true);
       } else {
-        this.sync(link, () => answer(service.revalidate(link, sessionId, timeoutMs)));
+        this.sync(link, () => answer(service.revalidate(link, sessionId, timeoutMs, true)));
       }
     } else if (type === HAND_OVER_PACKET_TYPE) {
       link.knowsHandOver = true;

@@ -143,8 +143,11 @@ export interface Service {
 
   /** Leader: a request of a learner's client, syncs included (which go to `Leadership.sync` in their turn). */
   forwarded(from: LearnerId, request: Forwarded): void;
-  /** Leader: a learner's client wants to go on with this session; true when it may. Moves its ownership. */
-  revalidate(from: LearnerId, sessionId: bigint, timeoutMs: number): boolean;
+  /**
+   * Leader: a learner's client wants to go on with this session; true when it may. Moves its ownership. `isSure`: this
+   * server certainly leads, and when it may not, the client is told that the session is gone.
+   */
+  revalidate(from: LearnerId, sessionId: bigint, timeoutMs: number, isSure: boolean): boolean;
   /** Leader: a session has shown life at a learner. */
   touched(sessionId: bigint, timeoutMs: number): void;
   /** Learner: sessions that have shown life here since this was last asked, for the answer to a PING. */
