@@ -30,6 +30,7 @@ import type { ClientConnection } from './client-connection.ts';
 import { ConnectionThrottle } from './connection-throttle.ts';
 import { Connections } from './connections.ts';
 import { Digests, type RememberedDigest } from './digests.ts';
+import { leadElsewhere } from './full-disk.ts';
 import type { ProbeAnswer } from './inbound.ts';
 import { Instruments } from './instruments.ts';
 import { type EnsembleSeams, Member } from './member.ts';
@@ -334,6 +335,9 @@ export class Replica {
     if (this.#txnLog.onCompletion(completion)) {
       if (this.#txnLog.full) {
         this.#retryAtMs = this.#seams.clock.nowMs + FULL_DISK_RETRY_MS;
+        if (this.#member !== null) {
+          leadElsewhere(this.#member.peer, this.#seams.log);
+        }
       } else {
         this.#standalone?.leader.synced(this.#txnLog.syncedThrough);
         this.#member?.logSynced(this.#txnLog.syncedThrough);
@@ -357,6 +361,9 @@ export class Replica {
       if (nowMs >= this.#retryAtMs) {
         this.#retryAtMs = nowMs + FULL_DISK_RETRY_MS;
         this.#txnLog.retry();
+      }
+      if (this.#txnLog.isOverfull) {
+        this.#member?.peer.leaveRole('its disk is full, and more waits for space than is kept in memory');
       }
     } else if (!this.#stopping) {
       this.#service?.tick();

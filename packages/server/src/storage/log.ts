@@ -78,6 +78,9 @@ export class TxnLog {
   #contiguousFrom: number;
   #full = false;
   #failure: string | null = null;
+  /** Appended, and not on disk. */
+  #waitingBytes = 0;
+  #waitingTxns = 0;
 
   #rolled = false;
   #txnsSinceRoll = 0;
@@ -144,6 +147,12 @@ export class TxnLog {
     return this.#full;
   }
 
+  /** No space is left, and more waits for it than there should be in memory. */
+  get isOverfull(): boolean {
+    const { fullLogBytesMax, fullLogTxnsMax } = this.#options;
+    return this.#full && (this.#waitingBytes > fullLogBytesMax || this.#waitingTxns > fullLogTxnsMax);
+  }
+
   /** Why the process must stop, with what to do; null while all is well. */
   get failure(): string | null {
     return this.#failure;
@@ -184,6 +193,8 @@ export class TxnLog {
       grow(batch, end);
     }
     writeRecord(batch.buffer, batch.length, body);
+    this.#waitingBytes += end - batch.length;
+    this.#waitingTxns++;
     batch.length = end;
     batch.txns++;
     batch.lastZxid = zxid;
@@ -333,6 +344,8 @@ export class TxnLog {
     this.#inFlight = null;
     const { batch } = inFlight;
     this.#syncedThrough = batch.lastZxid;
+    this.#waitingBytes -= batch.length;
+    this.#waitingTxns -= batch.txns;
     if (batch.buffer.length <= SPARE_BYTES_MAX) {
       this.#spare = batch.buffer;
     }

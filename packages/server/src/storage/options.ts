@@ -14,6 +14,12 @@ export interface StorageOptions {
   readonly flushDelayMs: number;
   /** Transactions written at once; 0: no limit. `maxBatchSize`. */
   readonly maxBatchTxns: number;
+  /**
+   * What a log that finds no space may keep in memory: with more, a member leaves its ensemble until there is space.
+   * The number of transactions counts for what each of them keeps besides. No keys set these.
+   */
+  readonly fullLogBytesMax: number;
+  readonly fullLogTxnsMax: number;
   /** A slower write to the log is worth a warning. `fsync.warningthresholdms`. */
   readonly fsyncWarningThresholdMs: number;
   /** `snapshot.compression.method`. */
@@ -42,6 +48,8 @@ export const storageDefaults: StorageOptions = {
   forceSync: true,
   flushDelayMs: 0,
   maxBatchTxns: 1000,
+  fullLogBytesMax: 64 * 1024 * 1024,
+  fullLogTxnsMax: 100_000,
   fsyncWarningThresholdMs: 1000,
   snapshotCompression: 'none',
   snapshotSliceBytes: 128 * 1024,

@@ -417,14 +417,14 @@ export class Leadership {
       }
     }
     if (nowMs >= this.#phaseDeadlineMs) {
-      this.#end(`no quorum of learners in time, while ${this.#phase}`, null);
+      this.end(`no quorum of learners in time, while ${this.#phase}`, null);
       return;
     }
     if (this.#phase !== 'leading' || this.#broadcast === null) {
       return;
     }
     if (!this.#broadcast.tick(nowMs)) {
-      this.#end('the quorum of followers is lost', null);
+      this.end('the quorum of followers is lost', null);
       return;
     }
     this.#goOnHandingOver();
@@ -476,11 +476,12 @@ export class Leadership {
   #goOnHandingOver(): void {
     const ending = this.#succession?.step(this.#nowMs);
     if (ending) {
-      this.#end(ending.reason, ending.successor);
+      this.end(ending.reason, ending.successor);
     }
   }
 
-  #end(reason: string, successor: number | null): void {
+  /** Ends this role; null as successor: an election decides. */
+  end(reason: string, successor: number | null): void {
     this.#phase = 'ended';
     this.#endReason = reason;
     this.#successor = successor;

@@ -159,9 +159,9 @@ export class Learner {
     this.#nowMs = nowMs;
     if (this.#link.isHeard) {
       this.#isLost = true;
-      this.#end('the link to the leader is gone');
+      this.end('the link to the leader is gone');
     } else if (!this.#link.retry(nowMs)) {
-      this.#end('the leader cannot be reached');
+      this.end('the leader cannot be reached');
     } else {
       this.#phase = 'connecting';
     }
@@ -192,9 +192,9 @@ export class Learner {
       }
     } catch (error) {
       if (error instanceof ProtocolFault) {
-        this.#end(`the leader ${error.message}`);
+        this.end(`the leader ${error.message}`);
       } else if (error instanceof JuteError || error instanceof ConfigurationFault) {
-        this.#end(`what the leader sent cannot be read: ${error.message}`);
+        this.end(`what the leader sent cannot be read: ${error.message}`);
       } else {
         throw error;
       }
@@ -224,7 +224,7 @@ export class Learner {
     this.#epoch = epochOf(zxid);
     if (this.#epoch < acceptedEpoch) {
       this.#isRefused = true;
-      this.#end(`the leader's epoch is ${this.#epoch}, and epoch ${acceptedEpoch} has been accepted here`);
+      this.end(`the leader's epoch is ${this.#epoch}, and epoch ${acceptedEpoch} has been accepted here`);
     } else if (this.#epoch > acceptedEpoch) {
       this.#phase = 'accepting';
       this.#environment.database.persistEpoch('acceptedEpoch', this.#epoch);
@@ -307,7 +307,7 @@ export class Learner {
     this.#nowMs = nowMs;
     if (!isDone) {
       this.#needsSnapshot = true;
-      this.#end('the log here does not reach back to where it should be cut');
+      this.end('the log here does not reach back to where it should be cut');
     } else if (this.#phase === 'truncating') {
       this.#phase = 'syncing';
       this.#heard();
@@ -396,7 +396,7 @@ export class Learner {
   /** UPTODATE: a quorum has this history, and the leader leads. */
   #follow(catchUp: CatchUp): void {
     if (this.#changes.activateLearnt(this.#newConfiguration, this.#epoch, catchUp.committedThrough)) {
-      this.#end('the members have changed');
+      this.end('the members have changed');
       return;
     }
     this.#phase = 'following';
@@ -435,7 +435,7 @@ export class Learner {
       this.#activate(change.zxid, change.leaderId);
     } else if (change !== null) {
       this.#successor = change.leaderId;
-      this.#end(`leadership goes to server ${change.leaderId}`);
+      this.end(`leadership goes to server ${change.leaderId}`);
     }
   }
 
@@ -443,7 +443,7 @@ export class Learner {
   #activate(zxid: number, successor: number): void {
     if (this.#changes.activate(zxid, successor)) {
       this.#successor = successor;
-      this.#end(`the members have changed: server ${successor} leads`);
+      this.end(`the members have changed: server ${successor} leads`);
     }
   }
 
@@ -470,13 +470,13 @@ export class Learner {
     this.#nowMs = nowMs;
     this.master?.tick(nowMs);
     if (this.#endReason === null && !this.#link.tick(nowMs)) {
-      this.#end('the leader cannot be reached in time');
+      this.end('the leader cannot be reached in time');
     }
     if (this.#following !== null && nowMs >= this.#following.leaveAtMs) {
-      this.#end("the tree here is not the leader's: it is got anew");
+      this.end("the tree here is not the leader's: it is got anew");
     }
     if (this.#endReason === null && !AT_DISK.has(this.#phase) && nowMs >= this.#readDeadlineMs) {
-      this.#end(`nothing has come from the leader for ${this.#readTimeoutMs} ms, while ${this.#phase}`);
+      this.end(`nothing has come from the leader for ${this.#readTimeoutMs} ms, while ${this.#phase}`);
     }
   }
 
@@ -486,7 +486,8 @@ export class Learner {
     return this.master?.flush(this.#nowMs) ?? false;
   }
 
-  #end(reason: string): void {
+  /** Ends this role. */
+  end(reason: string): void {
     this.#endReason ??= reason;
   }
 

@@ -196,6 +196,13 @@ export class Peer {
     this.#learner?.diverged(zxid);
   }
 
+  /** Ends the role that there is, for a reason of the server's own. */
+  leaveRole(reason: string): void {
+    this.#leadership?.end(reason, null);
+    this.#learner?.end(reason);
+    this.#follow();
+  }
+
   epochPersisted(name: EpochName): void {
     this.#leadership?.epochPersisted(name, this.#nowMs);
     this.#learner?.epochPersisted(name, this.#nowMs);
