@@ -58,6 +58,14 @@ export class Leading implements OrderSource {
   /** Who leads has everything that was told to it. */
   readonly isEven = true;
 
+  /**
+   * Whether what comes now may be proposed: not before what was held, either. Leadership may stay before the inputs of
+   * a turn, and `goOn` comes behind them.
+   */
+  get #mayPropose(): boolean {
+    return this.#held.length === 0 && this.#ports.leader.open;
+  }
+
   // Of this server's clients, and its own
 
   submit(
@@ -68,7 +76,7 @@ export class Leading implements OrderSource {
     client: ClientConnection | null,
     xid: number,
   ): void {
-    if (!this.#ports.leader.open) {
+    if (!this.#mayPropose) {
       this.#held.push(() => this.submit(operation, request, sessionId, identities, client, xid));
       return;
     }
@@ -80,7 +88,7 @@ export class Leading implements OrderSource {
   }
 
   submitMalformed(operation: WriteOperation, sessionId: bigint, client: ClientConnection, xid: number): void {
-    if (!this.#ports.leader.open) {
+    if (!this.#mayPropose) {
       this.#held.push(() => this.submitMalformed(operation, sessionId, client, xid));
       return;
     }
@@ -88,7 +96,7 @@ export class Leading implements OrderSource {
   }
 
   openSession(sessionId: bigint, timeoutMs: number, client: ClientConnection | null): void {
-    if (!this.#ports.leader.open) {
+    if (!this.#mayPropose) {
       this.#held.push(() => this.openSession(sessionId, timeoutMs, client));
       return;
     }
@@ -138,7 +146,7 @@ export class Leading implements OrderSource {
    * refusal is an error transaction.
    */
   forwarded(from: LearnerId, request: Forwarded): void {
-    if (!this.#ports.leader.open) {
+    if (!this.#mayPropose) {
       this.#held.push(() => this.forwarded(from, request));
       return;
     }
@@ -205,15 +213,25 @@ export class Leading implements OrderSource {
 
   // Of both
 
+  /** Whether `goOn` has something to do. */
+  get canGoOn(): boolean {
+    return this.#held.length > 0 && this.#ports.leader.open;
+  }
+
   /** In each turn: takes up what was held, once it may be proposed. */
   goOn(): void {
-    if (this.#held.length > 0 && this.#ports.leader.open) {
+    if (this.canGoOn) {
       const held = this.#held;
       this.#held = [];
       for (const submit of held) {
         submit();
       }
     }
+  }
+
+  /** This server leads no more: what is held is left to the next leader, and to who asks for it again. */
+  cease(): void {
+    this.#held = [];
   }
 
   nextInFlight(): InFlight | null {

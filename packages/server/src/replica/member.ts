@@ -227,7 +227,7 @@ export class Member implements PeerService, DatabaseEvents {
   /** Last in a turn. True when there is more to do although nothing happens. */
   flush(): boolean {
     const isMore = this.peer.flush();
-    return isMore || (this.#ceasing !== null && this.#database.idle);
+    return isMore || this.#leading?.canGoOn === true || (this.#ceasing !== null && this.#database.idle);
   }
 
   // Of the database
@@ -364,6 +364,7 @@ export class Member implements PeerService, DatabaseEvents {
   cease(reload: boolean): void {
     const { connections } = this.#parts;
     connections.serve(null, this.peer.isSucceeding ? this.#nowMs + SUCCESSION_MS_MAX : undefined);
+    this.#leading?.cease();
     this.#service?.applyCommitted(); // what ends a role may be the answer to a client: a change of members
     connections.closeAll();
     if (this.#service !== null) {
