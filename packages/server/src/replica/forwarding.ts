@@ -8,8 +8,10 @@ import type { Clock } from '../io/clock.ts';
 import { errorTxn } from '../operations/error.ts';
 import { txnKindOf } from '../operations/index.ts';
 import type { Txn, World, WriteOperation } from '../operations/operation.ts';
+import { canBecome } from '../operations/outcome.ts';
 import { DigestSum } from '../tree/digest.ts';
 import type { Forwarded } from '../zab/environment.ts';
+import { ProtocolFault } from '../zab/following.ts';
 import type { Barrier, ClientConnection } from './client-connection.ts';
 import { Fifo } from './fifo.ts';
 import type { Instruments } from './instruments.ts';
@@ -38,6 +40,27 @@ interface Awaited {
 
 const NO_BODY: RequestBody = { bytes: new Uint8Array(0), start: 0, end: 0 };
 
+/**
+ * Requests go to the leader, and transactions come back, over a link on which nothing takes longer than syncLimit; and
+ * for as long again the leader may hold requests, while it tries to give leadership away. One that has not become a
+ * transaction by then, while others have, never will.
+ */
+const ANSWER_SYNC_LIMITS = 3;
+
+export interface ForwardingParts {
+  readonly world: World;
+  readonly uplink: Uplink;
+  readonly clock: Clock;
+  readonly digestEnabled: boolean;
+  readonly instruments: Instruments;
+  /**
+   * The world may show effects of transactions that are still to come, having come from a leader while others wrote:
+   * `settled` follows when those have been told.
+   */
+  readonly isAhead: boolean;
+  readonly syncLimitMs: number;
+}
+
 export class Forwarding implements OrderSource {
   readonly #world: World;
   readonly #uplink: Uplink;
@@ -50,22 +73,12 @@ export class Forwarding implements OrderSource {
   readonly #syncs = new Syncs();
   #committed: number;
   #isAhead: boolean;
+  readonly #answerMsMax: number;
   #hasAgreed = false;
   /** The last of the transactions whose effects may be there already. */
   #evenAfter = 0;
 
-  /**
-   * @param isAhead the world may show effects of transactions that are still to come, having come from a leader while
-   *   others wrote: `settled` follows when those have been told
-   */
-  constructor(
-    world: World,
-    uplink: Uplink,
-    clock: Clock,
-    digestEnabled: boolean,
-    instruments: Instruments,
-    isAhead: boolean,
-  ) {
+  constructor({ world, uplink, clock, digestEnabled, instruments, isAhead, syncLimitMs }: ForwardingParts) {
     this.#world = world;
     this.#uplink = uplink;
     this.#clock = clock;
@@ -73,6 +86,7 @@ export class Forwarding implements OrderSource {
     this.#instruments = instruments;
     this.#committed = world.tree.lastZxid;
     this.#isAhead = isAhead;
+    this.#answerMsMax = ANSWER_SYNC_LIMITS * syncLimitMs;
   }
 
   /** The leader prepares. */
@@ -163,9 +177,9 @@ export class Forwarding implements OrderSource {
   }
 
   /**
-   * The leader has proposed a transaction. Throws JuteError when its payload is none. It is matched with what is
-   * awaited now and not when it is committed: what the session had asked another server for before it came here was
-   * proposed, and told, before the leader let it come.
+   * The leader has proposed a transaction. Throws JuteError when its payload is none, and ProtocolFault when the leader
+   * has lost a request. It is matched with what is awaited now and not when it is committed: what the session had asked
+   * another server for before it came here was proposed, and told, before the leader let it come.
    */
   proposed(zxid: number, payload: Uint8Array): void {
     const { header, digest } = this.#payload.split(zxid, payload);
@@ -176,7 +190,7 @@ export class Forwarding implements OrderSource {
       throw new JuteError('OUT_OF_RANGE', `a proposal of type ${type}, which does not stand on its own`);
     }
     const value = kind.record.decode(this.#payload.txn);
-    const awaited = this.#takeAwaited(sessionId, cxid);
+    const awaited = this.#takeAwaited(sessionId, cxid, { kind, value });
     const ownErr = kind === errorTxn && awaited !== null ? awaited.err : 0;
     const txn: Txn = { kind, value: ownErr === 0 ? value : { err: ownErr } };
     this.#inFlight.push({
@@ -208,14 +222,24 @@ export class Forwarding implements OrderSource {
     return !this.#isAhead && this.#world.tree.lastZxid >= this.#evenAfter;
   }
 
-  /** The leader keeps the order of our requests, so that it can only be the oldest. */
-  #takeAwaited(sessionId: bigint, cxid: number): Awaited | null {
+  /**
+   * The leader keeps the order of our requests, so that it can only be the oldest. Should that never become a
+   * transaction, nothing behind it would be answered: then the link ends, and another begins without it.
+   */
+  #takeAwaited(sessionId: bigint, cxid: number, txn: Txn): Awaited | null {
     const head = this.#awaited.peek();
-    if (head === undefined || head.sessionId !== sessionId || head.xid !== cxid) {
+    if (head === undefined) {
       return null;
     }
-    this.#awaited.shift();
-    return head;
+    if (head.sessionId === sessionId && head.xid === cxid && canBecome(head.operation, head.request, txn)) {
+      this.#awaited.shift();
+      return head;
+    }
+    const waitedMs = this.#clock.nowMs - head.receivedMs;
+    if (waitedMs > this.#answerMsMax) {
+      throw new ProtocolFault(`has lost a request that was sent ${waitedMs} ms ago`);
+    }
+    return null;
   }
 
   /** Everything proposed through `zxid` is committed. */

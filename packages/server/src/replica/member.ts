@@ -320,14 +320,11 @@ export class Member implements PeerService, DatabaseEvents {
     const { options, clock, instruments } = this.#parts.service;
     const world = this.#parts.world();
     this.#showConfiguration(this.peer.membership.committed);
-    this.#forwarding = new Forwarding(
-      world,
-      learner,
-      clock,
-      options.digestEnabled,
-      instruments,
-      this.#database.isAhead,
-    );
+    const { isAhead } = this.#database;
+    const { digestEnabled } = options;
+    const syncLimitMs = this.#seams.zab.syncLimitTicks * this.#seams.zab.tickTimeMs;
+    const parts = { world, uplink: learner, clock, digestEnabled, instruments, isAhead, syncLimitMs };
+    this.#forwarding = new Forwarding(parts);
     const revalidate = (sessionId: bigint, timeoutMs: number): void => learner.revalidate(sessionId, timeoutMs);
     const diverged = (zxid: number): void => this.#leaveAsDiverged(learner, zxid);
     this.#serve({ kind: 'learner', order: this.#forwarding, revalidate, diverged }, true);
