@@ -200,7 +200,7 @@ export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
     scenario: 'master-worker',
     invariant: 'tasks',
     planted: { looseEffects: true },
-    from: 28,
+    from: 101,
   },
   {
     what: 'a queue that gives out the latest',
