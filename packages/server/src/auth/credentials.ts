@@ -15,7 +15,7 @@ import {
 } from '@treekeeper/protocol';
 import { checkAuthPacket, initialIdentities, mayRequest } from './authentication.ts';
 import type { AuthRegistry } from './registry.ts';
-import { type Peer, withIdentities } from './scheme.ts';
+import { encodedBytes, type Identity, type Peer, withIdentities } from './scheme.ts';
 
 /** The answer to a packet. Without `answer`, the connection is closed in silence. */
 export interface Verdict {
@@ -60,6 +60,15 @@ const MALFORMED: Verdict = {
   failure: null,
 };
 
+/** An answer after which clients give up: with the same identities, they would only come back to hear it again. */
+const TOO_MANY: Verdict = {
+  answer: true,
+  err: ErrorNumber.AUTH_FAILED,
+  body: null,
+  close: true,
+  failure: 'its identities take too much room',
+};
+
 export class Credentials {
   readonly #registry: AuthRegistry;
   /** Null: SASL is not configured. */
@@ -72,8 +81,10 @@ export class Credentials {
     this.#newConversation = newConversation;
   }
 
+  /** What a connection is from the start. A certificate whose subject is beyond the limit makes it nobody. */
   initialIdentities(peer: Peer): readonly Id[] {
-    return initialIdentities(this.#registry, peer);
+    const identities = initialIdentities(this.#registry, peer);
+    return this.#areTooMany(identities) ? initialIdentities(this.#registry, withoutCertificate(peer)) : identities;
   }
 
   mayRequest(identities: readonly Id[]): boolean {
@@ -100,8 +111,22 @@ export class Credentials {
       const failure = `scheme ${JSON.stringify((scheme ?? '').slice(0, SHOWN_CHARACTERS_MAX))} refused it`;
       return { answer: result === 'refused', err: ErrorNumber.AUTH_FAILED, body: null, close: true, failure };
     }
-    bearer.identities = withIdentities(bearer.identities, result);
-    return ACCEPTED;
+    return this.#adds(bearer, result) ? ACCEPTED : TOO_MANY;
+  }
+
+  /** False: the connection has as many identities as it may have. */
+  #adds(bearer: Bearer, added: readonly Identity[]): boolean {
+    const identities = withIdentities(bearer.identities, added);
+    if (identities !== bearer.identities && this.#areTooMany(identities)) {
+      this.failures++;
+      return false;
+    }
+    bearer.identities = identities;
+    return true;
+  }
+
+  #areTooMany(identities: readonly Identity[]): boolean {
+    return encodedBytes(identities) > this.#registry.options.identitiesBytesMax;
   }
 
   #sasl(bearer: Bearer, reader: JuteReader): Verdict {
@@ -118,13 +143,19 @@ export class Credentials {
     if (step.err !== 0) {
       this.failures++;
     }
-    bearer.identities = withIdentities(bearer.identities, step.identities);
+    if (!this.#adds(bearer, step.identities)) {
+      return { ...TOO_MANY, body: saslBody(null) };
+    }
     return { answer: true, err: step.err, body: saslBody(step.token), close: step.close, failure: step.failure };
   }
 
   forget(bearer: Bearer): void {
     this.#conversations.delete(bearer);
   }
+}
+
+function withoutCertificate({ remoteAddress }: Peer): Peer {
+  return { remoteAddress, certificateSubject: null };
 }
 
 /** A failed step carries a body, too, with no token in it. */

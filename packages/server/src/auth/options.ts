@@ -60,7 +60,16 @@ export interface AuthOptions {
   readonly enforceAuth: boolean;
   /** `enforce.auth.schemes`: a connection needs an identity of one of them. */
   readonly enforcedSchemes: readonly string[];
+
+  /**
+   * What the identities of one connection may take. A follower sends them along with each request, and its leader gives
+   * up a follower whose packets have more than jute.maxbuffer and extrasize allow: this is no more than that.
+   */
+  readonly identitiesBytesMax: number;
 }
+
+/** Room for hundreds of logins; little enough to be sent with each of a thousand requests. */
+export const IDENTITIES_BYTES_MAX = 64 * 1024;
 
 /** ZooKeeper's defaults. */
 export const AUTH_DEFAULTS: AuthOptions = {
@@ -90,4 +99,5 @@ export const AUTH_DEFAULTS: AuthOptions = {
   requireSasl: false,
   enforceAuth: false,
   enforcedSchemes: [],
+  identitiesBytesMax: IDENTITIES_BYTES_MAX,
 };

@@ -30,6 +30,18 @@ export interface Scheme {
   authenticate(peer: Peer, data: Uint8Array | null): AuthResult;
 }
 
+/** Before each of the texts, and before all of them. */
+const LENGTH_BYTES = 4;
+
+/** What a list of identities takes where one server sends it to another (quorum-protocol.md §5.1). */
+export function encodedBytes(identities: readonly Identity[]): number {
+  let bytes = LENGTH_BYTES;
+  for (const { scheme, id } of identities) {
+    bytes += 2 * LENGTH_BYTES + Buffer.byteLength(scheme) + Buffer.byteLength(id);
+  }
+  return bytes;
+}
+
 /** The identities with those of `added` that are not among them. Repeating one adds nothing; there is no removal. */
 export function withIdentities(known: readonly Identity[], added: readonly Identity[]): readonly Identity[] {
   const fresh = added.filter((one) => !known.some((other) => other.scheme === one.scheme && other.id === one.id));

@@ -1,4 +1,4 @@
-import type { AuthOptions } from '../auth/options.ts';
+import { type AuthOptions, IDENTITIES_BYTES_MAX } from '../auth/options.ts';
 import type { Configuration } from '../zab/configuration.ts';
 import type { Member } from '../zab/members.ts';
 import type { Values } from './effective-values.ts';
@@ -56,7 +56,7 @@ export function composeConfig(values: Values, findings: Findings): ServerConfig 
       fieldBytesMax: maxBufferBytes + extraBytes,
     },
     limits: { ...table.limits, extraBytes },
-    auth: composeAuth(table, values, listeners),
+    auth: composeAuth(table, values, listeners, maxBufferBytes + extraBytes),
     metricsTls: { ...METRICS_TLS_DEFAULTS, ...table.metricsTls, clientAuth: metricsClientAuth(values) },
     metrics: {
       ...table.metrics,
@@ -141,7 +141,7 @@ function composeListeners(table: ListenersConfig, values: Values, own: Member | 
   };
 }
 
-function composeAuth(table: Table, values: Values, listeners: ListenersConfig): AuthOptions {
+function composeAuth(table: Table, values: Values, listeners: ListenersConfig, fieldBytesMax: number): AuthOptions {
   const authProviders = new Map<string, string>();
   for (const { name, text } of values.startingWith(AUTH_PROVIDER)) {
     authProviders.set(name.slice(AUTH_PROVIDER.length), text);
@@ -153,6 +153,7 @@ function composeAuth(table: Table, values: Values, listeners: ListenersConfig): 
     tlsEnabled: listeners.secureClientPort !== null || listeners.portUnification,
     saslSuperUsers: superUsers.filter((setting) => setting !== undefined).map((setting) => setting.text),
     sasl: table.sasl,
+    identitiesBytesMax: Math.min(IDENTITIES_BYTES_MAX, fieldBytesMax),
   };
 }
 

@@ -54,7 +54,7 @@ export class Requests {
     this.#instruments.statistics.packetsReceived++;
     if (opcode === OpCode.auth || opcode === OpCode.sasl) {
       this.#authenticate(client, xid, opcode);
-      return !client.ending && client.phase === 'open';
+      return !client.ending && client.phase === 'open' && this.#withinLimits(client);
     }
     if (!this.#ports.credentials.mayRequest(client.identities)) {
       this.#answer(client, xid, 0, ErrorNumber.SESSION_CLOSED_REQUIRE_AUTH, null, true);

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import type { Peer, Scheme } from '../../src/auth/scheme.ts';
 import { withIdentities } from '../../src/auth/scheme.ts';
@@ -30,6 +32,21 @@ describe('digest', () => {
     expect(digestId('a:b:c', 'SHA1')).not.toBe(digestId('a:b', 'SHA1'));
     expect(digestId('nocolon', 'SHA1')).toMatch(/^nocolon:/);
     expect(digestId('', 'SHA1')).toMatch(/^:/);
+  });
+
+  test('an id keeps nothing of the text that it was made from in memory', () => {
+    setFlagsFromString('--expose-gc');
+    const collect: () => void = runInNewContext('gc');
+    const usedBytes = (): number => {
+      collect();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = usedBytes();
+    const ids = Array.from({ length: 50 }, (_, i) =>
+      digestId(`a user with a long name ${i}:${'p'.repeat(1 << 20)}`, 'SHA1'),
+    );
+    expect(usedBytes() - before).toBeLessThan(10 << 20);
+    expect(new Set(ids).size).toBe(50);
   });
 
   test('other algorithms, by the names Java has for them', () => {

@@ -99,6 +99,13 @@ describe('a zoo.cfg', () => {
     expect(load('jute.maxbuffer.extrasize=0').config.limits.extraBytes).toBe(1024);
   });
 
+  test('identities of a connection fit into what one server takes from another', () => {
+    expect(load('').config.auth.identitiesBytesMax).toBe(64 * 1024);
+    const small = load('jute.maxbuffer=2000\njute.maxbuffer.extrasize=0').config;
+    expect(small.auth.identitiesBytesMax).toBe(small.storage.fieldBytesMax);
+    expect(small.storage.fieldBytesMax).toBe(3024);
+  });
+
   test('properties are those that ZooKeeper would have', () => {
     const { config } = load('tickTime=2000\nsnapCount=7\ncom.acme=1\njute.maxbuffer=9000', {
       defines: ['zookeeper.flushDelay=3', 'maxBatchSize=5'],

@@ -6,7 +6,7 @@ import type { Link } from '../../src/io/peers.ts';
 import { type Packet, PacketStream } from '../../src/zab/packet-stream.ts';
 import { writeAckEpoch, writeLearnerInfo, writePacket } from '../../src/zab/packets.ts';
 import { expectSameTrees, TestEnsemble, type TestMember } from './ensemble.ts';
-import { create, getData, multi, remove, setACL, setData, sync } from './requests.ts';
+import { auth, create, getData, multi, remove, setACL, setData, sync } from './requests.ts';
 
 /** Where a transaction's zxid stands in a proposal. */
 const ZXID_AT = 12;
@@ -292,4 +292,28 @@ test('2623: a check that stands alone, as learners of Java forward it, becomes a
   ensemble.settle();
   expect(world.tree).toMatchObject({ lastZxid: lastZxid + 1, nodeCount });
   expectSameTrees(ensemble);
+});
+
+test.each([
+  ['long users', 6, (i: number) => Buffer.from(`${'u'.repeat(900_000)}${i}:p`)],
+  ['bytes that are no text', 2, (i: number) => Buffer.from(`${i}${'\xff'.repeat(900_000)}:p`, 'latin1')],
+  ['many users', 60, (i: number) => Buffer.from(`${'u'.repeat(40_000)}${i}:p`)],
+])('a client with %s for identities cannot have a follower cut off from its leader', (_, count, login) => {
+  const ensemble = new TestEnsemble(3);
+  const [follower] = ensemble.learners;
+  const other = follower.client();
+  const { sessionId } = other;
+  let client = follower.client();
+  for (let i = 0; i < count; i++) {
+    if (client.err(auth('digest', login(i))) !== 0) {
+      expect(client.closed).toBe(true);
+      client = follower.client();
+    }
+  }
+  client.get(create('/a'));
+  client.get(sync('/'));
+  expect(other.closed).toBe(false);
+  expect(other.err(getData('/a'))).toBe(0);
+  expect(other.sessionId).toBe(sessionId);
+  expect(ensemble.leader.messages.filter((message) => message.includes('no packet'))).toEqual([]);
 });

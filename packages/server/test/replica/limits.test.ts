@@ -51,6 +51,20 @@ describe('the outstanding limit', () => {
     expect(server.replica.outstandingRequests).toBe(0);
   });
 
+  test('auth packets behind a write count as well', () => {
+    const server = withRequests({ outstandingRequestsMax: 10 });
+    const busy = server.client();
+    writes(busy, 1);
+    for (let i = 0; i < 30; i++) {
+      busy.send(auth('digest', 'u:p'));
+    }
+    server.turn();
+    expect(busy.wire.connection.paused).toBe(true);
+    expect(server.replica.outstandingRequests).toBe(11);
+    server.settle();
+    expect(busy.lines().map(([xid]) => xid)).toEqual(Array.from({ length: 31 }, (_, i) => i + 1));
+  });
+
   test('a quiet connection may have one request in, not two', () => {
     const server = withRequests({ outstandingRequestsMax: 5 });
     const [busy, other] = [server.client(), server.client()];

@@ -8,7 +8,9 @@ import { superIdentity } from './super.ts';
  * a user without password. Throws Error when there is no such `algorithm`; Java's names are understood.
  */
 export function digestId(userAndPassword: string, algorithm: string): string {
-  return `${digestUser(userAndPassword)}:${createHash(algorithm).update(userAndPassword).digest('base64')}`;
+  // A text of its own: as a part of the other it would keep all of that in memory, the password and all.
+  const user = Buffer.from(digestUser(userAndPassword)).toString();
+  return `${user}:${createHash(algorithm).update(userAndPassword).digest('base64')}`;
 }
 
 /**
