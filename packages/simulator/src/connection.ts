@@ -52,6 +52,11 @@ export class SimulatedConnection implements Connection {
     this.closed = true;
   }
 
+  /** What has been written may have left already: that of it which arrives is for the network to say. */
+  cut(): void {
+    this.closed = true;
+  }
+
   pauseReading(): void {
     this.paused = true;
   }

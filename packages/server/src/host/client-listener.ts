@@ -74,6 +74,12 @@ function plainAddress(address: string | undefined): string {
   return text.startsWith('::ffff:') && text.includes('.') ? text.slice(7) : text;
 }
 
+/**
+ * What a closed connection still has to send goes on being sent for so long: enough for answers over a slow line.
+ * Without an end, a client that has stopped would keep its socket, and what waits for it, as long as it stays stopped.
+ */
+export const LINGER_MS = 30_000;
+
 /** One socket as a Connection. */
 export class SocketConnection implements Connection {
   readonly remoteAddress: string;
@@ -82,6 +88,7 @@ export class SocketConnection implements Connection {
   readonly certificateSubject: string | null;
   readonly #socket: Socket;
   #wantsPause = false;
+  #isClosing = false;
 
   constructor(socket: Socket, push: (input: Input) => void, secure: boolean, certificateSubject: string | null) {
     this.#socket = socket;
@@ -92,6 +99,9 @@ export class SocketConnection implements Connection {
     socket.setNoDelay(true);
     push({ kind: 'client-open', connection: this });
     socket.on('data', (bytes: Buffer) => {
+      if (this.#isClosing) {
+        return;
+      }
       if (this.#wantsPause) {
         socket.pause();
       }
@@ -114,15 +124,22 @@ export class SocketConnection implements Connection {
   }
 
   close(): void {
-    if (this.secure || this.#socket.writableLength > 0) {
-      this.#socket.destroySoon();
-    } else {
-      this.#socket.destroy(); // the system has all that was written: closing sends it, and needs no shutdown before
+    if (this.#isClosing) {
+      return;
     }
+    if (this.#socket.destroyed || (!this.secure && this.#socket.writableLength === 0)) {
+      this.cut(); // the system has all that was written: closing sends it, and needs no shutdown before
+      return;
+    }
+    this.#isClosing = true;
+    const socket = this.#socket;
+    const cutting = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(cutting));
+    socket.destroySoon();
   }
 
-  /** Closes without sending what is waiting. */
   cut(): void {
+    this.#isClosing = true;
     this.#socket.destroy();
   }
 

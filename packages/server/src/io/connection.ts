@@ -12,8 +12,13 @@ export interface Connection {
    */
   write(bytes: Uint8Array): boolean;
   readonly unsentBytes: number;
-  /** Closes after everything written has been sent; 'client-gone' follows. Calling it again does nothing. */
+  /**
+   * Closes after everything written has been sent, or when the client has taken too long to take it; 'client-gone'
+   * follows. Calling it again does nothing.
+   */
   close(): void;
+  /** Closes at once, and what waits is not sent; 'client-gone' follows. Calling it again does nothing. */
+  cut(): void;
   /** Stops reading from the client (back-pressure by TCP) until `resumeReading`; one more chunk may come. */
   pauseReading(): void;
   resumeReading(): void;

@@ -144,6 +144,11 @@ export class Connections {
     }
   }
 
+  /**
+   * Nothing is read from it and nothing written to it any more: it is forgotten, with its watches. A connection that
+   * this server closes is gone with the turn, not when its client has taken what was left for it: one that has stopped
+   * reading takes nothing, and all that it watches would be written for it in vain.
+   */
   gone(connection: Connection): void {
     const client = this.byConnection.get(connection);
     if (client === undefined) {
@@ -176,6 +181,9 @@ export class Connections {
   /** Nothing more is read; what is in the output leaves first. */
   close(client: ClientConnection): void {
     client.phase = 'closing';
+    if (client.gone) {
+      return;
+    }
     client.closeAfterFlush = true;
     this.#outputs.of(client);
   }
@@ -196,6 +204,7 @@ export class Connections {
   readonly #onWritten = (client: ClientConnection): void => {
     if (client.closeAfterFlush) {
       client.connection.close();
+      this.gone(client.connection);
       return;
     }
     const { unsentBytes } = client.connection;
@@ -208,7 +217,8 @@ export class Connections {
         `${client.connection.remoteAddress}:${client.connection.remotePort} does not read: ${unsentBytes} bytes are ` +
           'waiting for it. The connection is closed; its session lives on until its timeout',
       );
-      client.connection.close();
+      client.connection.cut();
+      this.gone(client.connection);
     } else if (unsentBytes > unsentBytesPause) {
       this.pause(client, PauseReason.output);
     } else if ((client.pauses & PauseReason.output) !== 0) {

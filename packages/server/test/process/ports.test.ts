@@ -2,7 +2,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PASSWORD, storePath, storeText } from '../host/tls-fixtures.ts';
-import { create, getData, whoAmI } from '../replica/requests.ts';
+import { addWatch, create, getData, setData, whoAmI } from '../replica/requests.ts';
 import { Client, exchange } from './support/client.ts';
 import { ServerProcess } from './support/server-process.ts';
 
@@ -51,6 +51,35 @@ test('connections beyond maxClientCnxns are reset; when one goes there is room a
   expect((await first.call(create('/a'))).err).toBe(0);
   await first.end();
   await server.stop();
+});
+
+test('a client that has stopped reading is forgotten with its session, and so is what it watches', async () => {
+  const server = await ServerProcess.start({ tickTime: 500, maxSessionTimeout: 40_000 });
+  const { port } = server;
+  const writer = await Client.open(port);
+  await writer.call(create('/a', { data: Buffer.alloc(1_000_000) }));
+  const stalled = await Client.connect(port);
+  await stalled.handshake(null, 1000);
+  expect((await stalled.call(addWatch('/a', 0))).err).toBe(0);
+  expect(await exchange(port, ['wchs'])).toBe('1 connections watching 1 paths\nTotal watches:1\n');
+  stalled.socket.pause();
+  for (let i = 0; i < 20; i++) {
+    stalled.call(getData('/a')).catch(() => {});
+  }
+  const afterAnEvent = async (): Promise<string> => {
+    expect((await writer.call(setData('/a', 'an event for it'))).err).toBe(0);
+    return await exchange(port, ['wchs']);
+  };
+  await expect.poll(afterAnEvent, { timeout: 20_000 }).toBe('0 connections watching 0 paths\nTotal watches:0\n');
+  const connections = (await exchange(port, ['cons'])).trim().split('\n');
+  expect(connections.map((line) => /sid=(0x[0-9a-f]+)/.exec(line)?.[1] ?? 'the one that asks')).toEqual([
+    `0x${writer.sessionId.toString(16)}`,
+    'the one that asks',
+  ]);
+  stalled.socket.destroy();
+  await writer.end();
+  expect(await server.stop()).toBe(0);
+  expect(server.output).not.toContain('MaxListenersExceededWarning');
 });
 
 const tlsSettings = {
