@@ -40,6 +40,8 @@ export interface JudgePorts {
   /** The next transaction comes after the judge's state: it is checked and applied. Returns what it changed. */
   advance(): ModelChange[];
   handshakeAnswered(view: ConnectionView, asked: SentHandshake, answer: Infer<typeof ConnectResponse>): void;
+  /** Whether this closeSession ends a session without a transaction; left out: none does. */
+  endsLocally?(sent: Sent): boolean;
   /** A request has been answered, rightly; `logged` is the transaction that this acknowledges. */
   answered(sent: Sent, logged: LoggedTxn | null): void;
 }
@@ -187,9 +189,12 @@ export class ConnectionJudge {
       check(missing === undefined, 'events', () => `connection ${view.port}: ${JSON.stringify(missing)} was not told`);
       this.#catchUps.delete(view);
     }
-    const logged = checkReply(sent, frame, this.state, history);
+    const endsLocally = sent.request.kind === 'closeSession' && this.#ports.endsLocally?.(sent) === true;
+    const logged = checkReply(sent, frame, this.state, history, endsLocally);
     view.answered();
-    if (sent.refused) {
+    if (endsLocally) {
+      coverage.happened('local session closed');
+    } else if (sent.refused) {
       coverage.happened('write refused for a full disk');
     } else if (logged === null) {
       coverage.happened('read answered');

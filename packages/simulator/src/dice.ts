@@ -13,6 +13,7 @@ const STREAMS = [
   'ensemble',
   'clients',
   'features',
+  'local sessions',
 ] as const;
 export type Stream = (typeof STREAMS)[number];
 

@@ -8,6 +8,7 @@ import {
   CreateTtlRequest,
   DeleteRequest,
   GetEphemeralsRequest,
+  isEphemeralMode,
   type JuteWriter,
   MultiHeader,
   OpCode,
@@ -112,6 +113,17 @@ const WRITE_KINDS: ReadonlySet<string> = new Set([
 export function isWrite(request: ClientRequest): request is WriteRequest {
   return WRITE_KINDS.has(request.kind);
 }
+
+/** Whether it would give its session an ephemeral node. */
+export function createsEphemeral(request: ClientRequest | MultiPart): boolean {
+  if (request.kind === 'multi') {
+    return request.parts.some(createsEphemeral);
+  }
+  const isOfFlags = request.kind === 'create' && PLAIN_CREATES.includes(request.opcode);
+  return isOfFlags && isEphemeralMode(request.flags);
+}
+
+const PLAIN_CREATES: readonly number[] = [OpCode.create, OpCode.create2];
 
 export function opcodeOf(request: ClientRequest): number {
   return 'opcode' in request ? request.opcode : OpCode[request.kind];

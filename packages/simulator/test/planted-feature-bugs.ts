@@ -1,4 +1,7 @@
 /** Bugs in what only some ensembles have, which have it here in any case. */
+import { Leading } from '../../server/src/replica/leading.ts';
+import { SessionLife } from '../../server/src/replica/session-life.ts';
+import { ForeignSessions } from '../../server/src/sessions/foreign-sessions.ts';
 import { SessionTable } from '../../server/src/sessions/session-table.ts';
 import { Configuration } from '../../server/src/zab/configuration.ts';
 import { Following } from '../../server/src/zab/following.ts';
@@ -89,4 +92,94 @@ const masters: readonly PlantedEnsembleBug[] = [
   },
 ];
 
-export const plantedFeatureBugs: readonly PlantedEnsembleBug[] = [...weights, ...masters];
+/** Clients are cut off again and again. */
+const resets = oneAfterTheOther(30, ({ clients }, i) => ({ kind: 'client reset', client: i % clients.length }));
+
+/** Clients are cut off when they have asked for much, and one server is slow to hand it on. */
+const lateRequests = oneAfterTheOther(12, ({ voters, zab: { tickTimeMs } }, i) => {
+  return { kind: 'slow server', target: 1 + (i % voters), extraMs: tickTimeMs / 2 };
+});
+
+const locals: readonly PlantedEnsembleBug[] = [
+  {
+    what: 'a local session does not become global before it gets an ephemeral node',
+    invariants: ['transactions'],
+    features: ['local-sessions'],
+    plant: replaced(SessionLife.prototype, 'upgrade', () => () => {}),
+  },
+  {
+    what: 'a local session becomes global twice',
+    invariants: ['transactions'],
+    features: ['local-sessions'],
+    plant: replaced(
+      SessionLife.prototype,
+      'upgrade',
+      (original) =>
+        function (this: SessionLife, session) {
+          original.call(this, session);
+          original.call(this, session);
+        },
+    ),
+  },
+  {
+    what: 'a local session goes on at another server',
+    invariants: ['handshake'],
+    features: ['local-sessions'],
+    plant: replaced(
+      Leading.prototype,
+      'revalidate',
+      (original) =>
+        function (this: Leading, from, sessionId, timeoutMs) {
+          return original.call(this, from, sessionId, timeoutMs) || (sessionId & 1n) === 0n;
+        },
+    ),
+  },
+  {
+    what: 'a local session ends with its connection',
+    invariants: ['handshake'],
+    features: ['local-sessions'],
+    plant: replaced(
+      SessionLife.prototype,
+      'disconnected',
+      (original) =>
+        function (this: SessionLife, client) {
+          const { session } = client;
+          original.call(this, client);
+          if (session?.isOnlyHere) {
+            this.closeLocal(session);
+          }
+        },
+    ),
+    faults: resets,
+  },
+  {
+    what: 'local sessions expire too early',
+    invariants: ['expiry'],
+    features: ['local-sessions'],
+    plant: replaced(
+      SessionLife.prototype,
+      'touch',
+      (original) =>
+        function (this: SessionLife, client) {
+          if (client.session?.isOnlyHere !== true) {
+            original.call(this, client);
+          }
+        },
+    ),
+  },
+  {
+    what: 'what a session that is over had under way is done',
+    invariants: ['transactions'],
+    features: ['local-sessions'],
+    plant: replaced(ForeignSessions.prototype, 'isOver', () => () => false),
+    faults: lateRequests,
+  },
+  {
+    what: 'a closed local session stays in the table',
+    invariants: ['sessions'],
+    features: ['local-sessions'],
+    plant: replaced(SessionLife.prototype, 'closeLocal', () => () => {}),
+  },
+];
+
+export const plantedFeatureBugs: readonly PlantedEnsembleBug[] = [...weights, ...masters, ...locals];

@@ -22,8 +22,18 @@ export interface ReplyFrame {
   readonly body: Uint8Array;
 }
 
-/** Checks the answer to `sent` in `state`, which has its zxid; returns the transaction that it acknowledges, if any. */
-export function checkReply(sent: Sent, reply: ReplyFrame, state: ModelState, history: TxnLookup): LoggedTxn | null {
+/**
+ * Checks the answer to `sent` in `state`, which has its zxid; returns the transaction that it acknowledges, if any.
+ *
+ * @param endsLocally it ends a session that no transaction has opened
+ */
+export function checkReply(
+  sent: Sent,
+  reply: ReplyFrame,
+  state: ModelState,
+  history: TxnLookup,
+  endsLocally: boolean,
+): LoggedTxn | null {
   const { view, request } = sent;
   const problem = (what: string) => () => `connection ${view.port}, ${request.kind} ${sent.xid}: ${what}`;
   check(reply.xid === sent.xid, 'replies', problem(`the answer of xid ${reply.xid} came instead`));
@@ -33,6 +43,11 @@ export function checkReply(sent: Sent, reply: ReplyFrame, state: ModelState, his
     return null;
   }
   checkZxid(view, reply, problem);
+  if (endsLocally) {
+    sent.refused = true;
+    checkAnswer(reply, { err: 0, body: new Uint8Array(0) }, problem);
+    return null;
+  }
   const isLogged = isWrite(request) || (request.kind === 'malformed' && request.opcode === OpCode.multi);
   if (isLogged && reply.err !== ErrorNumber.NOT_READ_ONLY) {
     return checkWritten(sent, reply, state, history);

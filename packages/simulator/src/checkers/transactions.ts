@@ -5,7 +5,7 @@
  */
 import { ErrorNumber, JuteReader, MultiTxn, OpCode, ttlOfOwner } from '@treekeeper/protocol';
 import { describeTxn, type LoggedTxn, sameBytes, sessionHex } from '../history.ts';
-import { expectedTxn } from '../model/prepare.ts';
+import { expectedTxn, type Standing, standingIn } from '../model/prepare.ts';
 import { encodeTxn, type ModelState, type ModelTxn, partsOf } from '../model/state.ts';
 import { ModelTree } from '../model/tree.ts';
 import type { ClientRequest } from '../requests.ts';
@@ -15,6 +15,16 @@ import { check } from './violation.ts';
 /** Why the server deletes nodes by itself. */
 export interface ReapingRules {
   readonly maxNeverUsedIntervalMs: number;
+}
+
+/** Knows of sessions that no transaction opens. */
+export interface LocalStandings {
+  /** How a request may find its session; the first is the most likely. None: it should not have come to that. */
+  of(state: ModelState, logged: LoggedTxn, request: ClientRequest): readonly Standing[];
+  /** A transaction opens a session. */
+  checkOpened(logged: LoggedTxn): void;
+  /** One that its own server has asked for is told. True: this is the refusal to open a session. */
+  isRefusedUpgrade(logged: LoggedTxn): boolean;
 }
 
 /** So many transactions are on their way at most. */
@@ -29,19 +39,23 @@ export class TransactionChecker {
   readonly #withQuotas: boolean;
   readonly #mayHaveMoved: (sessionId: bigint) => boolean;
   readonly #movedRefusals: readonly number[];
+  readonly #locals: LocalStandings | null;
 
   /**
    * @param withQuotas quotas are set and enforced
    * @param mayHaveMoved whether requests may be refused because the session's client is at another server now
    * @param withObserverMasters followers feed observers: they can have such a request refused as malformed only
+   * @param locals null: transactions open all sessions
    */
   constructor(
     withQuotas: boolean,
     mayHaveMoved: (sessionId: bigint) => boolean = () => false,
     withObserverMasters = false,
+    locals: LocalStandings | null = null,
   ) {
     this.#withQuotas = withQuotas;
     this.#mayHaveMoved = mayHaveMoved;
+    this.#locals = locals;
     this.#movedRefusals = [ErrorNumber.SESSION_MOVED, ...(withObserverMasters ? [ErrorNumber.MARSHALLING_ERROR] : [])];
   }
 
@@ -59,10 +73,11 @@ export class TransactionChecker {
       checkReaped(state, logged, rules);
     } else if (txn.type === OpCode.createSession) {
       check(!state.sessions.has(sessionId), 'transactions', () => `session ${sessionHex(sessionId)} is opened again`);
+      this.#locals?.checkOpened(logged);
     } else if (txn.type === OpCode.closeSession && cxid === 0) {
       check(state.sessions.has(sessionId), 'transactions', () => `${describeTxn(logged)}: it is closed already`);
-      checkExpected(state, logged, expectedTxn(state, { kind: 'closeSession' }, [], logged, state.tree));
-    } else {
+      checkExpected(state, logged, expectedTxn(state, { kind: 'closeSession' }, [], logged, state.tree, 'global'));
+    } else if (this.#locals?.isRefusedUpgrade(logged) !== true) {
       this.#checkRequested(state, logged);
     }
   }
@@ -73,22 +88,25 @@ export class TransactionChecker {
     check(sent !== undefined, 'transactions', () => `${describeTxn(logged)}: nobody asked for it`);
     check(!sent.refused, 'transactions', () => `${describeTxn(logged)}: the client was told that nothing happened`);
     const { txn } = logged;
-    if (txn.type === OpCode.error && this.#isOfLeftConnection(state, sessionId, txn.value.err)) {
+    const standings = this.#locals?.of(state, logged, sent.request) ?? [standingIn(state, sessionId)];
+    const none = () => `${describeTxn(logged)}: its session should have been opened by a transaction before`;
+    check(standings.length > 0, 'transactions', none);
+    if (txn.type === OpCode.error && this.#isOfLeftConnection(standings, sessionId, txn.value.err)) {
       return; // whenever it came
     }
     const lastCxid = this.#lastCxid.get(sessionId) ?? 0;
     check(cxid > lastCxid, 'transactions', () => `${describeTxn(logged)} comes after cxid ${lastCxid}`);
     this.#lastCxid.set(sessionId, cxid);
     if (sent.request.kind !== 'reconfig') {
-      this.#checkAmong(state, logged, sent);
+      this.#checkAmong(state, logged, sent, standings);
     } else if (txn.type === OpCode.error) {
       checkNotReconfigured(logged, txn.value.err);
     } // else it is for who knows the members to judge
   }
 
   /** What came from a connection that its session has left is refused: for that, or as the session has ended since. */
-  #isOfLeftConnection({ sessions }: ModelState, sessionId: bigint, err: number): boolean {
-    const hasEnded = err === ErrorNumber.SESSION_EXPIRED && !sessions.has(sessionId);
+  #isOfLeftConnection(standings: readonly Standing[], sessionId: bigint, err: number): boolean {
+    const hasEnded = err === ErrorNumber.SESSION_EXPIRED && standings.includes('gone');
     return (hasEnded || this.#movedRefusals.includes(err)) && this.#mayHaveMoved(sessionId);
   }
 
@@ -96,16 +114,13 @@ export class TransactionChecker {
    * Quotas are those of what was applied when the server looked: some state between what clients knew when they asked
    * and the one before the transaction.
    */
-  #checkAmong(state: ModelState, logged: LoggedTxn, { request, identities, knownZxid }: Sent): void {
-    const expected = expectedTxn(state, request, identities, logged, state.tree);
-    if (isSame(logged, expected)) {
-      return;
-    }
-    const isOther = this.#past.some(
-      ({ zxid, tree }) => zxid >= knownZxid && isSame(logged, expectedTxn(state, request, identities, logged, tree)),
-    );
-    if (!isOther) {
-      checkExpected(state, logged, expected);
+  #checkAmong(state: ModelState, logged: LoggedTxn, sent: Sent, standings: readonly Standing[]): void {
+    const { request, identities, knownZxid } = sent;
+    const expected = (applied: ModelTree, standing: Standing) =>
+      expectedTxn(state, request, identities, logged, applied, standing);
+    const isAmong = (applied: ModelTree) => standings.some((each) => isSame(logged, expected(applied, each)));
+    if (!isAmong(state.tree) && !this.#past.some(({ zxid, tree }) => zxid >= knownZxid && isAmong(tree))) {
+      checkExpected(state, logged, expected(state.tree, standings[0]));
     }
   }
 

@@ -1,14 +1,17 @@
 /**
  * What some ensembles have and most have not. It is drawn from dice of its own, so that a seed without any of it is the
- * run that it has always been.
+ * run that it has always been; and what came later from others again, so that a seed without that is, too.
  */
-import type { Dice } from '../dice.ts';
+import { Dice } from '../dice.ts';
 import type { Fault } from './faults.ts';
 import { drawClock, type EnsemblePlan } from './plan.ts';
 
-/** Votes have weights, and voters stand in groups; followers feed observers in their leader's place. */
+/**
+ * Votes have weights, and voters stand in groups; followers feed observers in their leader's place; sessions are known
+ * to one server only, until they are to own ephemeral nodes.
+ */
 export type Feature = (typeof FEATURES)[number];
-export const FEATURES = ['weights', 'observer-masters'] as const;
+export const FEATURES = ['weights', 'observer-masters', 'local-sessions'] as const;
 
 /** Voters who decide together by the weight of their votes. */
 export interface GroupPlan {
@@ -19,15 +22,23 @@ export interface GroupPlan {
 
 type Change = (dice: Dice, plan: EnsemblePlan) => EnsemblePlan;
 
-const CHANGES: Readonly<Record<Feature, Change>> = { weights: withWeights, 'observer-masters': withObserverMasters };
+const CHANGES: Readonly<Record<Feature, Change>> = {
+  weights: withWeights,
+  'observer-masters': withObserverMasters,
+  'local-sessions': withLocalSessions,
+};
 /** Of each. */
 const SHARE = 0.12;
 
 /** @param wanted which of them it has in any case */
-export function withFeatures(dice: Dice, plan: EnsemblePlan, wanted: readonly Feature[]): EnsemblePlan {
-  const drawn = FEATURES.filter(() => dice.chance(SHARE));
+export function withFeatures(seed: number, plan: EnsemblePlan, wanted: readonly Feature[]): EnsemblePlan {
+  const first = new Dice(seed, 'features');
+  const later = new Dice(seed, 'local sessions');
+  later.next(); // by their first number a seed that is kept for what it once showed would be another run
+  const diceOf = (feature: Feature) => (feature === 'local-sessions' ? later : first);
+  const drawn = FEATURES.filter((feature) => diceOf(feature).chance(SHARE));
   const features = FEATURES.filter((feature) => drawn.includes(feature) || wanted.includes(feature));
-  return features.reduce((changed, feature) => CHANGES[feature](dice, changed), plan);
+  return features.reduce((changed, feature) => CHANGES[feature](diceOf(feature), changed), plan);
 }
 
 const GROUPS_MAX = 3;
@@ -88,5 +99,59 @@ function drawMasterFault(dice: Dice, { safetyMs, zab: { tickTimeMs } }: Ensemble
     way: dice.pick(['both', 'in', 'out']),
     extraMs: tickTimeMs * dice.pick([0.1, 0.5, 1]),
     stepMsMax: tickTimeMs * dice.pick([0.05, 0.3, 1]),
+  };
+}
+
+/** In most of these ensembles they become global with their first ephemeral node; in the others they get none. */
+const UPGRADING_SHARE = 0.8;
+/** Where members may change, a client must know all servers. */
+const FAITHFUL_SHARE = 0.5;
+const SESSION_FAULTS = [
+  'client reset',
+  'client reset',
+  'client reset',
+  'silent client',
+  'slow server',
+  'reset',
+  'pause',
+  'kill',
+  'hand-over',
+] as const;
+
+/** Clients come and go more often than elsewhere, and some know one server only, or two. */
+function withLocalSessions(dice: Dice, plan: EnsemblePlan): EnsemblePlan {
+  const { settings, voters, observers } = plan;
+  const { reconfigEnabled } = settings.rules;
+  const localSessionsUpgradingEnabled = dice.chance(UPGRADING_SHARE);
+  const memberIds = Array.from({ length: voters + observers }, (_, i) => i + 1);
+  const clients = plan.clients.map((client) => {
+    const isFaithful = !reconfigEnabled && dice.chance(FAITHFUL_SHARE);
+    const hosts = isFaithful ? [...new Set([dice.pick(memberIds), dice.pick(memberIds)])] : undefined;
+    return { ...client, closes: dice.pick([0.005, 0.05]), hosts };
+  });
+  const more = Array.from({ length: dice.pick([0, 4, 8, 16]) }, () => drawSessionFault(dice, plan, memberIds));
+  return {
+    ...plan,
+    settings: { ...settings, localSessionsEnabled: true, rules: { ...settings.rules, localSessionsUpgradingEnabled } },
+    clients,
+    faults: [...plan.faults, ...more].sort((one, other) => one.atMs - other.atMs),
+  };
+}
+
+function drawSessionFault(dice: Dice, plan: EnsemblePlan, memberIds: readonly number[]): Fault {
+  const { safetyMs, clients, zab } = plan;
+  const { tickTimeMs } = zab;
+  return {
+    kind: dice.pick(SESSION_FAULTS),
+    target: dice.chance(0.4) ? 'leader' : dice.pick(memberIds),
+    client: dice.below(clients.length),
+    one: dice.pick(memberIds),
+    other: dice.pick(memberIds),
+    heir: null,
+    atMs: Math.floor(dice.next() * safetyMs),
+    ms: Math.ceil(tickTimeMs * dice.pick([0.3, 1, 3, 6]) * dice.next()),
+    rush: dice.chance(0.7),
+    resets: dice.chance(0.5),
+    extraMs: tickTimeMs * dice.pick([0.1, 0.5, 1]),
   };
 }

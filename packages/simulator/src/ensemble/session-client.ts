@@ -32,6 +32,10 @@ export interface ClientPlan {
   readonly thinkMsMax: number;
   /** Share of stretches that ask for a sync and then read. */
   readonly syncedReads: number;
+  /** Share of stretches in whose place it ends its session; a few unless it says so. */
+  readonly closes?: number;
+  /** The servers that it knows; all unless it says so. */
+  readonly hosts?: readonly number[] | undefined;
   /** It is a superuser, who works only when told to. */
   readonly isOperator?: boolean;
 }
@@ -52,6 +56,7 @@ export interface ClientWorld {
 }
 
 const REPLY_HEADER_BYTES = 16;
+const CLOSES = 0.005;
 const FIRST_PORT = 2181;
 
 interface Asked extends SessionRequest {
@@ -97,9 +102,9 @@ export class SessionClient {
   }
 
   #newSession(): Session {
-    const { sessionTimeoutMs, expireByOwnClock, pipelineDepth } = this.#plan;
+    const { sessionTimeoutMs, expireByOwnClock, pipelineDepth, hosts = this.#world.serverIds } = this.#plan;
     const session = new Session({
-      hosts: this.#world.serverIds.map((id) => ({ host: `s${id}`, port: FIRST_PORT })),
+      hosts: hosts.map((id) => ({ host: `s${id}`, port: FIRST_PORT })),
       shuffle: true,
       sessionTimeoutMs,
       readOnly: false,
@@ -173,7 +178,7 @@ export class SessionClient {
     if (this.#isSilent || this.#asked.size >= this.#plan.pipelineDepth) {
       return;
     }
-    if (dice.chance(0.005)) {
+    if (dice.chance(this.#plan.closes ?? CLOSES)) {
       this.session.close(this.#nowMs, dice.chance(0.3));
     } else if (dice.chance(this.#plan.syncedReads)) {
       const path = this.#workload.path();

@@ -32,7 +32,7 @@ export interface EnsembleResult extends SimulationResult {
 
 /** What a seed draws before its run begins. */
 export function ensemblePlanOf({ seed, requests, features = [] }: EnsembleOptions): EnsemblePlan {
-  return withFeatures(new Dice(seed, 'features'), drawEnsemblePlan(new Dice(seed, 'ensemble'), requests), features);
+  return withFeatures(seed, drawEnsemblePlan(new Dice(seed, 'ensemble'), requests), features);
 }
 
 /** Runs one seed to its end or to the first violation. Deterministic: the same seed gives the same result. */
@@ -138,6 +138,10 @@ function leftoversOf(world: EnsembleWorld): string | null {
   }
   for (const { serverId, replica } of world.members) {
     const left = replica === null ? 'down' : leftoversIn(replica, world.referee.state, leader.clock.wallMs);
+    const known = world.plan.settings.localSessionsEnabled ? (replica?.world.sessions.size ?? 0) : 0;
+    if (left === null && known > 0) {
+      return `${known} sessions that no transaction has opened, at server ${serverId}`;
+    }
     if (left !== null) {
       return `${left}, at server ${serverId}`;
     }

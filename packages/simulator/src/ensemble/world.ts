@@ -76,9 +76,13 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
     }
     this.#initial = configurationOf(plan);
     const { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled } = plan.settings;
-    const { enforceQuota } = plan.settings.rules;
+    const { enforceQuota, localSessionsUpgradingEnabled } = plan.settings.rules;
+    const { localSessionsEnabled } = plan.settings;
+    const kept = localSessionsUpgradingEnabled ? 'upgraded' : 'local for ever';
+    const localSessions = localSessionsEnabled ? kept : 'none';
     const { hasObserverMasters } = plan.zab;
-    const rules = { minSessionTimeoutMs, maxSessionTimeoutMs, reaper, digestEnabled, enforceQuota, hasObserverMasters };
+    const bounds = { minSessionTimeoutMs, maxSessionTimeoutMs };
+    const rules = { ...bounds, reaper, digestEnabled, enforceQuota, hasObserverMasters, localSessions } as const;
     const rates = new Map(plan.clocks.map(({ rate }, i) => [i + 1, rate]));
     this.referee = new EnsembleReferee({ ...rules, configuration: this.#initial }, rates, this.coverage);
     this.#addServers(seed);
@@ -287,7 +291,7 @@ export class EnsembleWorld implements ServerEvents, ClientWorld {
     this.coverage.told(message);
     const expired = EXPIRED.exec(message);
     if (expired !== null) {
-      this.referee.sessions.mayEnd(BigInt.asIntN(64, BigInt(expired[1])));
+      this.referee.expired(serverId, BigInt.asIntN(64, BigInt(expired[1])), this.events.nowMs);
     }
     this.tell(() => `server ${serverId} says: ${message}`);
     check(level !== 'error' || !OF_ANOTHER_TREE.test(message), 'digest', () => `server ${serverId} says: ${message}`);

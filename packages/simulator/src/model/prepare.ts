@@ -1,14 +1,14 @@
 /** What a write must become: the checks of client-protocol.md §3.4 on the model's tree, one write after another. */
+import { ErrorNumber, type Id, isSequentialMode, OpCode, Perms, sequenceSuffix } from '@treekeeper/protocol';
 import {
-  ErrorNumber,
-  type Id,
-  isEphemeralMode,
-  isSequentialMode,
-  OpCode,
-  Perms,
-  sequenceSuffix,
-} from '@treekeeper/protocol';
-import type { Check, ClientRequest, Create, Delete, MultiPart, SetData } from '../requests.ts';
+  type Check,
+  type ClientRequest,
+  type Create,
+  createsEphemeral,
+  type Delete,
+  type MultiPart,
+  type SetData,
+} from '../requests.ts';
 import { permits, storedAcl } from './access.ts';
 import { quotaError } from './quota.ts';
 import { applyToTree, encodeTxn, type ModelState, type ModelTxn, type TxnOrigin } from './state.ts';
@@ -16,23 +16,32 @@ import { type ModelNode, ModelTree, parentOf } from './tree.ts';
 
 const RESERVED = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config'];
 
+/** A session as who prepares its requests has to see it; a local one may own no ephemeral nodes. */
+export type Standing = 'global' | 'local' | 'gone';
+
+/** How a session stands where transactions open all of them. */
+export function standingIn({ sessions }: ModelState, sessionId: bigint): Standing {
+  return sessions.has(sessionId) ? 'global' : 'gone';
+}
+
 /**
  * The transaction that `request` must make on `state`; a refusal is an error transaction.
  *
  * @param applied the tree of the moment in which the server looked at its quotas: what was on its way did not count
  */
 export function expectedTxn(
-  { tree, sessions }: ModelState,
+  { tree }: ModelState,
   request: ClientRequest,
   identities: readonly Id[],
   origin: TxnOrigin,
   applied: ModelTree,
+  standing: Standing,
 ): ModelTxn {
-  const isAlive = sessions.has(origin.sessionId);
-  const refused = isAlive ? 0 : ErrorNumber.SESSION_EXPIRED;
+  const refused = standing === 'gone' ? ErrorNumber.SESSION_EXPIRED : 0;
+  const requester = { identities, isLocal: standing === 'local' };
   switch (request.kind) {
     case 'multi':
-      return multi(tree, request.parts, identities, origin, refused, applied);
+      return multi(tree, request.parts, requester, origin, refused, applied);
     case 'closeSession':
       return { type: OpCode.closeSession, value: { paths2Delete: tree.ephemeralsOf(origin.sessionId) } };
     case 'malformed':
@@ -44,7 +53,7 @@ export function expectedTxn(
     case 'create':
     case 'delete':
     case 'setData': {
-      const txn = refused || prepareOn(tree, request, identities, applied);
+      const txn = refused || prepareOn(tree, request, requester, applied);
       return typeof txn === 'number' ? refusal(txn) : txn;
     }
     default:
@@ -56,10 +65,17 @@ function refusal(err: number): ModelTxn {
   return { type: OpCode.error, value: { err } };
 }
 
-function prepareOn(tree: ModelTree, part: MultiPart, identities: readonly Id[], applied: ModelTree): ModelTxn | number {
+interface Requester {
+  readonly identities: readonly Id[];
+  /** Its session is a local one. */
+  readonly isLocal: boolean;
+}
+
+function prepareOn(tree: ModelTree, part: MultiPart, requester: Requester, applied: ModelTree): ModelTxn | number {
+  const { identities } = requester;
   switch (part.kind) {
     case 'create':
-      return create(tree, part, identities, applied);
+      return create(tree, part, requester, applied);
     case 'delete':
       return remove(tree, part, identities);
     case 'setData':
@@ -69,8 +85,12 @@ function prepareOn(tree: ModelTree, part: MultiPart, identities: readonly Id[], 
   }
 }
 
-function create(tree: ModelTree, request: Create, identities: readonly Id[], applied: ModelTree): ModelTxn | number {
+function create(tree: ModelTree, request: Create, requester: Requester, applied: ModelTree): ModelTxn | number {
   const { flags, data, opcode } = request;
+  const { identities } = requester;
+  if (requester.isLocal && createsEphemeral(request)) {
+    return ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION;
+  }
   const acl = storedAcl(request.acl, identities);
   if (typeof acl === 'number') {
     return acl;
@@ -101,7 +121,7 @@ function create(tree: ModelTree, request: Create, identities: readonly Id[], app
       return { type: OpCode.createTTL, value: { ...value, ttl: BigInt(request.ttlMs) } };
     default: {
       const type = opcode === OpCode.create ? OpCode.create : OpCode.create2;
-      return { type, value: { ...value, ephemeral: isEphemeralMode(flags) } };
+      return { type, value: { ...value, ephemeral: createsEphemeral(request) } };
     }
   }
 }
@@ -194,7 +214,7 @@ function setAcl(
 function multi(
   tree: ModelTree,
   parts: readonly MultiPart[],
-  identities: readonly Id[],
+  requester: Requester,
   origin: TxnOrigin,
   refused: number,
   applied: ModelTree,
@@ -203,7 +223,7 @@ function multi(
   const txns: ModelTxn[] = [];
   for (const part of parts) {
     const failed = txns.some(({ type }) => type === OpCode.error);
-    const txn = failed ? ErrorNumber.RUNTIME_INCONSISTENCY : refused || prepareOn(copy, part, identities, applied);
+    const txn = failed ? ErrorNumber.RUNTIME_INCONSISTENCY : refused || prepareOn(copy, part, requester, applied);
     if (typeof txn === 'number') {
       txns.push(refusal(txn));
     } else {

@@ -19,6 +19,7 @@ import { checkDigest } from '../../referee.ts';
 import type { ClientRequest } from '../../requests.ts';
 import { CommittedOrder } from './committed-order.ts';
 import { Holdings } from './holdings.ts';
+import { LocalSessions } from './local-sessions.ts';
 import { MembershipJudge } from './membership.ts';
 import { RealTimeJudge } from './real-time.ts';
 import { SessionJudge, type TimeoutBounds } from './sessions.ts';
@@ -28,8 +29,12 @@ export interface EnsembleRules extends TimeoutBounds {
   readonly digestEnabled: boolean;
   readonly enforceQuota: boolean;
   readonly hasObserverMasters: boolean;
+  readonly localSessions: LocalSessionRule;
   readonly configuration: Configuration;
 }
+
+/** Whether transactions open all sessions; those that none opens become global when they must, or never. */
+export type LocalSessionRule = 'none' | 'upgraded' | 'local for ever';
 
 const CONFIG_PATH = '/zookeeper/config';
 
@@ -39,6 +44,9 @@ class Witnessed {
   readonly holdings = new Holdings();
   tap = new LogTap();
   isServing = false;
+  /** What serves now; null: nothing. It has been another one before `life` last rose. */
+  service: object | null = null;
+  life = 0;
   /** It has led this epoch; −1: it is no leader now. */
   leadsEpoch = -1;
 
@@ -51,6 +59,7 @@ export class EnsembleReferee {
   readonly order = new CommittedOrder();
   readonly sessions: SessionJudge;
   readonly membership: MembershipJudge;
+  readonly #locals: LocalSessions | null;
   /** After the last committed transaction. */
   readonly state = new ModelState();
   readonly #rules: EnsembleRules;
@@ -61,6 +70,8 @@ export class EnsembleReferee {
   readonly #servers = new Map<number, Witnessed>();
   readonly #serverOf = new Map<ConnectionView, number>();
   readonly #clockRates: ReadonlyMap<number, number>;
+  /** The highest zxid that any leader has given away so far. */
+  proposedZxid = 0;
   #nowMs = 0;
   #weighedZxid = 0;
 
@@ -68,10 +79,13 @@ export class EnsembleReferee {
     this.#rules = rules;
     this.#coverage = coverage;
     this.#clockRates = clockRates;
-    this.sessions = new SessionJudge(rules);
+    const isUpgrading = rules.localSessions === 'upgraded';
+    this.#locals = rules.localSessions === 'none' ? null : new LocalSessions(isUpgrading, this, coverage);
+    this.sessions = new SessionJudge(rules, this.#locals);
     this.membership = new MembershipJudge(rules.configuration);
     const mayHaveMoved = (sessionId: bigint) => this.sessions.mayHaveMoved(sessionId);
-    this.#transactions = new TransactionChecker(rules.enforceQuota, mayHaveMoved, rules.hasObserverMasters);
+    const { enforceQuota, hasObserverMasters } = rules;
+    this.#transactions = new TransactionChecker(enforceQuota, mayHaveMoved, hasObserverMasters, this.#locals);
     for (const serverId of clockRates.keys()) {
       this.#servers.set(serverId, new Witnessed(this.#newJudge(serverId)));
     }
@@ -83,8 +97,14 @@ export class EnsembleReferee {
       coverage: this.#coverage,
       advance: () => this.#advance(this.#server(serverId)),
       handshakeAnswered: (view, asked, answer) => this.#handshakeAnswered(serverId, view, asked, answer),
+      endsLocally: (sent) => this.#locals?.endsLocally(sent.view.sessionId) === true,
       answered: (sent, logged) => this.#answered(serverId, sent, logged),
     });
+  }
+
+  /** How often the server has begun to serve, or ceased. */
+  lifeOf(serverId: number): number {
+    return this.#server(serverId).life;
   }
 
   #server(serverId: number): Witnessed {
@@ -109,12 +129,14 @@ export class EnsembleReferee {
     view.handshake = handshake;
     if (handshake.sessionId !== 0n) {
       this.sessions.resuming(handshake.sessionId);
+      this.#locals?.resuming(handshake.sessionId, this.#serverOf.get(view) as number);
     }
   }
 
   sent(view: ConnectionView, request: ClientRequest, xid: number, endOffset: number): Sent {
     const sent = view.sent(request, xid, endOffset, this.#realTime.toldZxid);
     this.#transactions.sent(view.sessionId, sent);
+    this.#locals?.sent(view.sessionId, this.#serverOf.get(view) as number, sent);
     if (request.kind === 'closeSession') {
       this.sessions.mayEnd(view.sessionId);
     }
@@ -130,6 +152,12 @@ export class EnsembleReferee {
 
   received(sessionId: bigint, xid: number, zxid: number, sent: Sent | undefined): void {
     this.#realTime.received(sessionId, xid, zxid, sent);
+  }
+
+  /** A server says that a session has expired. */
+  expired(serverId: number, sessionId: bigint, nowMs: number): void {
+    this.sessions.mayEnd(sessionId);
+    this.#locals?.expired(sessionId, serverId, nowMs, this.#clockRates.get(serverId) ?? 1);
   }
 
   /** An end of the connection is closed. */
@@ -168,6 +196,8 @@ export class EnsembleReferee {
   stopped(serverId: number): void {
     const server = this.#server(serverId);
     server.isServing = false;
+    server.service = null;
+    server.life++;
     server.leadsEpoch = -1;
   }
 
@@ -192,7 +222,13 @@ export class EnsembleReferee {
       this.#leads(serverId, epoch, lastZxid);
     }
     server.leadsEpoch = epoch;
-    const isServing = replica.member?.service != null;
+    const service = replica.member?.service ?? null;
+    const isServing = service !== null;
+    if (server.service !== service) {
+      server.service = service;
+      server.life++;
+    }
+    this.proposedZxid = Math.max(this.proposedZxid, replica.member?.peer.leader?.lastProposed ?? 0);
     const wasServing = server.isServing;
     server.isServing = isServing;
     if (epoch >= 0 && this.membership.isWeighted) {
@@ -212,6 +248,9 @@ export class EnsembleReferee {
       // Having ceased to serve, it may have what is not committed in its tables: what it has shown counts.
       return isServing ? lastZxid : this.#reached(serverId, shownZxid, leads);
     });
+    if (isServing) {
+      this.#locals?.checkTable(serverId, replica.world.sessions, server.judge.state.sessions);
+    }
     if (isServing && this.#rules.digestEnabled) {
       const right = server.judge.state.tree.digest;
       const differs = () => `server ${serverId} has digest ${digest} at ${zxidText(lastZxid)}, not ${right}`;
@@ -336,7 +375,8 @@ export class EnsembleReferee {
     asked: SentHandshake,
     answer: Infer<typeof ConnectResponse>,
   ): void {
-    const goesOn = this.sessions.answered(view, asked, answer, this.#server(serverId).judge.state.lastZxid);
+    const stateZxid = this.#server(serverId).judge.state.lastZxid;
+    const goesOn = this.sessions.answered(view, asked, answer, { serverId, stateZxid, nowMs: this.#nowMs });
     this.#coverage.happened(
       !goesOn ? 'session refused' : asked.sessionId === 0n ? 'session opened' : 'session resumed',
     );
@@ -348,6 +388,9 @@ export class EnsembleReferee {
   #answered(serverId: number, sent: Sent, logged: LoggedTxn | null): void {
     if (logged !== null) {
       this.#sequences.acknowledged(sent.request, logged.txn, this.#server(serverId).judge.state);
+    }
+    if (sent.request.kind === 'closeSession' && sent.refused) {
+      this.#locals?.closed(sent.view.sessionId, serverId);
     }
     if (sent.request.kind !== 'auth') {
       this.sessions.showedLife(sent.view.sessionId, serverId, sent.deliveredMs);

@@ -7,6 +7,7 @@ import type { ConnectionView, SentHandshake } from '../../checkers/connection-vi
 import { check } from '../../checkers/violation.ts';
 import { type LoggedTxn, sessionHex, zxidText } from '../../history.ts';
 import { checkTimeout } from '../../referee.ts';
+import type { LocalSessions } from './local-sessions.ts';
 
 export interface TimeoutBounds {
   readonly minSessionTimeoutMs: number;
@@ -36,6 +37,13 @@ class SessionLife {
   }
 }
 
+/** The server that answers a handshake. */
+export interface Answerer {
+  readonly serverId: number;
+  readonly stateZxid: number;
+  readonly nowMs: number;
+}
+
 /** The leader that has closed a session by itself. */
 export interface Expirer {
   readonly leaderId: number;
@@ -47,6 +55,7 @@ export interface Expirer {
 
 export class SessionJudge {
   readonly #bounds: TimeoutBounds;
+  readonly #locals: LocalSessions | null;
   readonly #sessions = new Map<bigint, SessionLife>();
   /** Those whose end somebody has asked for, or a leader has decided, whatever became of that. */
   readonly #ending = new Set<bigint>();
@@ -54,8 +63,10 @@ export class SessionJudge {
   /** Nothing has failed since, and everybody has got on: from then on nobody who shows life may lose a session. */
   calmSinceMs = Number.POSITIVE_INFINITY;
 
-  constructor(bounds: TimeoutBounds) {
+  /** @param locals null: all sessions are global */
+  constructor(bounds: TimeoutBounds, locals: LocalSessions | null) {
     this.#bounds = bounds;
+    this.#locals = locals;
   }
 
   /** A server whose state is that of `stateZxid` has answered a handshake. True: the session goes on. */
@@ -63,13 +74,15 @@ export class SessionJudge {
     view: ConnectionView,
     asked: SentHandshake,
     { sessionId, timeOut, passwd }: Infer<typeof ConnectResponse>,
-    stateZxid: number,
+    { serverId, stateZxid, nowMs }: Answerer,
   ): boolean {
     const name = sessionHex(sessionId === 0n ? asked.sessionId : sessionId);
     const problem = (what: string) => () => `connection ${view.port}, session ${name}: ${what}`;
     if (sessionId === 0n) {
       check(asked.sessionId !== 0n, 'handshake', problem('a new session was refused'));
-      check(this.#ending.has(asked.sessionId), 'handshake', problem('it was refused, and nobody had closed it'));
+      const isOver = this.#ending.has(asked.sessionId) || this.#locals?.mayBeGoneAt(asked.sessionId, serverId) === true;
+      check(isOver, 'handshake', problem('it was refused, and nobody had closed it'));
+      this.#locals?.refused(asked.sessionId, serverId);
       return false;
     }
     checkTimeout(asked, timeOut, this.#bounds, problem);
@@ -77,12 +90,14 @@ export class SessionJudge {
     if (asked.sessionId === 0n) {
       check(known === undefined, 'handshake', problem('it was given to two clients'));
       this.#sessions.set(sessionId, new SessionLife(passwd, timeOut));
+      this.#locals?.opened(sessionId, serverId, timeOut, nowMs);
       return true;
     }
     check(sessionId === asked.sessionId, 'handshake', problem('it was resumed as another'));
     check(known?.password.equals(passwd) === true, 'handshake', problem('its password has changed'));
     check(known.closedZxid > stateZxid, 'handshake', problem(`it was resumed after ${zxidText(known.closedZxid)}`));
     known.timeoutsMs.add(timeOut);
+    this.#locals?.resumed(sessionId, serverId, nowMs);
     return true;
   }
 
@@ -102,6 +117,7 @@ export class SessionJudge {
 
   showedLife(sessionId: bigint, serverId: number, atMs: number): void {
     this.#sessions.get(sessionId)?.signs.set(serverId, { serverId, atMs });
+    this.#locals?.showedLife(sessionId, serverId, atMs);
   }
 
   /** Its client has asked for its end, or a leader says that it has expired. */
