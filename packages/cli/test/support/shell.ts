@@ -13,8 +13,8 @@ export interface ShellResult {
 }
 
 export interface ShellRun {
-  /** What comes on standard input. */
-  readonly input?: string;
+  /** What comes on standard input; a text ends with it. */
+  readonly input?: string | Readable;
   readonly env?: Readonly<Record<string, string>>;
   readonly colour?: boolean;
   /** Told each piece that is printed. */
@@ -40,7 +40,7 @@ export async function runShell(args: readonly string[], options: ShellRun = {}):
   };
   const io: ShellIo = {
     ...terminal,
-    input: Readable.from([options.input ?? '']),
+    input: options.input instanceof Readable ? options.input : Readable.from([options.input ?? '']),
     output: process.stdout,
     outColour: colour,
     errIsTerminal: false,
@@ -88,6 +88,8 @@ export class Shells {
 
   /** As it was at the beginning. */
   async clear(): Promise<void> {
-    await this.lines('addauth digest u:p\ndeleteall /');
+    const names = (await this.json('ls', '/')) as string[];
+    const deletions = names.filter((name) => name !== 'zookeeper').map((name) => `deleteall /${name}`);
+    await this.lines(['addauth digest u:p', 'setAcl / world:anyone:cdrwa', ...deletions].join('\n'));
   }
 }

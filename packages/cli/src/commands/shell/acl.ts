@@ -48,6 +48,18 @@ export function permissionLetters(perms: number): string {
     .join('');
 }
 
+/**
+ * Whether the server has left the hash of a password out of it, as it does for who may read a node and not administer
+ * it (client-protocol.md §8.4). A node that is made with such an ACL lets that user in no more.
+ */
+export function isMasked(acl: readonly ACL[]): boolean {
+  return acl.some(({ id: { scheme, id } }) => scheme === 'digest' && id.endsWith(':x'));
+}
+
+/** What to do about it. */
+export const MASKED_HINT =
+  'who may administer a node (a) sees its whole ACL: addauth digest user:password says who you are';
+
 /** Two lines for each entry, as zkCli has them. */
 export function aclText(acl: readonly ACL[]): string {
   return acl.map(({ perms, id }) => `'${id.scheme},'${id.id}\n: ${permissionLetters(perms)}`).join('\n');

@@ -1,7 +1,8 @@
 /** The lines typed so far, kept between runs in a file that only its owner can read. */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { makeDirectory } from '../../make-directory.ts';
 
 const LINES_MAX = 1000;
 /** The file is made short again when it has so many. */
@@ -51,7 +52,7 @@ export class History {
     this.lines.push(line);
     if (this.#file !== null) {
       try {
-        mkdirSync(dirname(this.#file), { recursive: true });
+        makeDirectory(dirname(this.#file));
         appendFileSync(this.#file, `${line}\n`, { mode: 0o600 });
       } catch {
         // As above.

@@ -1,8 +1,16 @@
 import { pathFault } from '@treekeeper/protocol';
 import { UsageError } from '../../terminal.ts';
 
-/** The absolute path that `text` means in the directory `cwd`; `.` and `..` work, a slash at the end does not matter. */
+/**
+ * The absolute path that `text` means in the directory `cwd`; `.` and `..` work, a slash at the end does not matter. No
+ * text is no path, as in zkCli: it is what a script hands on whose variable is not set.
+ *
+ * @throws UsageError
+ */
 export function resolvePath(cwd: string, text: string): string {
+  if (text === '') {
+    throw new UsageError('a path is empty; . is the node where you are, / the root');
+  }
   const parts = text.startsWith('/') ? [] : cwd.split('/').filter((part) => part !== '');
   for (const part of text.split('/')) {
     if (part === '..') {

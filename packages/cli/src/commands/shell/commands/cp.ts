@@ -1,9 +1,9 @@
 import { UsageError } from '../../../terminal.ts';
 import { ShellError } from '../explain.ts';
 import { counted } from '../format.ts';
-import { type Change, changesTo } from '../locations/location.ts';
-import { missing } from '../locations/missing.ts';
+import type { Change } from '../locations/location.ts';
 import { openLocation } from '../locations/open.ts';
+import { planTransfer, suchAs } from '../locations/transfer.ts';
 import type { ShellCommand } from '../shell.ts';
 
 export const cp: ShellCommand = {
@@ -16,13 +16,15 @@ export const cp: ShellCommand = {
   ],
   flags: {
     r: { meaning: 'With everything below' },
-    f: { meaning: 'Overwrite nodes that are there with other data' },
-    acl: { meaning: 'ACLs as well' },
+    f: { meaning: 'Overwrite nodes that are there with other data, or with --acl other ACLs' },
+    acl: { meaning: 'ACLs as well, of nodes that are there, too' },
   },
   examples: [
     'cp -r /app /app-copy',
     'cp -r /app zk://other:2181/app',
     'cp -r /app file:app.json',
+    'cp -r --acl / file:backup.json',
+    'cp -r --acl -f file:backup.json /',
     'cp -r file:conf.d /app/conf',
   ],
   async run(shell, args) {
@@ -32,18 +34,13 @@ export const cp: ShellCommand = {
     if (from.name === to.name) {
       throw new UsageError(`${from.name} is copied onto itself`);
     }
-    const options = { recursive: args.has('r'), acls: args.has('acl') };
-    const source = await from.read(options);
-    if (source === null) {
-      throw missing(from, fromName);
-    }
-    const target = (await to.read({ recursive: options.recursive, acls: false })) ?? new Map();
-    const changes = changesTo(target, source, { deletes: false });
-    const overwritten = changes.filter(({ kind }) => kind === 'set');
+    const options = { fromName, recursive: args.has('r'), acls: args.has('acl'), deletes: false };
+    const { source, changes } = await planTransfer(from, to, options);
+    const overwritten = changes.filter((change) => change.kind === 'set');
     if (overwritten.length > 0 && !args.has('f')) {
-      const first = pathOf(overwritten[0]);
       const what = `${counted(overwritten.length, 'node')} of ${to.name} ${overwritten.length === 1 ? 'has' : 'have'}`;
-      throw new ShellError(`${what} other data${first === '' ? '' : `, such as ${first}`}`, '-f overwrites them');
+      const example = suchAs(overwritten.map(({ entry }) => entry));
+      throw new ShellError(`${what} other ${whatOf(overwritten)}${example}`, '-f overwrites them');
     }
     await shell.withProgress('copying', changes.length, (step) => to.apply(changes, step));
     const unchanged = source.size - changes.length;
@@ -52,6 +49,10 @@ export const cp: ShellCommand = {
   },
 };
 
-function pathOf(change: Change): string {
-  return change.kind === 'delete' ? change.path : change.entry.path;
+function whatOf(changes: readonly (Change & { kind: 'set' })[]): string {
+  const parts = [
+    ...(changes.some(({ data }) => data) ? ['data'] : []),
+    ...(changes.some(({ acl }) => acl) ? ['ACLs'] : []),
+  ];
+  return parts.join(' or ');
 }

@@ -1,4 +1,5 @@
 import { type Client, isTreekeeperError } from '@treekeeper/client';
+import { UsageError } from '../../../terminal.ts';
 import { counted } from '../format.ts';
 import type { ShellCommand } from '../shell.ts';
 import { flat, walk } from '../walk.ts';
@@ -11,16 +12,16 @@ export const deleteAll: ShellCommand = {
   name: 'deleteall',
   aliases: ['rmr'],
   group: 'nodes',
-  summary: 'Delete a node with everything below it',
+  summary: 'Delete a node with everything below it; / is refused',
   parameters: [{ name: 'path', kind: 'path' }],
   flags: { b: { value: 'size', meaning: `Nodes deleted in one transaction; ${BATCH_DEFAULT}` } },
   async run(shell, args) {
     const top = shell.resolve(args.text('path'));
+    if (top === '/') {
+      throw new UsageError('/ is not deleted as a whole; name the nodes below it: deleteall /app');
+    }
     const size = args.integer('b', 1, 100_000) ?? BATCH_DEFAULT;
-    const skip = (path: string): boolean => path === '/zookeeper';
-    const nodes = [...flat(await walk(shell, top, { skip, strict: true }))]
-      .map(({ path }) => path)
-      .filter((path) => path !== '/');
+    const nodes = [...flat(await walk(shell, top, { strict: true }))].map(({ path }) => path);
     await shell.withProgress('deleting', nodes.length, async (step) => {
       for (const batch of batches(nodes.reverse(), size)) {
         shell.signal.throwIfAborted();

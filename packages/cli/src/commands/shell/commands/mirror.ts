@@ -1,7 +1,7 @@
 import { UsageError } from '../../../terminal.ts';
-import { type Change, changesTo } from '../locations/location.ts';
-import { missing } from '../locations/missing.ts';
+import type { Change } from '../locations/location.ts';
 import { openLocation } from '../locations/open.ts';
+import { pathOf, planTransfer } from '../locations/transfer.ts';
 import type { ShellCommand } from '../shell.ts';
 
 export const mirror: ShellCommand = {
@@ -14,9 +14,14 @@ export const mirror: ShellCommand = {
   ],
   flags: {
     n: { meaning: 'Only say what would be done' },
-    acl: { meaning: 'New nodes get the ACLs as well' },
+    acl: { meaning: 'ACLs as well' },
+    'whole-tree': { meaning: 'Needed where the other tree is to be /, all that there is' },
   },
-  examples: ['mirror -n /app zk://other:2181/app', 'mirror file:conf.d /app/conf'],
+  examples: [
+    'mirror -n /app zk://other:2181/app',
+    'mirror file:conf.d /app/conf',
+    'mirror --acl --whole-tree zk://old:2181/ /',
+  ],
   async run(shell, args) {
     const [fromName, toName] = [args.text('from'), args.text('to')];
     await using from = await openLocation(shell, fromName);
@@ -24,14 +29,16 @@ export const mirror: ShellCommand = {
     if (from.name === to.name) {
       throw new UsageError(`${from.name} is mirrored onto itself`);
     }
-    const source = await from.read({ recursive: true, acls: args.has('acl') });
-    if (source === null) {
-      throw missing(from, fromName);
+    if (to.isRoot && !args.has('whole-tree') && !args.has('n')) {
+      throw new UsageError(
+        `${to.name} is the root: all that ${from.name} does not have would be deleted; ` +
+          '--whole-tree says that this is meant, -n shows what it would do',
+      );
     }
-    const target = (await to.read({ recursive: true, acls: false })) ?? new Map();
-    const changes = changesTo(target, source, { deletes: true });
+    const options = { fromName, recursive: true, acls: args.has('acl'), deletes: true };
+    const { changes } = await planTransfer(from, to, options);
     if (args.has('n')) {
-      const rows = changes.map((change) => ({ change: change.kind, path: pathOf(change) }));
+      const rows = changes.map((change) => ({ change: nameOf(change), path: pathOf(change) }));
       const lines = rows.map(({ change, path }) => `${change.padEnd(6)}  ${path === '' ? to.name : path}`);
       shell.output.show(rows, lines.join('\n') || 'nothing to do');
       return;
@@ -44,6 +51,6 @@ export const mirror: ShellCommand = {
   },
 };
 
-function pathOf(change: Change): string {
-  return change.kind === 'delete' ? change.path : change.entry.path;
+function nameOf(change: Change): string {
+  return change.kind === 'set' && !change.data ? 'setAcl' : change.kind;
 }

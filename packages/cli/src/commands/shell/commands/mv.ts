@@ -1,5 +1,6 @@
 import { type Client, isTreekeeperError, nullableBytes } from '@treekeeper/client';
 import { UsageError } from '../../../terminal.ts';
+import { isMasked, MASKED_HINT } from '../acl.ts';
 import { ShellError } from '../explain.ts';
 import { counted } from '../format.ts';
 import { kindOf } from '../node-kind.ts';
@@ -47,6 +48,10 @@ async function move(
   signal: AbortSignal,
 ): Promise<void> {
   const acls = await Promise.all(nodes.map(({ path }) => client.getAcl(path, { signal })));
+  const masked = acls.findIndex(({ acl }) => isMasked(acl));
+  if (masked !== -1) {
+    throw new ShellError(`${nodes[masked].path} shows its ACL without the hash of a password`, MASKED_HINT);
+  }
   type Steps = {
     create(path: string, value: Uint8Array | null, options: object): Steps;
     check(path: string, version: number): Steps;

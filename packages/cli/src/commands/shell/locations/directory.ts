@@ -3,20 +3,27 @@
  * in a file `.znode` in it. A single node is a plain file.
  */
 import { lstat, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
+import { makeDirectory } from '../../../make-directory.ts';
 import { ShellError } from '../explain.ts';
 import type { Change, Entries, Entry, Location, ReadOptions } from './location.ts';
 
 const OWN_DATA = '.znode';
+/** Of what is made: nobody else may read here what an ACL may have kept from him there. */
+const FILE_MODE = 0o600;
+const DIRECTORY_MODE = 0o700;
 
 type FileKind = 'file' | 'directory' | 'none';
 
 export class Directory implements Location {
   readonly name: string;
+  readonly keepsAcls = false;
+  readonly isRoot: boolean;
   readonly #top: string;
 
   constructor(path: string) {
     this.name = `file:${path}`;
+    this.isRoot = resolve(path) === resolve('/');
     this.#top = path;
   }
 
@@ -67,9 +74,9 @@ export class Directory implements Location {
     if (hasChildren || (await kindAt(file)) === 'directory') {
       await this.#makeDirectory(path);
       const own = join(file, OWN_DATA);
-      await (data === null || data.length === 0 ? rm(own, { force: true }) : writeFile(own, data));
+      await (data === null || data.length === 0 ? rm(own, { force: true }) : writeFile(own, data, { mode: FILE_MODE }));
     } else {
-      await writeFile(file, data ?? new Uint8Array());
+      await writeFile(file, data ?? new Uint8Array(), { mode: FILE_MODE });
     }
   }
 
@@ -79,10 +86,10 @@ export class Directory implements Location {
     if (path !== null && (await kindAt(file)) === 'file') {
       const aside = `${file}${OWN_DATA}`;
       await rename(file, aside);
-      await mkdir(file);
+      await mkdir(file, { mode: DIRECTORY_MODE });
       await rename(aside, join(file, OWN_DATA));
     } else {
-      await mkdir(file, { recursive: true });
+      makeDirectory(file, DIRECTORY_MODE);
     }
   }
 

@@ -17,6 +17,8 @@ interface JsonNode {
 
 export class JsonFile implements Location {
   readonly name: string;
+  readonly keepsAcls = true;
+  readonly isRoot = false;
   readonly #file: string;
 
   constructor(file: string) {
@@ -24,6 +26,7 @@ export class JsonFile implements Location {
     this.#file = file;
   }
 
+  /** With the ACLs that are in it, asked for or not: what had one when it was saved is not to be made open to all. */
   async read({ recursive }: ReadOptions): Promise<Entries | null> {
     const text = await readFile(this.#file, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') {
@@ -78,7 +81,9 @@ export class JsonFile implements Location {
       if (change.kind === 'delete') {
         entries.delete(change.path);
       } else {
-        entries.set(change.entry.path, change.entry);
+        const { entry } = change;
+        const keepsAcl = change.kind === 'set' && !change.acl;
+        entries.set(entry.path, keepsAcl ? { ...entry, acl: entries.get(entry.path)?.acl ?? null } : entry);
       }
       done();
     }

@@ -1,6 +1,7 @@
 /** Where trees can be: on a server, in a JSON file, in a directory. `cp`, `mirror` and `diff` know no difference. */
 import type { ACL } from '@treekeeper/client';
 import { UsageError } from '../../../terminal.ts';
+import { aclLine } from '../acl.ts';
 
 /** A node of a tree, wherever it is. */
 export interface Entry {
@@ -15,7 +16,9 @@ export interface Entry {
 export type Entries = ReadonlyMap<string, Entry>;
 
 export type Change =
-  | { readonly kind: 'create' | 'set'; readonly entry: Entry }
+  | { readonly kind: 'create'; readonly entry: Entry }
+  /** `data` and `acl` say what of the node is another there, and only that is to be changed. */
+  | { readonly kind: 'set'; readonly entry: Entry; readonly data: boolean; readonly acl: boolean }
   | { readonly kind: 'delete'; readonly path: string };
 
 export interface ReadOptions {
@@ -26,6 +29,10 @@ export interface ReadOptions {
 export interface Location extends AsyncDisposable {
   /** As it was named, for messages. */
   readonly name: string;
+  /** Whether nodes can have ACLs there. */
+  readonly keepsAcls: boolean;
+  /** Whether it is all that there is: the root of a server's tree, or that of the file system. */
+  readonly isRoot: boolean;
   /** Null when there is nothing. */
   read(options: ReadOptions): Promise<Entries | null>;
   /** Makes the changes: creations parents first, deletions children first. `done` is called after each. */
@@ -35,17 +42,23 @@ export interface Location extends AsyncDisposable {
 export interface CompareOptions {
   /** Deletes what the source does not have. */
   readonly deletes: boolean;
+  /** Whether a node with another ACL is to be changed; else only new nodes get that of the source, if it has one. */
+  readonly acls: boolean;
 }
 
 /** What is to be done so that the target becomes as the source. */
-export function changesTo(target: Entries, source: Entries, { deletes }: CompareOptions): Change[] {
+export function changesTo(target: Entries, source: Entries, { deletes, acls }: CompareOptions): Change[] {
   const changes: Change[] = [];
   for (const entry of source.values()) {
     const there = target.get(entry.path);
     if (there === undefined) {
       changes.push({ kind: 'create', entry });
-    } else if (!sameData(there.data, entry.data)) {
-      changes.push({ kind: 'set', entry });
+      continue;
+    }
+    const data = !sameData(there.data, entry.data);
+    const acl = acls && entry.acl !== null && !(there.acl !== null && sameAcl(there.acl, entry.acl));
+    if (data || acl) {
+      changes.push({ kind: 'set', entry, data, acl });
     }
   }
   if (deletes) {
@@ -58,6 +71,12 @@ export function changesTo(target: Entries, source: Entries, { deletes }: Compare
 /** Files cannot tell no data from empty data, so nobody does. */
 export function sameData(a: Uint8Array | null, b: Uint8Array | null): boolean {
   return Buffer.compare(a ?? new Uint8Array(), b ?? new Uint8Array()) === 0;
+}
+
+/** The order of the entries means nothing, nor does one that is there twice: servers drop it. */
+function sameAcl(a: readonly ACL[], b: readonly ACL[]): boolean {
+  const [one, other] = [a, b].map((acl) => new Set(acl.map((entry) => aclLine([entry]))));
+  return one.size === other.size && [...one].every((line) => other.has(line));
 }
 
 /** The name of a location, taken apart. */

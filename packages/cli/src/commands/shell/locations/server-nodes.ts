@@ -12,6 +12,8 @@ const SYSTEM = '/zookeeper';
 
 export class ServerNodes implements Location {
   readonly name: string;
+  readonly keepsAcls = true;
+  readonly isRoot: boolean;
   readonly #shell: Shell;
   readonly #client: Client;
   readonly #top: string;
@@ -22,6 +24,7 @@ export class ServerNodes implements Location {
     this.#shell = shell;
     this.#client = client;
     this.#top = top;
+    this.isRoot = top === '/';
     this.#ownsClient = ownsClient;
   }
 
@@ -67,7 +70,7 @@ export class ServerNodes implements Location {
 
   /**
    * Sent in their order and answered in it, so that parents come before their children. The top may take several
-   * requests, for its parents.
+   * requests, for its parents. Nodes that get another ACL come last: it may forbid what is still to be done below them.
    */
   async apply(changes: readonly Change[], done: () => void): Promise<void> {
     const slots = new Slots(IN_FLIGHT_MAX);
@@ -81,8 +84,11 @@ export class ServerNodes implements Location {
     for (const change of changes.filter(isTop)) {
       await applyOne(change);
     }
+    const getsAcl = (change: Change): boolean => change.kind === 'set' && change.acl;
     const others = changes.filter((change) => !isTop(change));
-    await Promise.all(others.map((change) => slots.use(() => applyOne(change))));
+    for (const phase of [others.filter((change) => !getsAcl(change)), others.filter(getsAcl)]) {
+      await Promise.all(phase.map((change) => slots.use(() => applyOne(change))));
+    }
   }
 
   async #apply(change: Change): Promise<void> {
@@ -93,7 +99,12 @@ export class ServerNodes implements Location {
     const { path, data, acl } = change.entry;
     const node = this.#absolute(path);
     if (change.kind === 'set') {
-      await this.#client.set(node, data, { signal });
+      if (change.data) {
+        await this.#client.set(node, data, { signal });
+      }
+      if (change.acl && acl !== null) {
+        await this.#client.setAcl(node, acl, { signal });
+      }
       return;
     }
     const options = { signal, ...(acl !== null && { acl }), ...(path === '' && { createParents: true }) };
