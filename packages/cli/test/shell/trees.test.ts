@@ -1,7 +1,16 @@
 /** Commands for whole trees, between servers and files as well. */
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -20,6 +29,19 @@ beforeEach(() => {
   return async () => {
     rmSync(directory, { recursive: true });
     await shells.clear();
+  };
+});
+
+const temporary = process.env['TMPDIR'];
+/** Where `edit` leaves its files. */
+beforeEach(() => {
+  process.env['TMPDIR'] = directory;
+  return () => {
+    if (temporary === undefined) {
+      delete process.env['TMPDIR'];
+    } else {
+      process.env['TMPDIR'] = temporary;
+    }
   };
 });
 
@@ -140,8 +162,14 @@ describe('trees', () => {
     expect(await shells.ok('edit /e', { env: { EDITOR: editor } })).toBe('/e is unchanged\n');
     script('exit 3');
     expect((await shells.lines('edit /e', { env: { EDITOR: editor } })).err).toContain(
-      'ended with code 3; nothing was written',
+      'ended with code 3; nothing was written\n',
     );
+    expect(readdirSync(directory)).toEqual(['editor']);
+    script('echo half > "$1"; exit 3');
+    const failed = await shells.lines('edit /e', { env: { EDITOR: editor } });
+    const [, half] = /ended with code 3; nothing was written, your text is in (\S+)\n/.exec(failed.err) ?? [];
+    expect({ code: failed.code, text: readFileSync(half, 'utf8') }).toEqual({ code: 1, text: 'half\n' });
+    expect(await shells.ok(`get /e\nset /e -f ${half}\nget /e`)).toBe('after\n\nhalf\n\n');
     const [started, go] = [join(directory, 'started'), join(directory, 'go')];
     script(`echo mine > "$1"; touch ${started}; while [ ! -e ${go} ]; do sleep 0.05; done`);
     const waiting = shells.lines('edit /e', { env: { EDITOR: editor } });
@@ -154,6 +182,5 @@ describe('trees', () => {
     const [, kept] = /somebody else while you edited it: your text is in (\S+)\n/.exec(err) ?? [];
     expect({ code, text: readFileSync(kept, 'utf8') }).toEqual({ code: 1, text: 'mine\n' });
     expect(await shells.ok(`get /e\nset /e -f ${kept}`)).toBe('theirs\n');
-    rmSync(dirname(kept), { recursive: true });
   });
 });

@@ -23,12 +23,19 @@ export const edit: ShellCommand = {
     const file = join(directory, nameOf(path).replaceAll(/[^\w.-]/g, '_') || 'root');
     await writeFile(file, before.value, { mode: 0o600 });
     const editor = shell.io.env['VISUAL'] || shell.io.env['EDITOR'] || 'vi';
-    await shell.lendTerminal(() => runEditor(editor, file));
+    const trouble = await shell.lendTerminal(() => runEditor(editor, file));
     const after = await readFile(file);
     if (after.equals(before.value)) {
       await rm(directory, { recursive: true });
+      if (trouble !== null) {
+        throw new ShellError(`${trouble}; nothing was written`);
+      }
       shell.output.show({ path, changed: false }, `${path} is unchanged`);
       return;
+    }
+    if (trouble !== null) {
+      const hint = `set ${quoted(path)} -f ${file} writes it`;
+      throw new ShellError(`${trouble}; nothing was written, your text is in ${file}`, hint);
     }
     try {
       const stat = await shell.client.set(path, after, { version: before.stat.version });
@@ -47,14 +54,14 @@ export const edit: ShellCommand = {
   },
 };
 
-/** EDITOR may have arguments: the system's shell knows how to cut them. */
-async function runEditor(editor: string, file: string): Promise<void> {
+/** EDITOR may have arguments: the system's shell knows how to cut them. Answers what went wrong, or null. */
+async function runEditor(editor: string, file: string): Promise<string | null> {
   const child = spawn('sh', ['-c', `${editor} "$1"`, 'sh', file], { stdio: 'inherit' });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
+  return new Promise((resolve) => {
+    child.once('error', ({ message }) => resolve(`the editor (${editor}) did not start: ${message}`));
+    child.once('close', (code, signal) => {
+      const how = code === null ? `by ${signal}` : `with code ${code}`;
+      resolve(code === 0 ? null : `the editor (${editor}) ended ${how}`);
+    });
   });
-  if (code !== 0) {
-    throw new ShellError(`the editor (${editor}) ended with code ${code}; nothing was written`);
-  }
 }
