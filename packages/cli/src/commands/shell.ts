@@ -33,7 +33,7 @@ export async function shell(args: readonly string[], terminal: Terminal, io: She
   }
 }
 
-/** Ctrl-C ends the running command, and with it the shell; the session is closed properly. */
+/** Ctrl-C ends the shell, whether a command runs or not; the session is closed properly. */
 async function withSignals(session: Shell, run: () => Promise<number>): Promise<number> {
   const interrupt = (): void => session.interrupt();
   process.on('SIGINT', interrupt);
@@ -68,18 +68,25 @@ async function connectFor(session: Shell, name: string): Promise<number | null> 
 async function runLines(session: Shell, { keepsGoing }: Launch): Promise<number> {
   let result: number = EXIT.ok;
   let wasConnected = false;
-  for await (const line of createInterface({ input: session.io.input })) {
+  const { signal } = session;
+  const lines = createInterface({ input: session.io.input });
+  signal.addEventListener('abort', () => lines.close(), { once: true });
+  for await (const line of lines) {
+    if (signal.aborted) {
+      break; // lines that were read before are not run any more
+    }
     remember(session, line);
     // As zkCli: the session is there from the beginning, and only `close` ends it.
     const failure = wasConnected ? null : await connectFor(session, firstWord(line));
     wasConnected ||= session.clientOrNull !== null;
     const code = failure ?? (await runLine(session, line));
     result = code === EXIT.ok ? result : code;
-    if (session.ended || session.signal.aborted || (code !== EXIT.ok && !keepsGoing)) {
+    if (session.ended || signal.aborted || (code !== EXIT.ok && !keepsGoing)) {
       break;
     }
   }
-  return result;
+  // A command that was running has told it already.
+  return signal.aborted && result !== EXIT.interrupted ? fail(session, signal.reason) : result;
 }
 
 function firstWord(line: string): string {
@@ -121,7 +128,7 @@ Exit codes:
     1  It could not: no such node, no permission, trees that differ, nothing found, ...
     2  Wrong arguments, or no such command
     3  No connection, or the session is lost
-  130  Interrupted (Ctrl-C)
+  130  Interrupted (Ctrl-C, SIGTERM)
        lock and elect end with the code of the command that they run
 
 Examples:

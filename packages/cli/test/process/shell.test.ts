@@ -82,6 +82,16 @@ test('Ctrl-C ends what runs for long, and the session with it', async () => {
   expect(server.summary.sessionCount).toBe(0);
 });
 
+test('SIGTERM ends a shell that waits for lines, with its pipe still open', async () => {
+  const child = spawn(process.execPath, [BIN, 'shell', '-s', server.connectString], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  child.stdin.write('create -e /idle\n');
+  child.stdout.once('data', () => child.kill('SIGTERM'));
+  expect(await new Promise((resolve) => child.once('close', (code) => resolve(code)))).toBe(130);
+  expect(server.summary.sessionCount).toBe(0);
+});
+
 test('a command under a lock gets the Ctrl-C, and the lock is free behind it', async () => {
   // A minute at most: it must not go on for ever when the test fails.
   const script = 'trap "exit 9" INT TERM; echo held; for i in $(seq 3000); do sleep 0.02; done';

@@ -1,5 +1,6 @@
 /** Data of a node as commands are given them: a word, base64, a file, or standard input. */
 import { readFile } from 'node:fs/promises';
+import { addAbortSignal } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { UsageError } from '../../terminal.ts';
 import type { Arguments } from './arguments.ts';
@@ -19,7 +20,7 @@ export async function dataOf(shell: Shell, args: Arguments, need: 'required' | '
     if (word !== undefined) {
       throw new UsageError('the data come from -f; there are others on the line');
     }
-    return file === '-' ? await buffer(shell.io.input) : await readFile(file);
+    return file === '-' ? await buffer(addAbortSignal(shell.signal, shell.io.input)) : await readFile(file);
   }
   if (word === undefined) {
     if (need === 'required') {

@@ -94,6 +94,7 @@ class Conversation {
   async #runWaiting(): Promise<void> {
     this.#running = true;
     for (let line = this.#waiting.shift(); line !== undefined; line = this.#waiting.shift()) {
+      this.#shell.forgetInterruption();
       remember(this.#shell, line);
       await runLine(this.#shell, line);
       if (this.#shell.ended) {

@@ -42,8 +42,8 @@ export async function runLine(shell: Shell, line: string): Promise<number> {
 
 /** Runs a command that is cut into words already. Answers the exit code. */
 export async function runWords(shell: Shell, [name, ...rest]: readonly string[]): Promise<number> {
-  shell.forgetInterruption();
   try {
+    shell.signal.throwIfAborted();
     const command = findCommand(shell.commands, name);
     if (command === undefined) {
       throw unknown(shell, name);

@@ -102,7 +102,7 @@ export class Shell {
     this.#interruption.abort(new ShellError('interrupted', null, EXIT.interrupted));
   }
 
-  /** Before each command. */
+  /** Where somebody talks with the shell, before each command; else an interruption ends it all. */
   forgetInterruption(): void {
     if (this.signal.aborted) {
       this.#interruption = newInterruption();
