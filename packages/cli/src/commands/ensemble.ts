@@ -1,10 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { makeDirectory } from '../make-directory.ts';
 import { complain, type Terminal, UsageError } from '../terminal.ts';
 import { ENDS_WITH_STDIN } from './server.ts';
 
@@ -15,6 +16,26 @@ const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 10_000;
 const POLL_MS = 50;
 const LOG_LINES_SHOWN = 5;
+/** For each server: clients, quorum, election, admin server. */
+const PORTS = 4;
+
+/** What -D can change, and is handed on as -D therefore: a key in zoo.cfg would go before it. */
+const DEFAULTS: Readonly<Record<string, string>> = {
+  tickTime: '2000',
+  initLimit: '10',
+  syncLimit: '5',
+  standaloneEnabled: 'false',
+  'admin.enableServer': 'false',
+  'admin.serverAddress': '127.0.0.1',
+};
+
+/** What each server must have of its own, or we need of it, and why -D does not change it. */
+const OWN: Readonly<Record<string, string>> = {
+  dataDir: 'each server has a directory of its own; --data says where they are',
+  clientPort: 'each server gets a free port of its own, which is shown',
+  'admin.serverPort': 'each server gets a free port of its own, which is shown',
+  '4lw.commands.whitelist': 'all four-letter words are open already',
+};
 
 /** How the ensemble is told to end, for tests: a signal by default. */
 export type UntilEnd = () => Promise<void>;
@@ -35,8 +56,9 @@ export async function ensemble(args: readonly string[], terminal: Terminal, unti
   }
   const directory = launch.data === null ? mkdtempSync(join(tmpdir(), 'treekeeper-ensemble-')) : resolve(launch.data);
   const ending = untilEnd(); // from now on: a signal must not leave servers behind
-  const members = await makeMembers(directory, launch.size);
+  let members: Member[] = [];
   try {
+    members = await makeMembers(directory, launch.size);
     for (const member of members) {
       member.start(launch.defines, terminal);
     }
@@ -46,10 +68,16 @@ export async function ensemble(args: readonly string[], terminal: Terminal, unti
         tellTrouble(members, terminal);
         return 1;
       }
-      terminal.out(await welcome(members, directory, launch.data === null));
+      terminal.out(await welcome(members, directory, launch));
       await ending;
     }
     return 0;
+  } catch (error) {
+    if (!(error instanceof Error && 'syscall' in error)) {
+      throw error;
+    }
+    complain(terminal, 'red', 'error', error.message);
+    return 1;
   } finally {
     await Promise.all(members.map((member) => member.stop()));
     if (launch.data === null) {
@@ -67,7 +95,18 @@ function parseLaunch(args: readonly string[]): Launch | null {
   if (!Number.isInteger(size) || size < 1 || size > SIZE_MAX) {
     throw new UsageError(`--size ${values.size} is not a number from 1 to ${SIZE_MAX}`);
   }
-  return { size, data: values.data ?? null, defines: values.define ?? [] };
+  const defines = values.define ?? [];
+  for (const key of defines.map(keyOf)) {
+    if (Object.hasOwn(OWN, key)) {
+      throw new UsageError(`-D${key}: ${OWN[key]}`);
+    }
+  }
+  return { size, data: values.data ?? null, defines };
+}
+
+/** Of `key=value`, as in zoo.cfg: both spellings are the same. */
+function keyOf(define: string): string {
+  return define.split('=', 1)[0].replace(/^zookeeper\./, '');
 }
 
 function parse(args: readonly string[]) {
@@ -102,14 +141,16 @@ async function untilSignal(): Promise<void> {
 class Member {
   readonly id: number;
   readonly port: number;
+  readonly adminPort: number;
   readonly directory: string;
   #process: ChildProcess | null = null;
   #isStopping = false;
   #ended: Promise<void> = Promise.resolve();
 
-  constructor(id: number, port: number, directory: string) {
+  constructor(id: number, [port, adminPort]: readonly [number, number], directory: string) {
     this.id = id;
     this.port = port;
+    this.adminPort = adminPort;
     this.directory = directory;
   }
 
@@ -131,7 +172,12 @@ class Member {
 
   start(defines: readonly string[], terminal: Terminal): void {
     const log = openSync(this.logFile, 'w');
-    const command = [process.argv[1], 'server', join(this.directory, 'zoo.cfg'), ...defines.map((text) => `-D${text}`)];
+    const given = new Set(defines.map(keyOf));
+    const defaults = Object.entries({ ...DEFAULTS, 'admin.serverPort': `${this.adminPort}` })
+      .filter(([key]) => !given.has(key))
+      .map(([key, value]) => `${key}=${value}`);
+    const options = [...defaults, ...defines].map((text) => `-D${text}`);
+    const command = [process.argv[1], 'server', join(this.directory, 'zoo.cfg'), ...options];
     // In a process group of its own: Ctrl-C is for us, and we tell the servers.
     const child = spawn(process.execPath, command, {
       cwd: this.directory,
@@ -186,23 +232,20 @@ class Member {
 
 /** Writes what each server needs, with ports that are free now. */
 async function makeMembers(directory: string, size: number): Promise<Member[]> {
-  const ports = await freePorts(3 * size);
+  const ports = await freePorts(PORTS * size);
   const ids = Array.from({ length: size }, (_, i) => i + 1);
   const lines = ids.map((id) => {
-    const [client, quorum, election] = ports.slice(3 * (id - 1));
+    const [client, quorum, election] = ports.slice(PORTS * (id - 1));
     return `server.${id}=127.0.0.1:${quorum}:${election}:participant;127.0.0.1:${client}\n`;
   });
   return ids.map((id) => {
     const own = join(directory, `${id}`);
     const data = join(own, 'data');
-    mkdirSync(data, { recursive: true });
+    makeDirectory(data);
     writeFileSync(join(data, 'myid'), `${id}\n`);
-    writeFileSync(
-      join(own, 'zoo.cfg'),
-      `dataDir=${data}\ntickTime=2000\ninitLimit=10\nsyncLimit=5\nadmin.enableServer=false\n` +
-        `standaloneEnabled=false\n4lw.commands.whitelist=*\n${lines.join('')}`,
-    );
-    return new Member(id, ports[3 * (id - 1)], own);
+    writeFileSync(join(own, 'zoo.cfg'), `dataDir=${data}\n4lw.commands.whitelist=*\n${lines.join('')}`);
+    const first = PORTS * (id - 1);
+    return new Member(id, [ports[first], ports[first + PORTS - 1]], own);
   });
 }
 
@@ -243,7 +286,7 @@ function tellTrouble(members: readonly Member[], terminal: Terminal): void {
   }
 }
 
-async function welcome(members: readonly Member[], directory: string, isTemporary: boolean): Promise<string> {
+async function welcome(members: readonly Member[], directory: string, { data, defines }: Launch): Promise<string> {
   const connectString = members.map(({ address }) => address).join(',');
   const modes = await Promise.all(members.map((member) => member.mode()));
   const lines = members.map(({ id, address, pid }, i) => {
@@ -251,10 +294,12 @@ async function welcome(members: readonly Member[], directory: string, isTemporar
   });
   const leader = members[modes.indexOf('leader')];
   const hint = leader === undefined || members.length < 3 ? '' : `\n          kill -9 ${leader.pid}: others take over`;
+  const hasAdmin = defines.some((text) => keyOf(text) === 'admin.enableServer' && text.endsWith('=true'));
+  const urls = members.map(({ adminPort }) => `http://127.0.0.1:${adminPort}/commands`);
   return `an ensemble of ${members.length} is ready
 Clients   ${connectString}
 ${lines.join('\n')}
-Data      ${directory} (${isTemporary ? 'gone when the ensemble ends' : 'the data stay'})
+${hasAdmin ? `Admin     ${urls.join(' ')}\n` : ''}Data      ${directory} (${data === null ? 'gone when the ensemble ends' : 'the data stay'})
 Try       npx treekeeper shell -s ${connectString}${hint}
 Stop      Ctrl-C
 `;
@@ -269,19 +314,20 @@ Options:
   -n, --size <N>       How many servers, from 1 to ${SIZE_MAX} (default ${SIZE_DEFAULT})
       --data <dir>     Where the data are kept; without it in a temporary directory that goes
                        when the ensemble ends. Ports are new ones each time
-  -D<key>=<value>      A setting for all servers, as of treekeeper server
+  -D<key>=<value>      A setting for all servers, as of treekeeper server; not what each has of
+                       its own: dataDir, clientPort, admin.serverPort
   -h, --help           This text
 
 Each server is a process of its own: kill one and see the others go on. Ctrl-C ends them all.
 
 Exit codes:
    0  Ended as it was told to
-   1  A server did not start; its log says why
+   1  A server did not start, its log says why; or the data directory cannot be used
    2  Wrong arguments
 
 Examples:
   treekeeper ensemble
   treekeeper ensemble --size 5 --data ./ensemble
-  treekeeper ensemble -DtickTime=500
+  treekeeper ensemble -DtickTime=500 -Dadmin.enableServer=true
 `;
 }

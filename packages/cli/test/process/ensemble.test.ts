@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, rmSync } from 'node:fs';
+import { connect } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
@@ -57,6 +59,28 @@ test('treekeeper ensemble starts servers, says where they are, and ends them all
   expect(await ended).toBe(0);
   expect(pids.map(isAlive)).toEqual([false, false, false]);
   expect(existsSync(directory)).toBe(false);
+});
+
+test('-D reaches every server, and each has an admin port of its own', async () => {
+  const args = ['ensemble', '--size', '2', '-DtickTime=500', '-Dzookeeper.syncLimit=7', '-Dadmin.enableServer=true'];
+  const { child, ended, output } = await startUntil(/Stop .*\n/, ...args);
+  const [, clients] = /^Clients +(\S+)$/m.exec(output()) ?? [];
+  for (const address of clients.split(',')) {
+    const [host, port] = address.split(':');
+    const conf = await textOf(connect(Number(port), host).end('conf'));
+    expect(conf).toContain('\ntickTime=500\n');
+    expect(conf).toContain('\ninitLimit=10\nsyncLimit=7\n');
+  }
+  const urls = /^Admin +(.*)$/m.exec(output())?.[1].split(' ') ?? [];
+  expect(new Set(urls).size).toBe(2);
+  const ports = await Promise.all(
+    urls.map(
+      async (url) => ((await (await fetch(`${url}/configuration`)).json()) as { client_port: number }).client_port,
+    ),
+  );
+  expect(ports.map((port) => `127.0.0.1:${port}`)).toEqual(clients.split(','));
+  child.kill('SIGINT');
+  expect(await ended).toBe(0);
 });
 
 test('servers end with the ensemble, even when nobody can tell them to', async () => {
