@@ -59,6 +59,15 @@ describe('log', () => {
     expect(cut.lines).toHaveLength(9);
     const { code, err } = await run('log', join(basic, 'snapshot.0'));
     expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('does not begin with the header of a log') });
+    expect(err).toContain(`error: ${join(basic, 'snapshot.0')}: `);
+  });
+
+  test.each(['log', 'snapshot'])('%s of a directory, or of what is not there, says of which', async (command) => {
+    expect(await run(command, directory)).toEqual(
+      expect.objectContaining({ code: 1, err: `error: ${directory} is a directory: name the files in it\n` }),
+    );
+    const none = join(directory, 'none');
+    expect((await run(command, none)).err).toMatch(new RegExp(`^error: ${none}: ENOENT`));
   });
 });
 
@@ -106,6 +115,18 @@ describe('snapshot', () => {
     copyFileSync(join(basic, 'snapshot.39'), damaged);
     truncateSync(damaged, 1000);
     expect(await run('snapshot', damaged)).toMatchObject({ code: 1, err: expect.stringContaining('mid-section') });
+    const whole = join(basic, 'snapshot.39');
+    for (const files of [
+      [whole, damaged],
+      [damaged, whole],
+    ]) {
+      const { code, out, err } = await run('snapshot', ...files);
+      expect({ code, out, errors: err.match(/^error: .*?: /gm) }).toEqual({
+        code: 1,
+        out: '',
+        errors: [`error: ${damaged}: `],
+      });
+    }
     writeFileSync(damaged, 'x');
     expect((await run('snapshot', damaged)).code).toBe(1);
     for (const args of [[], ['a', 'b', 'c'], ['--depth', 'x', 'a'], ['-o', 'xml', 'a']]) {

@@ -2,6 +2,7 @@ import { type ACL, errorCodeOf, opCodeName } from '@treekeeper/protocol';
 import { type LoggedTxn, readLogFile, type Txn } from '@treekeeper/server/data-files';
 import { parseCommand } from '../arguments.ts';
 import { endWithReader } from '../end-with-reader.ts';
+import { fileTrouble } from '../file-trouble.ts';
 import { complain, type Terminal, UsageError } from '../terminal.ts';
 import { aclLine } from './shell/acl.ts';
 import { dataJson, hex, type Json, type JsonRecord, utf8OrNull } from './shell/format.ts';
@@ -31,7 +32,7 @@ export async function log(args: readonly string[], terminal: Terminal): Promise<
         complain(terminal, 'yellow', 'note', `${file}: ${torn}, as a crash leaves it: that write was not acknowledged`);
       }
     } catch (error) {
-      complain(terminal, 'red', 'error', error instanceof Error ? error.message : String(error));
+      complain(terminal, 'red', 'error', fileTrouble(file, error));
       return DAMAGED_EXIT_CODE;
     }
   }

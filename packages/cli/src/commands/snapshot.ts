@@ -1,6 +1,7 @@
 import { readSnapshotFile } from '@treekeeper/server/data-files';
 import { parseCommand } from '../arguments.ts';
 import { endWithReader } from '../end-with-reader.ts';
+import { fileTrouble } from '../file-trouble.ts';
 import { complain, type Terminal, UsageError } from '../terminal.ts';
 import { aclLine } from './shell/acl.ts';
 import { counted, dataJson, hex, sizeText, utf8OrNull } from './shell/format.ts';
@@ -30,30 +31,34 @@ export async function snapshot(args: readonly string[], terminal: Terminal): Pro
   if (!/^\d{1,3}$/.test(depth)) {
     throw new UsageError(`--depth ${depth}: a number of levels is needed`);
   }
-  const [file, other] = files;
-  if (file === undefined || files.length > 2) {
+  if (files.length < 1 || files.length > 2) {
     throw new UsageError('one snapshot is shown, two are compared: treekeeper snapshot data/version-2/snapshot.0');
   }
   endWithReader();
   const print: Print = (value, text) => terminal.out(`${output === 'json' ? JSON.stringify(value) : text}\n`);
-  try {
-    const tree = savedTree((sink) => readSnapshotFile(file, sink));
-    if (other !== undefined) {
-      return compare(
-        tree,
-        savedTree((sink) => readSnapshotFile(other, sink)),
-        print,
-      );
-    }
-    if (options['summary'] === true) {
-      summarise(tree, Number(depth), print);
-    } else {
-      list(tree, options['data'] === true, print);
-    }
-    return 0;
-  } catch (error) {
-    complain(terminal, 'red', 'error', `${file}: ${error instanceof Error ? error.message : String(error)}`);
+  const trees = files.map((name) => treeIn(name, terminal));
+  const [tree, after] = trees;
+  if (trees.includes(null) || tree === null) {
     return FAILED_EXIT_CODE;
+  }
+  if (after) {
+    return compare(tree, after, print);
+  }
+  if (options['summary'] === true) {
+    summarise(tree, Number(depth), print);
+  } else {
+    list(tree, options['data'] === true, print);
+  }
+  return 0;
+}
+
+/** Null: it cannot be read, which is told. */
+function treeIn(file: string, terminal: Terminal): SavedTree | null {
+  try {
+    return savedTree((sink) => readSnapshotFile(file, sink));
+  } catch (error) {
+    complain(terminal, 'red', 'error', fileTrouble(file, error));
+    return null;
   }
 }
 
