@@ -125,7 +125,7 @@ describe('settings', () => {
 
   const pagesForOperators = pages.filter(({ path }) => /^(README|docs\/(getting|operating))/.test(path));
   /** Names in camel case that are not ours. */
-  const foreign = new Set(['getAcl', 'acceptedEpoch', 'currentEpoch']);
+  const foreign = new Set(['getAcl', 'acceptedEpoch', 'currentEpoch', 'ProtectSystem']);
   const families = new Set(KEYS.filter(({ key }) => key.includes('.')).map(({ key }) => key.split('.')[0]));
 
   test('every key that a page names is one', () => {
@@ -146,6 +146,36 @@ describe('settings', () => {
     const isDotted = name.includes('.') && families.has(name.split('.')[0]);
     return code.includes('=') || /^[a-z]+[A-Z]\w*$/.test(name) || isDotted ? name : null;
   }
+});
+
+describe('the systemd unit', () => {
+  const unit = page('docs/operating/running.md').blocks.find(({ language }) => language === 'ini')?.text ?? '';
+  const named = (key: string): string[] => {
+    const lines = [...unit.matchAll(new RegExp(`^#? ?${key}=(.*)$`, 'gm'))];
+    return lines.flatMap(([, value]) => value.split(' '));
+  };
+  const writable = [
+    ...named('StateDirectory').map((name) => `/var/lib/${name}`),
+    ...named('LogsDirectory').map((name) => `/var/log/${name}`),
+    ...named('ReadWritePaths').map((name) => name.replace(/^-/, '')),
+  ];
+
+  test('lets the server write where the pages have it write', () => {
+    expect(unit).toContain('\nProtectSystem=strict\n');
+    const pattern = /\b(dataDir|dataLogDir|log\.dir)=(\/[\w./-]*\w)/g;
+    const directories = pages
+      .filter(({ path }) => path.startsWith('docs/operating'))
+      .flatMap(({ path, text }) => [...text.matchAll(pattern)].map(([, key, value]) => ({ path, key, value })));
+    const ownMachine = directories.filter(({ value }) => !value.startsWith('/tmp/'));
+    expect(new Set(ownMachine.map(({ key }) => key)).size).toBe(3);
+    expect(ownMachine.filter(({ value }) => !writable.includes(value))).toEqual([]);
+  });
+
+  test('says how the server may write beside its zoo.cfg, as reconfigEnabled wants it', () => {
+    const [, file] = /^ExecStart=.* (\/\S+)$/m.exec(unit) ?? [];
+    expect(writable).toContain(dirname(file));
+    expect(page('docs/operating/ensemble.md').text).toContain('`ReadWritePaths`');
+  });
 });
 
 describe('what the server says', () => {
