@@ -22,7 +22,7 @@ export async function* eventsOf(
  * Of reads that go on as long as there is a session, and in the client's next one, if it begins one: what is on its way
  * when a session ends fails with it.
  */
-export function patiently(client: Client, signal: AbortSignal): CallOptions {
+export function patiently(client: Client, signal?: AbortSignal): CallOptions {
   const hasSession = (): boolean => client.state !== 'expired' && client.state !== 'closed';
   return {
     signal,

@@ -1,7 +1,6 @@
 /** A queue without a master: whoever is free takes the next item, and has it until it is done or its session ends. */
 import { randomUUID } from 'node:crypto';
 import { type Client, type Codec, isTreekeeperError, type Stat, utf8 } from '@treekeeper/client';
-import { Bell } from './bell.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
@@ -10,6 +9,7 @@ import { Hold, type HoldOptions } from './hold.ts';
 import { join, nameOf } from './paths.ts';
 import { abortable, throwIfAborted } from './seat.ts';
 import { compareSequences, sequenceOf } from './sequence.ts';
+import { Vigil } from './vigil.ts';
 
 /** Options of `Queue`. */
 export interface QueueOptions<T> {
@@ -29,7 +29,7 @@ export interface OfferOptions {
 
 /** Options of `Queue.take`. */
 export interface TakeOptions extends HoldOptions {
-  /** Gives up waiting: rejects with ABORTED, and nothing is taken. */
+  /** Gives up waiting: rejects with ABORTED; nothing is taken, and no watch stays behind. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -113,27 +113,15 @@ export class Queue<T = string> {
    * ```
    */
   async take(options: TakeOptions = {}): Promise<Lease<T>> {
-    const { signal } = options;
-    const bell = new Bell();
-    await this.#makeFolders();
-    for (;;) {
-      throwIfAborted(signal, this.#path);
-      const changed = bell.next();
-      const free = await this.#free(bell, signal);
-      const now = this.#clock.now();
-      for (const { name } of free.filter(({ dueMs }) => dueMs <= now)) {
-        const lease = await this.#lease(name, options);
-        if (lease !== null) {
-          return lease;
-        }
-      }
-      const dueMs = Math.min(...free.filter((item) => item.dueMs > now).map((item) => item.dueMs));
-      const timer = dueMs === Number.POSITIVE_INFINITY ? null : this.#clock.after(dueMs - now, bell.ring);
-      try {
-        await abortable(changed, signal, this.#path, () => undefined);
-      } finally {
-        timer?.cancel();
-      }
+    const vigil = new Vigil(this.#client);
+    try {
+      await abortable(this.#makeFolders(), options.signal, this.#path, () => undefined);
+      const lease = await this.#next(vigil, options);
+      vigil.leave();
+      return lease;
+    } catch (error) {
+      vigil.takeBack();
+      throw error;
     }
   }
 
@@ -157,6 +145,29 @@ export class Queue<T = string> {
     return join(this.#path, 'leases');
   }
 
+  async #next(vigil: Vigil, options: TakeOptions): Promise<Lease<T>> {
+    const { signal } = options;
+    for (;;) {
+      throwIfAborted(signal, this.#path);
+      const changed = vigil.next();
+      const free = await this.#free(vigil, signal);
+      const now = this.#clock.now();
+      for (const { name } of free.filter(({ dueMs }) => dueMs <= now)) {
+        const lease = await this.#lease(name, options);
+        if (lease !== null) {
+          return lease;
+        }
+      }
+      const dueMs = Math.min(...free.filter((item) => item.dueMs > now).map((item) => item.dueMs));
+      const timer = dueMs === Number.POSITIVE_INFINITY ? null : this.#clock.after(dueMs - now, vigil.ring);
+      try {
+        await abortable(changed, signal, this.#path, () => undefined);
+      } finally {
+        timer?.cancel();
+      }
+    }
+  }
+
   async #makeFolders(): Promise<void> {
     for (const path of [this.#items, this.#leases]) {
       if ((await this.#client.exists(path, forever)) === null) {
@@ -168,11 +179,12 @@ export class Queue<T = string> {
   }
 
   /** What nobody has taken, in order. */
-  async #free(bell: Bell, signal: AbortSignal | undefined): Promise<Item[]> {
-    const options = { ...forever, signal, watch: bell.ring };
+  async #free(vigil: Vigil, signal: AbortSignal | undefined): Promise<Item[]> {
+    const namesIn = (path: string): Promise<string[]> =>
+      vigil.look(path, 'children', (watch) => this.#client.children(path, { ...forever, signal, watch }));
     // In this order: a lease that is given up after the first look is news.
-    const leased = new Set(await this.#client.children(this.#leases, options));
-    const names = await this.#client.children(this.#items, options);
+    const leased = new Set(await namesIn(this.#leases));
+    const names = await namesIn(this.#items);
     return names
       .filter((name) => !leased.has(name))
       .flatMap((name) => itemOf(name) ?? [])

@@ -1,7 +1,6 @@
 /** So many at a time, and no more. */
 import { randomUUID } from 'node:crypto';
 import { type Client, isTreekeeperError } from '@treekeeper/client';
-import { Bell } from './bell.ts';
 import { type Contender, contendersOf, namesIn, orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
 import { forever } from './forever.ts';
@@ -12,6 +11,7 @@ import { isLockName, LOCK_NAMES, type NodeNames } from './lock.ts';
 import { join } from './paths.ts';
 import { untilAnswered } from './repeat.ts';
 import { abortable, endEarlierRun, remove, Seat } from './seat.ts';
+import { Vigil } from './vigil.ts';
 
 const LEASE = 'lease';
 
@@ -177,15 +177,20 @@ export class Semaphore {
 
   /** Only the first in the queue gets here: with Curator and with kazoo alike. */
   async #untilFree(signal: AbortSignal): Promise<void> {
-    const bell = new Bell();
-    for (;;) {
-      const rung = bell.next();
-      const reading = this.#client.children(this.#leasesPath, { watch: bell.ring, ...forever });
-      const names = (await abortable(orNull(reading), signal, this.#path, () => undefined)) ?? [];
-      if (names.length < this.#leases) {
-        return;
+    const vigil = new Vigil(this.#client);
+    try {
+      for (;;) {
+        const changed = vigil.next();
+        const names = await vigil.look(this.#leasesPath, 'children', (watch) =>
+          orNull(this.#client.children(this.#leasesPath, { ...forever, signal, watch })),
+        );
+        if (names === null || names.length < this.#leases) {
+          return;
+        }
+        await abortable(changed, signal, this.#path, () => undefined);
       }
-      await abortable(rung, signal, this.#path, () => undefined);
+    } finally {
+      vigil.takeBack();
     }
   }
 

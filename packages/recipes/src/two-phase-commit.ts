@@ -1,11 +1,11 @@
 /** All of them, or none: a decision of many, that every one of them learns alike. */
 import { type Client, isTreekeeperError, json, utf8 } from '@treekeeper/client';
-import { Bell } from './bell.ts';
 import { orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
 import { forever } from './forever.ts';
 import { join } from './paths.ts';
 import { abortable } from './seat.ts';
+import { Vigil } from './vigil.ts';
 
 /** A participant's vote, and the decision. */
 export type Vote = 'commit' | 'abort';
@@ -70,7 +70,7 @@ export class TwoPhaseCommit {
    * ```
    */
   async vote(participant: string, vote: Vote, options: DecisionOptions = {}): Promise<Vote> {
-    const participants = await this.#participants();
+    const participants = await this.#participants(options.signal);
     if (!participants.includes(participant)) {
       throw new RecipeError(
         'INVALID_OPTION',
@@ -109,12 +109,22 @@ export class TwoPhaseCommit {
    * ```
    */
   async decision({ signal }: DecisionOptions = {}): Promise<Vote> {
-    const participants = await this.#participants();
-    const bell = new Bell();
+    const vigil = new Vigil(this.#client);
+    try {
+      return await this.#decision(vigil, signal);
+    } finally {
+      vigil.takeBack(); // behind the decision nothing changes any more
+    }
+  }
+
+  async #decision(vigil: Vigil, signal: AbortSignal | undefined): Promise<Vote> {
+    const participants = await this.#participants(signal);
     for (;;) {
-      const changed = bell.next();
-      const watched = { ...forever, signal, watch: bell.ring };
-      const children = new Set(await this.#client.children(this.#path, watched));
+      const changed = vigil.next();
+      const reading = vigil.look(this.#path, 'children', (watch) =>
+        this.#client.children(this.#path, { ...forever, signal, watch }),
+      );
+      const children = new Set(await reading);
       if (children.has('decision')) {
         return await this.#read(this.#decisionPath);
       }
@@ -138,8 +148,8 @@ export class TwoPhaseCommit {
     return join(this.#path, `vote-${participant}`);
   }
 
-  async #participants(): Promise<readonly string[]> {
-    return (await this.#client.get(this.#path, { ...forever, codec: names })).value;
+  async #participants(signal: AbortSignal | undefined): Promise<readonly string[]> {
+    return (await this.#client.get(this.#path, { ...forever, signal, codec: names })).value;
   }
 
   async #read(path: string): Promise<Vote> {

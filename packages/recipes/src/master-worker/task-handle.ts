@@ -1,8 +1,10 @@
 /** A task that was submitted: its state, its result, and what can still be changed about it. */
-import { type Client, isTreekeeperError, type Stat } from '@treekeeper/client';
-import { Bell } from '../bell.ts';
+import { type Client, isTreekeeperError, type Stat, type WatchableOptions } from '@treekeeper/client';
+import { orNull } from '../contenders.ts';
 import { RecipeError } from '../errors.ts';
+import { forever } from '../forever.ts';
 import { abortable, remove, throwIfAborted } from '../seat.ts';
+import { Vigil } from '../vigil.ts';
 import type { Layout, TaskQueue } from './queue.ts';
 import { decodeBody, decodeTask, encodeTask, type TaskHeader, type TaskRecord } from './records.ts';
 
@@ -55,22 +57,26 @@ export class TaskHandle<Payload, Result> {
    * with SESSION_EXPIRED when the client is at its end.
    */
   async result({ signal }: AwaitOptions = {}): Promise<Result> {
-    const bell = new Bell();
-    // The change is mostly the end, behind which a watch would only stay until the node goes.
-    for (let isWatched = true; ; isWatched = !isWatched) {
-      throwIfAborted(signal, this.#path);
-      const changed = isWatched ? bell.next() : null;
-      const found = await abortable(this.#read(isWatched ? bell : undefined), signal, this.#path, () => undefined);
-      const { header, body } = found?.record ?? gone(this.#path);
-      if (header.state === 'done') {
-        return await decodeBody(this.#queue.result, body);
+    const vigil = new Vigil(this.#client);
+    try {
+      // The change is mostly the end, behind which a watch would have to be taken back.
+      for (let isWatched = true; ; isWatched = !isWatched) {
+        throwIfAborted(signal, this.#path);
+        const changed = isWatched ? vigil.next() : null;
+        const found = await (isWatched ? this.#readFrom(vigil, signal) : this.#read({ signal }));
+        const { header, body } = found?.record ?? gone(this.#path);
+        if (header.state === 'done') {
+          return await decodeBody(this.#queue.result, body);
+        }
+        if (header.state !== 'queued') {
+          throw failure(this.#path, header);
+        }
+        if (changed !== null) {
+          await abortable(changed, signal, this.#path, () => undefined);
+        }
       }
-      if (header.state !== 'queued') {
-        throw failure(this.#path, header);
-      }
-      if (changed !== null) {
-        await abortable(changed, signal, this.#path, () => undefined);
-      }
+    } finally {
+      vigil.takeBack();
     }
   }
 
@@ -136,47 +142,48 @@ export class TaskHandle<Payload, Result> {
    * ```
    */
   async *progress({ signal }: AwaitOptions = {}): AsyncGenerator<unknown, void, undefined> {
-    const bell = new Bell();
+    const vigil = new Vigil(this.#client);
     let last: string | null = null;
-    for (;;) {
-      throwIfAborted(signal, this.#path);
-      const changed = bell.next();
-      const [found, report] = await Promise.all([this.#read(bell), this.#readProgress(bell)]);
-      if (found?.record.header.state !== 'queued') {
-        return;
-      }
-      if (report !== null && report.text !== last) {
-        last = report.text;
-        yield report.value;
-      }
-      await abortable(changed, signal, this.#path, () => undefined);
-    }
-  }
-
-  async #read(bell?: Bell): Promise<Found | null> {
     try {
-      const options = { watch: bell?.ring, timeoutMs: Number.POSITIVE_INFINITY };
-      const { value, stat } = await this.#client.get(this.#path, options);
-      return { record: decodeTask(this.#path, value), stat };
-    } catch (error) {
-      if (isTreekeeperError(error, 'NO_NODE')) {
-        return null;
+      for (;;) {
+        throwIfAborted(signal, this.#path);
+        const changed = vigil.next();
+        const found = await this.#readFrom(vigil, signal);
+        if (found?.record.header.state !== 'queued') {
+          return;
+        }
+        const report = await this.#readProgress(vigil, signal);
+        if (report !== null && report.text !== last) {
+          last = report.text;
+          yield report.value;
+        }
+        await abortable(changed, signal, this.#path, () => undefined);
       }
-      throw error;
+    } finally {
+      vigil.takeBack();
     }
   }
 
-  async #readProgress(bell: Bell): Promise<{ readonly text: string; readonly value: unknown } | null> {
+  #readFrom(vigil: Vigil, signal: AbortSignal | undefined): Promise<Found | null> {
+    return vigil.look(this.#path, 'data', (watch) => this.#read({ signal, watch }));
+  }
+
+  async #read(options: WatchableOptions = {}): Promise<Found | null> {
+    const found = await orNull(this.#client.get(this.#path, { ...forever, ...options }));
+    return found === null ? null : { record: decodeTask(this.#path, found.value), stat: found.stat };
+  }
+
+  async #readProgress(
+    vigil: Vigil,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly text: string; readonly value: unknown } | null> {
     const path = this.#layout.progress(this.id);
-    const options = { watch: bell.ring, timeoutMs: Number.POSITIVE_INFINITY };
-    if ((await this.#client.exists(path, options)) === null) {
-      return null;
+    const stat = await vigil.look(path, 'data', (watch) => this.#client.exists(path, { ...forever, signal, watch }));
+    const found = stat === null ? null : await orNull(this.#client.get(path, { ...forever, signal }));
+    if (found === null) {
+      return null; // not there yet; or removed meanwhile, and the bell has rung
     }
-    const data = await this.#client.get(path).catch(() => null);
-    if (data === null) {
-      return null; // removed meanwhile, and the bell has rung
-    }
-    const text = Buffer.from(data.value).toString();
+    const text = Buffer.from(found.value).toString();
     return { text, value: JSON.parse(text) };
   }
 
