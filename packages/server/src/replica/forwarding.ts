@@ -2,7 +2,7 @@
  * The order of writes at a learner: its leader makes it. Requests go there as they came, and wait here in one queue;
  * the leader's transactions come back in its order, our own requests' among them (quorum-protocol.md §7.1, §7.2).
  */
-import { ErrorNumber, type Id, JuteError, JuteWriter, OpCode } from '@treekeeper/protocol';
+import { ErrorNumber, type ErrorTxn, type Id, JuteError, JuteWriter, OpCode } from '@treekeeper/protocol';
 import { assert } from '../assert.ts';
 import type { Clock } from '../io/clock.ts';
 import { errorTxn } from '../operations/error.ts';
@@ -34,7 +34,7 @@ interface Awaited {
   readonly request: unknown;
   readonly identities: readonly Id[];
   readonly receivedMs: number;
-  /** What this server knows against it, and the leader may not; 0: nothing. */
+  /** What this server knows against it, and the leader may not; that the session is over comes first. 0: nothing. */
   readonly err: number;
 }
 
@@ -191,7 +191,8 @@ export class Forwarding implements OrderSource {
     }
     const value = kind.record.decode(this.#payload.txn);
     const awaited = this.#takeAwaited(sessionId, cxid, { kind, value });
-    const ownErr = kind === errorTxn && awaited !== null ? awaited.err : 0;
+    const isOver = kind === errorTxn && (value as ErrorTxn).err === ErrorNumber.SESSION_EXPIRED;
+    const ownErr = kind === errorTxn && awaited !== null && !isOver ? awaited.err : 0;
     const txn: Txn = { kind, value: ownErr === 0 ? value : { err: ownErr } };
     this.#inFlight.push({
       zxid,

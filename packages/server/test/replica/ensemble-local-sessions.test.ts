@@ -70,6 +70,14 @@ describe('without upgrading', () => {
     expect(lines.map(([, , err]) => err)).toEqual([0, ErrorNumber.EPHEMERAL_ON_LOCAL_SESSION, 0]);
   });
 
+  test('of a session that is over, an ephemeral node is refused for that', () => {
+    const [home, other] = ensemble.learners;
+    const client = home.client();
+    expect(other.resume(client).wire.handshake?.sessionId).toBe(0n);
+    expect(client.err(create('/late', { flags: EPHEMERAL }))).toBe(ErrorNumber.SESSION_EXPIRED);
+    expect(client.closed).toBe(true);
+  });
+
   test('a session that has ended writes no more', () => {
     const member = ensemble.learners[0];
     const client = member.client(4000);

@@ -224,10 +224,9 @@ export class EnsembleReferee {
     server.leadsEpoch = epoch;
     const service = replica.member?.service ?? null;
     const isServing = service !== null;
-    if (server.service !== service) {
-      server.service = service;
-      server.life++;
-    }
+    const hasBegun = service !== null && server.service !== service;
+    server.life += Number(hasBegun);
+    server.service = service;
     this.proposedZxid = Math.max(this.proposedZxid, replica.member?.peer.leader?.lastProposed ?? 0);
     const wasServing = server.isServing;
     server.isServing = isServing;
@@ -248,6 +247,7 @@ export class EnsembleReferee {
       // Having ceased to serve, it may have what is not committed in its tables: what it has shown counts.
       return isServing ? lastZxid : this.#reached(serverId, shownZxid, leads);
     });
+    server.life += Number(!isServing); // what it wrote before it ceased was of the life that is over now
     if (isServing) {
       this.#locals?.checkTable(serverId, replica.world.sessions, server.judge.state.sessions);
     }
