@@ -411,7 +411,7 @@ export class Leadership {
   tick(nowMs: number): void {
     this.#nowMs = nowMs;
     for (const learner of this.#links) {
-      const fault = learner.fault(nowMs, this.#syncLimitMs, this.#options.linkUnsentBytesMax);
+      const fault = learner.fault(nowMs, this.#syncLimitMs, this.#options);
       if (fault !== null) {
         this.#drop(learner, fault);
       }

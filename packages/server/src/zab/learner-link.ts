@@ -5,6 +5,7 @@
 import { JuteWriter, PacketType, SNAP_STREAM_END } from '@treekeeper/protocol';
 import type { Link } from '../io/peers.ts';
 import type { Entry, LearnerId, SnapshotOutgoing } from './environment.ts';
+import type { ZabOptions } from './options.ts';
 import { type Packet, PacketStream } from './packet-stream.ts';
 import { detachOutput, OUTPUT_CAPACITY_BYTES, writePacket } from './packets.ts';
 import type { Difference, LogTail, SyncKind } from './synchronize.ts';
@@ -16,10 +17,14 @@ import type { Difference, LogTail, SyncKind } from './synchronize.ts';
 export type LearnerStage = 'connected' | 'waiting' | 'informed' | 'ready' | 'syncing' | 'synced' | 'active';
 
 /** What a link may use up in a turn. */
-export interface TransferLimits {
-  readonly linkUnsentBytesPause: number;
-  readonly transferBytesPerTurn: number;
-}
+export type TransferLimits = Pick<ZabOptions, 'linkUnsentBytesPause' | 'transferBytesPerTurn'>;
+/** What may be waiting for a learner. */
+export type WaitingLimits = Pick<ZabOptions, 'linkUnsentBytesMax' | 'learnerBacklogBytesMax'>;
+
+/** Live traffic waits in pieces of at least this size. */
+const PIECE_BYTES_MIN = 64 * 1024;
+/** While a learner catches up, it is sent so many times what is written meanwhile: else it never would. */
+const PACE = 2;
 
 export class LearnerLink implements LearnerId {
   readonly link: Link;
@@ -49,8 +54,13 @@ export class LearnerLink implements LearnerId {
   /** Rounds of the PINGs that it has not echoed yet: a learner echoes each, in order. */
   readonly #unechoed: number[] = [];
   #output = new JuteWriter(OUTPUT_CAPACITY_BYTES);
-  /** Live traffic, while a snapshot or a piece of the log goes out in front of it. */
+  /** Live traffic, while a snapshot, a piece of the log, or what came earlier goes out in front of it. */
   #behind: JuteWriter | null = null;
+  /** In front of that, oldest first: what came earlier. */
+  #pieces: Uint8Array[] = [];
+  #piecesBytes = 0;
+  /** Of all that is behind, at the end of the last turn; what is there from the beginning is not counted as brought. */
+  #behindBytesBefore = Number.POSITIVE_INFINITY;
   #snapshot: SnapshotOutgoing | null = null;
   #tail: LogTail | null = null;
 
@@ -71,12 +81,19 @@ export class LearnerLink implements LearnerId {
   }
 
   /** What it has left undone for too long; null: nothing. */
-  fault(nowMs: number, ackLimitMs: number, waitingBytesMax: number): string | null {
+  fault(nowMs: number, ackLimitMs: number, limits: WaitingLimits): string | null {
     if (nowMs >= this.deadlineMs) {
       return 'has been silent for too long';
     }
-    if (this.waitingBytes > waitingBytesMax) {
-      return `does not keep up, ${this.waitingBytes} bytes are waiting for it`;
+    const waitingBytes = this.link.unsentBytes + this.#output.length;
+    if (waitingBytes > limits.linkUnsentBytesMax) {
+      return `does not keep up, ${waitingBytes} bytes are waiting for it`;
+    }
+    if (this.#behindBytes > limits.learnerBacklogBytesMax) {
+      return `does not catch up, ${this.#behindBytes} bytes have been written meanwhile`;
+    }
+    if (this.isTransferring) {
+      this.timedSinceMs = nowMs; // it cannot acknowledge what it has not been sent
     }
     const isLate = this.timedZxid !== 0 && nowMs >= this.timedSinceMs + ackLimitMs;
     return isLate ? `has not acknowledged zxid 0x${this.timedZxid.toString(16)} in time` : null;
@@ -176,14 +193,36 @@ export class LearnerLink implements LearnerId {
    * held up by the network goes on when the network does. Throws GapError.
    */
   transfer(limits: TransferLimits): boolean {
-    const end = Math.min(limits.transferBytesPerTurn, limits.linkUnsentBytesPause - this.link.unsentBytes);
+    const broughtBytes = this.#behindBytes - this.#behindBytesBefore;
+    const bytesPerTurn = Math.max(limits.transferBytesPerTurn, PACE * broughtBytes);
+    const end = Math.min(bytesPerTurn, limits.linkUnsentBytesPause - this.link.unsentBytes);
+    if (this.#behind !== null && this.#behind.length >= PIECE_BYTES_MIN) {
+      this.#piecesBytes += this.#behind.length;
+      this.#pieces.push(detachOutput(this.#behind));
+    }
     while (this.#behind !== null && this.#output.length < end) {
-      if (!this.#transferOne()) {
+      if (!this.#transferOne() && !this.#transferPiece()) {
         this.#output.raw(this.#behind.bytes.subarray(0, this.#behind.length));
         this.#behind = null;
       }
     }
-    return this.#behind !== null && end === limits.transferBytesPerTurn;
+    this.#behindBytesBefore = this.#behindBytes;
+    return this.#behind !== null && end === bytesPerTurn;
+  }
+
+  get #behindBytes(): number {
+    return this.#piecesBytes + (this.#behind?.length ?? 0);
+  }
+
+  /** False: no piece is left of what waited. */
+  #transferPiece(): boolean {
+    const piece = this.#pieces.shift();
+    if (piece === undefined) {
+      return false;
+    }
+    this.#piecesBytes -= piece.length;
+    this.#output.raw(piece);
+    return true;
   }
 
   /** A transfer is under way. */
@@ -212,11 +251,6 @@ export class LearnerLink implements LearnerId {
     return true;
   }
 
-  /** Bytes that wait for the network, or for what has to go out in front of them. */
-  get waitingBytes(): number {
-    return this.link.unsentBytes + this.#output.length + (this.#behind?.length ?? 0);
-  }
-
   /** What the turn brought leaves, in one write. */
   flush(): void {
     if (this.#output.length > 0) {
@@ -230,6 +264,8 @@ export class LearnerLink implements LearnerId {
     this.#snapshot = null;
     this.#tail = null;
     this.#behind = null;
+    this.#pieces = [];
+    this.#piecesBytes = 0;
     this.link.close();
   }
 }

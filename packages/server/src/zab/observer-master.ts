@@ -253,7 +253,7 @@ export class ObserverMaster {
     this.#nowMs = nowMs;
     const { options, committedLog } = this.#parts;
     for (const observer of this.#links) {
-      const fault = observer.fault(nowMs, this.#syncLimitMs, options.linkUnsentBytesMax);
+      const fault = observer.fault(nowMs, this.#syncLimitMs, options);
       if (fault !== null) {
         this.#drop(observer, fault);
       }

@@ -29,12 +29,14 @@ export interface ZabOptions {
   readonly fieldBytesMax: number;
   /** What may be waiting for the network before a snapshot (or a walk through the log) pauses. */
   readonly linkUnsentBytesPause: number;
-  /**
-   * What may be waiting for one learner, live traffic behind a snapshot included: beyond it the link is closed, and the
-   * learner catches up from where it is.
-   */
+  /** What may be waiting for the network: beyond it the link is closed, and the learner catches up from where it is. */
   readonly linkUnsentBytesMax: number;
-  /** How much of a snapshot, or of the log, is sent to one learner in one turn. */
+  /**
+   * What may be written while a learner is given a snapshot, or a piece of the log, and be sent behind it: with more
+   * the link is closed, and the learner begins anew. In memory, for each learner besides what the network holds.
+   */
+  readonly learnerBacklogBytesMax: number;
+  /** How much of a snapshot, or of the log, is sent to one learner in one turn; more while others write much. */
   readonly transferBytesPerTurn: number;
   /** An observer waits up to so long before it looks for a leader again (observer.election.DelayMs). */
   readonly observerElectionDelayMs: number;
@@ -63,6 +65,7 @@ export const ZAB_DEFAULTS = {
   fieldBytesMax: 2 * 0xfffff,
   linkUnsentBytesPause: 1024 * 1024,
   linkUnsentBytesMax: 128 * 1024 * 1024,
+  learnerBacklogBytesMax: 1024 * 1024 * 1024,
   transferBytesPerTurn: 256 * 1024,
   observerElectionDelayMs: 200,
   hasObserverMasters: false,

@@ -20,11 +20,15 @@ function introduce(lone: LoneLeader, serverId: number, type: number): TestLink {
 /** It comes with this history, and is brought up to date, or sent away. */
 function join(lone: LoneLeader, serverId: number, lastZxid: number, type: number = PacketType.observerInfo): TestLink {
   const link = introduce(lone, serverId, type);
+  acceptEpoch(lone, link, lastZxid);
+  lone.run();
+  return link;
+}
+
+function acceptEpoch(lone: LoneLeader, link: TestLink, lastZxid: number): void {
   const currentEpoch = new JuteWriter();
   currentEpoch.int(0);
   lone.receive(link, packetBytes(PacketType.ackEpoch, lastZxid, currentEpoch.copy()));
-  lone.run();
-  return link;
 }
 
 /** Server 1 leads 2 and 3, and has proposed nothing. */
@@ -89,4 +93,27 @@ test('a learner that does not keep up is cut off, and the others go on', () => {
   );
   expect(lone.leadership.learners.size).toBe(1);
   expect(join(lone, 4, 0).isClosed, 'it comes again').toBe(false);
+});
+
+test('while a learner catches up it is not asked to acknowledge what it has not been sent', () => {
+  const lone = leader({ linkUnsentBytesPause: 1000 });
+  const link = introduce(lone, 3, PacketType.followerInfo);
+  link.unsentBytes = 999; // one piece goes out in a turn
+  acceptEpoch(lone, link, makeZxid(7, 0));
+  for (let turn = 0; turn < 50; turn++) {
+    lone.propose(new Uint8Array(100_000));
+    lone.run();
+    if (turn === 5) {
+      lone.receive(link, packetBytes(PacketType.ack, E1));
+    }
+  }
+  expect(link.isClosed, 'a second later').toBe(false);
+  for (let turn = 0; turn < 10; turn++) {
+    lone.run();
+  }
+  lone.run(250);
+  expect(link.isClosed, 'it has not had all of it for long').toBe(false);
+  lone.receive(link, packetBytes(PacketType.ping, E1)); // it is there
+  lone.run(300);
+  expect(lone.told.at(-1)).toMatch(/^warn learner 3 at .* has not acknowledged zxid/);
 });
