@@ -386,9 +386,12 @@ function limited<S extends Server>(server: S, { idleTimeoutMs }: ListenOptions):
 /** A port that hands each connection to the plain or to the secure server by its first byte. */
 function unified(plain: Server, secure: Server, idleTimeoutMs: number, onInsecure: () => void): TcpServer {
   return createTcpServer((socket) => {
-    socket.setTimeout(idleTimeoutMs, () => socket.destroy());
+    const onIdle = (): void => void socket.destroy();
+    socket.setTimeout(idleTimeoutMs, onIdle);
     socket.on('error', () => socket.destroy());
     socket.once('data', (bytes: Buffer) => {
+      // From here on the server that gets it looks after that, and knows when an answer may take its time.
+      socket.setTimeout(0, onIdle);
       socket.pause();
       socket.unshift(bytes);
       const isSecure = bytes[0] === TLS_HANDSHAKE;

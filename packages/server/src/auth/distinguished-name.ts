@@ -15,6 +15,9 @@ const QUOTED = new RegExp(String.raw`"(?:[^"\\]|${ESCAPE})*"\s*`, 'iy');
 const HEX = /#(?:[0-9a-f]{2})+/iy;
 const PLAIN = new RegExp(String.raw`(?:[^,+;<>"\\]|${ESCAPE})*`, 'iy');
 
+/** What a request may hold by default; a pattern that repeats a choice some millions of times would end the process. */
+const NAME_CHARACTERS_MAX = 0xfffff;
+
 /**
  * Whether Java's X500Principal would take the text: pairs `type=value`, joined by commas or semicolons, or by plus
  * signs for several in one place. The empty name is valid.
@@ -22,6 +25,9 @@ const PLAIN = new RegExp(String.raw`(?:[^,+;<>"\\]|${ESCAPE})*`, 'iy');
 export function isDistinguishedName(text: string): boolean {
   if (text === '') {
     return true;
+  }
+  if (text.length > NAME_CHARACTERS_MAX) {
+    return false;
   }
   for (let at = 0; ; at++) {
     const type = match(TYPE, text, at);

@@ -373,7 +373,7 @@ export class Requests {
   /** After a turn's transactions have been applied: syncs that waited for the last one, and connections held back. */
   settle(): void {
     this.answerSyncs();
-    if (this.#pausedForOutstanding.size > 0 && this.#waitingTotal < this.#limits.outstandingRequestsMax) {
+    if (this.#pausedForOutstanding.size > 0 && this.#waitingTotal <= this.#limits.outstandingRequestsMax) {
       for (const client of [...this.#pausedForOutstanding]) {
         if (client.waitingReplyBytes <= this.#ports.replyBytesPause) {
           this.#pausedForOutstanding.delete(client);

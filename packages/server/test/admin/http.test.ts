@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type IncomingHttpHeaders, request as plainRequest } from 'node:http';
 import { request as secureRequest } from 'node:https';
-import { connect } from 'node:net';
+import { connect, Socket } from 'node:net';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import {
   type AdminDependencies,
@@ -375,6 +375,24 @@ describe('TLS', () => {
     expect((await ask(admin.port, '/commands/rest', { method: 'POST', headers: PERMITTED, body })).status).toBe(200);
     expect(admin.control.restored.length).toBe(400_000);
     expect(view.metrics.insecure_admin_count.value).toBe(2);
+  });
+
+  test.each([true, false])('on a unified port an answer may take its time: secure %s', async (isSecure) => {
+    const sockets = vi.spyOn(Socket.prototype, 'setTimeout');
+    const admin = await new Fixture().start({ tls, portUnification: true });
+    const timeouts: (number | undefined)[] = [];
+    const { takeSnapshot } = admin.control;
+    admin.control.takeSnapshot = () => {
+      for (const socket of new Set(sockets.mock.contexts.filter(({ localPort }) => localPort === admin.port))) {
+        timeouts.push(socket.timeout);
+      }
+      return takeSnapshot.call(admin.control);
+    };
+    const question = { headers: PERMITTED, ...(isSecure ? { secure: {} } : {}) };
+    expect((await ask(admin.port, '/commands/snapshot', question)).status).toBe(200);
+    sockets.mockRestore();
+    expect(timeouts.length).toBeGreaterThan(0);
+    expect(new Set(timeouts)).toEqual(new Set([0]));
   });
 
   test('a unified port goes by the first byte alone', async () => {

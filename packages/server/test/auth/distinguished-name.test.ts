@@ -163,5 +163,6 @@ describe('names that x509 entries may have (client-protocol.md §8.2)', () => {
       expect(isDistinguishedName(text)).toBe(false);
     }
     expect(isDistinguishedName(`CN=${'a'.repeat(many)}`)).toBe(true);
+    expect(isDistinguishedName(`CN=${'a'.repeat(10_000_000)}`)).toBe(false);
   });
 });

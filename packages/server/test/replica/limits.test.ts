@@ -51,6 +51,16 @@ describe('the outstanding limit', () => {
     expect(server.replica.outstandingRequests).toBe(0);
   });
 
+  test('of 0: one request after the other', () => {
+    const server = withRequests({ outstandingRequestsMax: 0 });
+    const client = server.client();
+    writes(client, 3);
+    client.send(exists('/'));
+    server.settle();
+    expect(client.lines().map(([xid]) => xid)).toEqual([1, 2, 3, 4]);
+    expect(client.wire.connection.paused).toBe(false);
+  });
+
   test('auth packets behind a write count as well', () => {
     const server = withRequests({ outstandingRequestsMax: 10 });
     const busy = server.client();
