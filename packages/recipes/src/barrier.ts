@@ -1,8 +1,11 @@
 /** Waiting together. */
-import { type Client, isTreekeeperError } from '@treekeeper/client';
+import { type Client, isTreekeeperError, utf8 } from '@treekeeper/client';
+import { orNull } from './contenders.ts';
 import { RecipeError } from './errors.ts';
+import { forever } from './forever.ts';
 import { join } from './paths.ts';
-import { abortable, remove, Seat, throwIfAborted, untilGone } from './seat.ts';
+import { untilAnswered } from './repeat.ts';
+import { abortable, removeOwn, Seat, throwIfAborted, untilGone } from './seat.ts';
 
 /** Options of calls that wait at a barrier. */
 export interface BarrierOptions {
@@ -83,7 +86,7 @@ export class Barrier {
    */
   async wait({ signal }: BarrierOptions = {}): Promise<void> {
     throwIfAborted(signal, this.#path);
-    while ((await this.#client.exists(this.#path, { signal, timeoutMs: Number.POSITIVE_INFINITY })) !== null) {
+    while ((await this.#client.exists(this.#path, { ...forever, signal })) !== null) {
       await untilGone(this.#client, this.#path, signal);
     }
   }
@@ -135,19 +138,23 @@ export class DoubleBarrier {
     try {
       for (;;) {
         const news = this.#watch(ready);
-        const isThere = await news.isThere;
+        const isThere = await abortable(news.isThere, signal, this.#path, () => undefined);
         const order = await seat.order(signal);
         if (isThere) {
-          return new BarrierPass(this.#client, seat, ready, false);
+          return new BarrierPass(this.#client, seat, ready, null);
         }
-        if (order.length >= this.#size && (await this.#open(ready))) {
-          return new BarrierPass(this.#client, seat, ready, true);
+        if (order.length >= this.#size) {
+          const opening = this.#open(seat, ready);
+          const opened = await abortable(opening, signal, this.#path, (late) => close(this.#client, ready, late));
+          if (opened !== null) {
+            return new BarrierPass(this.#client, seat, ready, opened);
+          }
         }
         const hasOpened = await seat.whileSeated(signal, (either) =>
           abortable(news.hasOpened, either, this.#path, () => undefined),
         );
         if (hasOpened) {
-          return new BarrierPass(this.#client, seat, ready, false);
+          return new BarrierPass(this.#client, seat, ready, null);
         }
       }
     } catch (error) {
@@ -163,21 +170,37 @@ export class DoubleBarrier {
       tell = resolve;
     });
     const watch = ({ type }: { readonly type: string }): void => tell(type === 'created');
-    const isThere = this.#client.exists(ready, { watch, timeoutMs: Number.POSITIVE_INFINITY });
+    const isThere = this.#client.exists(ready, { watch, ...forever });
     return { isThere: isThere.then((stat) => stat !== null), hasOpened };
   }
 
-  /** False: another was quicker. */
-  async #open(ready: string): Promise<boolean> {
-    try {
-      await this.#client.create(ready, null, { mode: 'ephemeral', idempotent: true });
-      return true;
-    } catch (error) {
-      if (isTreekeeperError(error, 'NODE_EXISTS')) {
-        return false;
+  /**
+   * The creation zxid of what it has opened it with; null: another was quicker, or the seat is gone. Not without the
+   * seat, which may be left before the servers take this: then they are not all there.
+   */
+  async #open(seat: Seat, ready: string): Promise<bigint | null> {
+    for (let isAnswered = false; !isAnswered; ) {
+      try {
+        const transaction = this.#client.transaction().check(seat.path, -1);
+        await transaction.create(ready, seat.name, { mode: 'ephemeral' }).commit(forever);
+        isAnswered = true;
+      } catch (error) {
+        isAnswered = isTreekeeperError(error, 'NODE_EXISTS') || isTreekeeperError(error, 'NO_NODE');
+        if (!isAnswered && !isTreekeeperError(error, 'CONNECTION_LOSS')) {
+          throw error;
+        }
       }
-      throw error;
     }
+    // Also when it was refused: perhaps for what an attempt whose answer was lost has made.
+    const found = await orNull(this.#client.get(ready, { codec: utf8, ...forever }));
+    return found?.value === seat.name ? found.stat.czxid : null;
+  }
+}
+
+/** Closes what was opened with a node of this creation zxid, if there is one; never rejects. */
+async function close(client: Client, ready: string, opened: bigint | null): Promise<void> {
+  if (opened !== null) {
+    await removeOwn(client, ready, opened);
   }
 }
 
@@ -186,13 +209,14 @@ export class BarrierPass {
   readonly #client: Client;
   readonly #seat: Seat;
   readonly #ready: string;
-  readonly #isOpener: boolean;
+  readonly #opened: bigint | null;
 
-  constructor(client: Client, seat: Seat, ready: string, isOpener: boolean) {
+  /** `opened`: the creation zxid of `ready`, for who has made it. */
+  constructor(client: Client, seat: Seat, ready: string, opened: bigint | null) {
     this.#client = client;
     this.#seat = seat;
     this.#ready = ready;
-    this.#isOpener = isOpener;
+    this.#opened = opened;
   }
 
   /**
@@ -205,14 +229,12 @@ export class BarrierPass {
     let others: readonly string[] = [];
     try {
       others = (await this.#seat.order(signal)).filter((name) => name !== this.#seat.name);
-      if (this.#isOpener) {
+      if (this.#opened !== null) {
         await this.#untilGone(directory, others, signal);
         await this.#close();
       }
     } catch (error) {
-      if (this.#isOpener) {
-        await remove(this.#client, this.#ready); // nobody else would, as long as this session lives
-      }
+      await close(this.#client, this.#ready, this.#opened); // nobody else would, as long as this session lives
       throw error;
     } finally {
       await this.#seat.leave();
@@ -221,18 +243,19 @@ export class BarrierPass {
   }
 
   async #untilGone(directory: string, names: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-    const forever = { signal, timeoutMs: Number.POSITIVE_INFINITY };
+    const options = { ...forever, signal };
     for (const name of names) {
       const path = join(directory, name);
-      while ((await this.#client.exists(path, forever)) !== null) {
+      while ((await this.#client.exists(path, options)) !== null) {
         await untilGone(this.#client, path, signal);
       }
     }
   }
 
   async #close(): Promise<void> {
-    const transaction = this.#client.transaction().delete(this.#ready).delete(this.#seat.path);
-    // Refused: one of them is gone with an earlier session, or an answer was lost; both are removed one by one then.
-    await transaction.commit().catch(() => remove(this.#client, this.#ready));
+    const attempt = (): Promise<unknown> =>
+      this.#client.transaction().delete(this.#ready).delete(this.#seat.path).commit(forever);
+    // Refused at once: one of them is gone, with an earlier session or by an operator. Later: an answer was lost.
+    await untilAnswered(attempt, () => true).catch(() => close(this.#client, this.#ready, this.#opened));
   }
 }

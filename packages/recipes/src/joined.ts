@@ -3,7 +3,7 @@ import { Bell } from './bell.ts';
 import { RecipeError } from './errors.ts';
 import { forever } from './forever.ts';
 import { isFinal, throughSessions } from './renewal.ts';
-import { abortable, throwIfAborted } from './seat.ts';
+import { abortable, removeOwn, throwIfAborted } from './seat.ts';
 
 /** Options of `Membership.join`. */
 export interface JoinOptions {
@@ -278,23 +278,7 @@ export class Joined<T = string> implements AsyncDisposable {
   }
 
   /** Only what is ours: the name may be somebody else's by now. */
-  async #remove(): Promise<void> {
-    try {
-      for (;;) {
-        const stat = await this.#client.exists(this.node, forever);
-        if (stat === null || stat.czxid !== this.#czxid) {
-          return;
-        }
-        try {
-          return await this.#client.delete(this.node, { version: stat.version, ...forever });
-        } catch (error) {
-          if (!isTreekeeperError(error, 'BAD_VERSION') && !isTreekeeperError(error, 'CONNECTION_LOSS')) {
-            throw error;
-          }
-        }
-      }
-    } catch {
-      // Gone already, or its session is: both is what was asked for.
-    }
+  #remove(): Promise<void> {
+    return removeOwn(this.#client, this.node, this.#czxid);
   }
 }

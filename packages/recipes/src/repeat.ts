@@ -21,3 +21,12 @@ export async function untilAnswered<T>(
     }
   }
 }
+
+const PAUSE_MIN_MS = 20;
+const PAUSE_MAX_MS = 1000;
+
+/** After so many attempts in vain, each longer than the one before. */
+export function pause(attempts: number): Promise<void> {
+  const delayMs = Math.min(PAUSE_MAX_MS, PAUSE_MIN_MS * 2 ** (attempts - 1));
+  return new Promise((resolve) => setTimeout(resolve, delayMs));
+}

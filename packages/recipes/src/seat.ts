@@ -12,6 +12,7 @@ import {
 import { forever } from './forever.ts';
 import { isOfIdentity, nameWith } from './identity.ts';
 import { join, nameOf } from './paths.ts';
+import { pause } from './repeat.ts';
 import { inSequence } from './sequence.ts';
 
 export interface SeatOptions {
@@ -193,6 +194,32 @@ async function seatsIn(client: Client, directory: string, signal?: AbortSignal):
 export async function remove(client: Client, path: string): Promise<void> {
   try {
     await client.delete(path, { idempotent: true, ...forever });
+  } catch {
+    // Gone already, or its session is: both is what was asked for.
+  }
+}
+
+/**
+ * Removes a node whose name another may take: only the one that was created by this zxid. Never rejects. Attempts that
+ * were refused are not left to the client: by the next one the name may be another's, so each begins with a look.
+ */
+export async function removeOwn(client: Client, path: string, czxid: bigint): Promise<void> {
+  try {
+    for (let attempts = 1; ; attempts++) {
+      const stat = await client.exists(path, forever);
+      if (stat?.czxid !== czxid) {
+        return;
+      }
+      try {
+        return await client.delete(path, { version: stat.version, ...forever, retry: false });
+      } catch (error) {
+        const isSafe = isTreekeeperError(error) && error.retry === 'safe';
+        if (!(isSafe || isTreekeeperError(error, 'BAD_VERSION') || isTreekeeperError(error, 'CONNECTION_LOSS'))) {
+          throw error;
+        }
+        await (isSafe ? pause(attempts) : null);
+      }
+    }
   } catch {
     // Gone already, or its session is: both is what was asked for.
   }

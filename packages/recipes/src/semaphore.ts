@@ -106,6 +106,7 @@ export class Semaphore {
       await seat.whileSeated(signal, (either) => this.#untilFree(either));
       const node = join(this.#leasesPath, this.#leaseName());
       const taking = this.#take(seat, node, data);
+      taking.catch(() => remove(this.#client, node)); // an attempt whose answer was lost may have made it
       const token = await abortable(taking, signal, this.#path, () => remove(this.#client, node));
       return new Hold(this.#client, { path: this.#path, node, token }, options);
     } finally {
