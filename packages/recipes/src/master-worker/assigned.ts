@@ -1,10 +1,11 @@
 /** A task in the hands of a worker: begun when there is room, run, and its outcome reported. */
-import { type Client, isTreekeeperError } from '@treekeeper/client';
+import type { Client } from '@treekeeper/client';
 import { RecipeError } from '../errors.ts';
 import { type Attempt, CollectedEffects, type Handler, ProgressNode, TaskRejected } from './attempt.ts';
 import type { Outbox } from './outbox.ts';
+import { type Found, OwnAssignment } from './own-assignment.ts';
 import type { Layout, TaskQueue } from './queue.ts';
-import { type AssignmentRecord, type Body, decodeBody, encodeBody, encodeRecord } from './records.ts';
+import { type Body, decodeBody, encodeBody } from './records.ts';
 import type { Room } from './room.ts';
 
 /** What all tasks of a worker have in common. */
@@ -17,15 +18,8 @@ export interface Duty<Payload, Result> {
 }
 
 /** What is known of one. */
-export interface Order {
-  readonly id: string;
-  readonly worker: string;
-  readonly attempt: number;
+export interface Order extends Found {
   readonly token: bigint;
-  /** Of the assignment's node. */
-  readonly czxid: bigint;
-  readonly version: number;
-  readonly taskVersion: number;
   readonly body: Body;
 }
 
@@ -33,25 +27,21 @@ export interface Order {
 const ERROR_CHARACTERS_MAX = 1000;
 
 export class Assigned<Payload, Result> {
-  readonly #client: Client;
   readonly #duty: Duty<Payload, Result>;
   readonly #order: Order;
-  readonly #path: string;
+  readonly #assignment: OwnAssignment;
   readonly #controller = new AbortController();
   readonly #effects: CollectedEffects;
   readonly #progress: ProgressNode;
-  #version: number;
   #stage: 'waiting' | 'running' | 'over' = 'waiting';
   #running: Promise<void> | null = null;
   #isDelivered = false;
 
   constructor(client: Client, duty: Duty<Payload, Result>, order: Order) {
-    this.#client = client;
     this.#duty = duty;
     this.#order = order;
-    this.#path = duty.layout.assignment(order.worker, order.id);
+    this.#assignment = new OwnAssignment(client, duty.layout, order);
     this.#progress = new ProgressNode(client, duty.layout.progress(order.id));
-    this.#version = order.version;
     this.#effects = new CollectedEffects(duty.queue);
   }
 
@@ -73,9 +63,8 @@ export class Assigned<Payload, Result> {
   /** It is no longer this worker's. */
   callOff(): void {
     if (this.#stage !== 'over') {
-      this.#controller.abort(
-        new RecipeError('LOST', this.#path, 'the task is no longer this worker’s; stop working on it'),
-      );
+      const message = 'the task is no longer this worker’s; stop working on it';
+      this.#controller.abort(new RecipeError('LOST', this.#assignment.path, message));
     }
   }
 
@@ -83,7 +72,7 @@ export class Assigned<Payload, Result> {
   async giveBack(): Promise<void> {
     if (this.#stage === 'waiting') {
       this.#stage = 'over';
-      await this.#report({ state: 'returned', attempt: this.#order.attempt });
+      await this.#assignment.write({ state: 'returned', attempt: this.#order.attempt });
     } else {
       await this.run();
     }
@@ -108,7 +97,7 @@ export class Assigned<Payload, Result> {
 
   /** Where a task must not run twice, the tree knows of it before it runs. */
   async #begin(): Promise<boolean> {
-    return await this.#report({ state: 'started', attempt: this.#order.attempt });
+    return await this.#assignment.write({ state: 'started', attempt: this.#order.attempt });
   }
 
   async #work(): Promise<void> {
@@ -119,8 +108,8 @@ export class Assigned<Payload, Result> {
     const delivered = await outbox.deliver({
       taskPath: layout.task(id),
       taskVersion,
-      assignmentPath: this.#path,
-      assignmentVersion: this.#version,
+      assignmentPath: this.#assignment.path,
+      assignmentVersion: this.#assignment.version,
       worker,
       attempt,
       result: encodeBody(queue.result, result),
@@ -131,6 +120,12 @@ export class Assigned<Payload, Result> {
       throw delivered.refused;
     }
     this.#isDelivered = delivered === 'done';
+    if (!this.#isDelivered) {
+      const mayRunAgain = queue.delivery !== 'at-most-once';
+      await this.#assignment.settle(
+        mayRunAgain ? { state: 'returned', attempt } : { state: 'failed', attempt, error: 'its result was refused' },
+      );
+    }
   }
 
   async #attempt(): Promise<Attempt<Payload>> {
@@ -153,26 +148,7 @@ export class Assigned<Payload, Result> {
   async #fail(error: unknown): Promise<void> {
     const state = error instanceof TaskRejected ? 'rejected' : 'failed';
     const text = textOf(error).slice(0, ERROR_CHARACTERS_MAX);
-    await this.#report({ state, attempt: this.#order.attempt, error: text });
-  }
-
-  /** Writes it into the assignment; false when that is no longer this worker's. Never rejects. */
-  async #report(record: AssignmentRecord): Promise<boolean> {
-    try {
-      const { version } = await this.#client.set(this.#path, encodeRecord(record), {
-        version: this.#version,
-        idempotent: true,
-        timeoutMs: Number.POSITIVE_INFINITY,
-        retry: { attemptsMax: Number.MAX_SAFE_INTEGER },
-      });
-      this.#version = version;
-      return true;
-    } catch (error) {
-      if (isTreekeeperError(error)) {
-        return false;
-      }
-      throw error;
-    }
+    await this.#assignment.write({ state, attempt: this.#order.attempt, error: text });
   }
 }
 

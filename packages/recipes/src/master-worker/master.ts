@@ -3,6 +3,7 @@ import { setMaxListeners } from 'node:events';
 import { type Client, isTreekeeperError, type TransactionResult, TreekeeperError } from '@treekeeper/client';
 import { type Clock, systemClock } from '../clock.ts';
 import { Election } from '../election.ts';
+import { forever } from '../forever.ts';
 import type { Hold } from '../hold.ts';
 import { isPassing } from './passing.ts';
 import { Planner, type QueueStatus } from './planner.ts';
@@ -96,7 +97,7 @@ export class Master {
   async run({ signal = new AbortController().signal }: RunOptions = {}): Promise<void> {
     while (!signal.aborted) {
       try {
-        const layout = await openQueue(this.#client, this.#queue);
+        const layout = await openQueue(this.#client, this.#queue, { ...forever, signal });
         const election = new Election(this.#client, layout.masters);
         await using hold = await election.campaign({ signal, data: this.#name });
         this.#hold = hold;
@@ -172,7 +173,7 @@ class Turn {
   async #park(step: ParkStep): Promise<void> {
     const path = this.#layout.task(step.id);
     try {
-      const { value, stat } = await this.#client.get(path);
+      const { value, stat } = await this.#client.get(path, { ...forever, signal: this.#ended });
       if (stat.version === step.version) {
         const parked = encodeTask({ header: step.header, body: decodeTask(path, value).body });
         const [batch] = batchesOf([step], this.#layout, 1, new Map([[step, parked]]));
@@ -220,7 +221,7 @@ class Turn {
       }
     }
     try {
-      const results: readonly TransactionResult[] = await transaction.commit({ signal: this.#ended });
+      const results: readonly TransactionResult[] = await transaction.commit({ ...forever, signal: this.#ended });
       return { zxid: zxidOf(results) };
     } catch (error) {
       const failed = error instanceof TreekeeperError && outdated.has(error.code) ? error.failedIndex : undefined;

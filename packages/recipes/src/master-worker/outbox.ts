@@ -3,6 +3,7 @@
  * transactions in a row, not by their size.
  */
 import { type Client, isTreekeeperError, type Transaction, TreekeeperError } from '@treekeeper/client';
+import { forever } from '../forever.ts';
 import type { CollectedEffects } from './attempt.ts';
 import { type Body, decodeTask, encodeTask } from './records.ts';
 
@@ -80,7 +81,7 @@ export class Outbox {
       for (const entry of batch) {
         owners.push(...add(transaction, entry));
       }
-      await transaction.commit({ timeoutMs: Number.POSITIVE_INFINITY });
+      await transaction.commit(forever);
       for (const { settle } of batch) {
         settle('done');
       }
@@ -117,7 +118,7 @@ export class Outbox {
   async #verify(entry: Entry): Promise<void> {
     const { taskPath, worker, attempt } = entry.finished;
     try {
-      const { value } = await this.#client.get(taskPath, { timeoutMs: Number.POSITIVE_INFINITY });
+      const { value } = await this.#client.get(taskPath, forever);
       const { header } = decodeTask(taskPath, value);
       if (header.state === 'done' && header.worker === worker && header.attempt === attempt) {
         entry.settle('done');
@@ -142,7 +143,7 @@ export class Outbox {
       return;
     }
     if (others.length === 0) {
-      return first.settle(isTreekeeperError(error) && error.retry === 'pointless' ? { refused: error } : 'lost');
+      return first.settle({ refused: error });
     }
     for (const entry of batch) {
       await this.#send([entry]);

@@ -1,5 +1,5 @@
 /** A queue of tasks: what all who take part must agree on, and where its nodes are. */
-import { type Client, type Codec, isTreekeeperError, json } from '@treekeeper/client';
+import { type CallOptions, type Client, type Codec, isTreekeeperError, json } from '@treekeeper/client';
 import { RecipeError } from '../errors.ts';
 import { join } from '../paths.ts';
 import { parsed } from './records.ts';
@@ -163,25 +163,25 @@ function hash(text: string): number {
  * Where a queue's nodes are; they are made when they are missing. Rejects with INVALID_OPTION when the queue was made
  * with other options, INVALID_DATA when the node is something else.
  */
-export async function openQueue(client: Client, queue: AnyQueue): Promise<Layout> {
+export async function openQueue(client: Client, queue: AnyQueue, options: CallOptions = {}): Promise<Layout> {
   const layout = new Layout(queue);
   const { path, delivery, shards } = queue;
   for (;;) {
-    const existing = await read(client, path);
+    const existing = await read(client, path, options);
     if (existing !== null) {
       compare(queue, existing);
       return layout;
     }
     const parent = path.slice(0, path.lastIndexOf('/'));
-    if (parent !== '' && (await client.exists(parent)) === null) {
-      await client.create(parent, null, { createParents: true, idempotent: true }).catch(passIfExists);
+    if (parent !== '' && (await client.exists(parent, options)) === null) {
+      await client.create(parent, null, { ...options, createParents: true, idempotent: true }).catch(passIfExists);
     }
     const transaction = client.transaction();
     transaction.create(path, JSON.stringify({ format: FORMAT, delivery, shards }));
     for (const node of layout.skeleton) {
       transaction.create(node, null);
     }
-    await transaction.commit().catch((error: unknown) => {
+    await transaction.commit(options).catch((error: unknown) => {
       // Another was quicker, or it was this one and the answer is lost: the next look tells.
       if (!isTreekeeperError(error, 'CONNECTION_LOSS')) {
         passIfExists(error);
@@ -197,9 +197,9 @@ function passIfExists(error: unknown): null {
   throw error;
 }
 
-async function read(client: Client, path: string): Promise<Record<string, unknown> | null> {
+async function read(client: Client, path: string, options: CallOptions): Promise<Record<string, unknown> | null> {
   try {
-    const { value } = await client.get(path);
+    const { value } = await client.get(path, options);
     return parsed(path, value);
   } catch (error) {
     if (isTreekeeperError(error, 'NO_NODE')) {

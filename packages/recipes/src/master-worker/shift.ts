@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type Client, isTreekeeperError, type NodeValue, type Watch } from '@treekeeper/client';
+import { forever } from '../forever.ts';
 import { Hold } from '../hold.ts';
 import { nameOf } from '../paths.ts';
 import { untilAnswered } from '../repeat.ts';
@@ -37,7 +38,7 @@ export class Shift<Payload, Result> {
     this.#duty = duty;
     this.#worker = worker;
     this.#hold = hold;
-    this.#watch = client.watch(duty.layout.folder(worker), { recursive: true });
+    this.#watch = client.watch(duty.layout.folder(worker), { recursive: true, ...forever });
     this.#over = new Promise((resolve) => hold.signal.addEventListener('abort', () => resolve(), { once: true }));
     void this.#over.then(() => this.#end());
     void this.#follow();
@@ -59,14 +60,19 @@ export class Shift<Payload, Result> {
           .transaction()
           .create(layout.folder(worker), null)
           .create(node, encodeRecord(record), { mode: 'ephemeral' })
-          .commit({ timeoutMs: Number.POSITIVE_INFINITY }),
+          .commit(forever),
       (error) => isTreekeeperError(error, 'NODE_EXISTS'),
     );
-    const stat = await client.exists(node);
+    const stat = await client.exists(node, forever);
     const hold = new Hold(client, { path: layout.root, node, token: stat?.czxid ?? 0n }, { onDisconnect: 'wait' });
     const shift = new Shift(client, duty, worker, hold);
-    await shift.#watch.ready;
-    await shift.#list(); // what came between joining and watching
+    try {
+      await shift.#watch.ready;
+      await shift.#list(); // what came between joining and watching
+    } catch (error) {
+      await hold.release(); // nobody would be behind it
+      throw error;
+    }
     shift.#look();
     return shift;
   }
@@ -92,8 +98,9 @@ export class Shift<Payload, Result> {
   async leave(): Promise<void> {
     if (!this.#hold.signal.aborted) {
       const path = this.#duty.layout.worker(this.#worker);
+      const record = encodeRecord({ capacity: 0, data: {} });
       // If this fails it is gone, and needs not be told.
-      await this.#client.set(path, encodeRecord({ capacity: 0, data: {} })).catch(() => undefined);
+      await this.#client.set(path, record, { idempotent: true, ...forever }).catch(() => undefined);
     }
     await Promise.all([...this.#entries.values()].map(({ assigned }) => assigned.giveBack()));
     await this.#hold.release();
@@ -128,7 +135,7 @@ export class Shift<Payload, Result> {
   }
 
   async #list(): Promise<void> {
-    const listed = await this.#client.children(this.#watch.path, { timeoutMs: Number.POSITIVE_INFINITY });
+    const listed = await this.#client.children(this.#watch.path, forever);
     for (const id of [...listed, ...this.#entries.keys()]) {
       this.#dirty.set(id, { isEnd: false });
     }
@@ -173,7 +180,7 @@ export class Shift<Payload, Result> {
     const paths = ids.flatMap((id) => [layout.assignment(this.#worker, id), layout.task(id)]);
     const results = await this.#client.multiRead(
       paths.map((get) => ({ get })),
-      { timeoutMs: Number.POSITIVE_INFINITY },
+      forever,
     );
     for (const [i, id] of ids.entries()) {
       const [assignment, task] = results.slice(2 * i, 2 * i + 2).map((result) => ('error' in result ? null : result));

@@ -1,6 +1,7 @@
 /** Workers: they join a queue, and do what the master gives them. */
 import type { Client } from '@treekeeper/client';
 import { RecipeError } from '../errors.ts';
+import { forever } from '../forever.ts';
 import type { Duty } from './assigned.ts';
 import type { Handler } from './attempt.ts';
 import type { RunOptions } from './master.ts';
@@ -92,7 +93,7 @@ export class Worker<Payload, Result> {
     const leaving = new Set<Promise<void>>();
     while (!signal.aborted) {
       try {
-        const layout = await openQueue(this.#client, this.#queue);
+        const layout = await openQueue(this.#client, this.#queue, { ...forever, signal });
         const duty: Duty<Payload, Result> = { queue: this.#queue, layout, handler: this.#handler, outbox, room };
         const shift = await Shift.begin(this.#client, duty, this.#name, record);
         try {

@@ -229,6 +229,8 @@ interface Running {
   readonly id: string;
   readonly attempt: number;
   readonly taskVersion: number;
+  /** Of the assignment. */
+  readonly czxid: bigint;
   version: number;
   stage: 'read' | 'started' | 'ran';
 }
@@ -287,18 +289,20 @@ export class ModelWorker {
       return;
     }
     const { attempt } = record;
+    const { version, czxid } = assignment;
+    const running: Running = { id, attempt, taskVersion: task.version, czxid, version, stage: 'read' };
     if (this.#isLeaving) {
-      this.#report(id, assignment.version, { state: 'returned', attempt });
+      this.#report(running, { state: 'returned', attempt });
       return;
     }
-    this.#running.push({ id, attempt, taskVersion: task.version, version: assignment.version, stage: 'read' });
+    this.#running.push(running);
   }
 
   #advance(running: Running, fails: boolean): void {
     const { queue, onRun } = this.#world;
     const { id, attempt } = running;
     if (running.stage === 'read' && queue.delivery === 'at-most-once') {
-      if (!this.#report(id, running.version, { state: 'started', attempt })) {
+      if (!this.#report(running, { state: 'started', attempt })) {
         return this.#end(running);
       }
       running.version += 1;
@@ -308,7 +312,7 @@ export class ModelWorker {
       running.stage = 'ran';
     } else {
       if (fails) {
-        this.#report(id, running.version, { state: 'failed', attempt, error: 'by lot' });
+        this.#report(running, { state: 'failed', attempt, error: 'by lot' });
       } else {
         this.#deliver(running);
       }
@@ -316,26 +320,53 @@ export class ModelWorker {
     }
   }
 
-  #deliver({ id, attempt, version, taskVersion }: Running): void {
+  #deliver(running: Running): void {
     const { tree, layout, queue } = this.#world;
+    const { id, attempt, version, taskVersion } = running;
     const data = encodeTask({ header: { state: 'done', worker: this.id, attempt }, body: undefined });
     const removal: Operation = { op: 'delete', path: layout.assignment(this.id, id), version };
     const done: Operation = { op: 'set', path: layout.task(id), data, version: taskVersion };
     const effect: Operation = { op: 'create', path: `/effects/${id}-${tree.nodes.size}`, data: null };
     const effects = queue.delivery === 'effectively-once' ? [effect] : [];
-    const refused = tree.commit(this.session, [removal, done, ...effects]);
+    let refused = tree.commit(this.session, [removal, done, ...effects]);
     if (refused !== null && queue.delivery === 'at-least-once') {
       if (refused < 0) {
         this.session = tree.openSession(); // as clients that begin a new one
       }
-      tree.commit(this.session, [done]);
+      refused = tree.commit(this.session, [done]);
+    }
+    if (refused !== null) {
+      const late: AssignmentRecord = { state: 'failed', attempt, error: 'refused' };
+      this.#settle(running, queue.delivery === 'at-most-once' ? late : { state: 'returned', attempt });
     }
   }
 
-  #report(id: string, version: number, record: AssignmentRecord): boolean {
+  /** False: refused; if it was for another life of the task, the assignment is given back. */
+  #report(running: Running, record: AssignmentRecord): boolean {
+    const refused = this.#write(running, running.taskVersion, record);
+    if (refused === 0) {
+      this.#settle(running, record);
+    }
+    return refused === null;
+  }
+
+  #settle(running: Running, record: AssignmentRecord): void {
+    const { tree, layout } = this.#world;
+    const assignment = tree.nodes.get(layout.assignment(this.id, running.id));
+    const task = tree.nodes.get(layout.task(running.id));
+    if (assignment?.czxid === running.czxid && assignment.version === running.version && task !== undefined) {
+      const isSameLife = task.version === running.taskVersion;
+      this.#write(running, task.version, isSameLife ? record : { state: 'returned', attempt: 1 });
+    }
+  }
+
+  #write({ id, version }: Running, taskVersion: number, record: AssignmentRecord): number | null {
     const { tree, layout } = this.#world;
     const path = layout.assignment(this.id, id);
-    return tree.commit(this.session, [{ op: 'set', path, data: encodeRecord(record), version }]) === null;
+    return tree.commit(this.session, [
+      { op: 'check', path: layout.task(id), version: taskVersion },
+      { op: 'set', path, data: encodeRecord(record), version },
+    ]);
   }
 
   #end(running: Running): void {
