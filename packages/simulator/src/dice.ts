@@ -14,6 +14,8 @@ const STREAMS = [
   'clients',
   'features',
   'local sessions',
+  'full disk',
+  'vain hand-overs',
 ] as const;
 export type Stream = (typeof STREAMS)[number];
 

@@ -8,10 +8,10 @@ import { drawClock, type EnsemblePlan } from './plan.ts';
 
 /**
  * Votes have weights, and voters stand in groups; followers feed observers in their leader's place; sessions are known
- * to one server only, until they are to own ephemeral nodes.
+ * to one server only, until they are to own ephemeral nodes; leadership is given to servers that cannot take it.
  */
 export type Feature = (typeof FEATURES)[number];
-export const FEATURES = ['weights', 'observer-masters', 'local-sessions'] as const;
+export const FEATURES = ['weights', 'observer-masters', 'local-sessions', 'vain-hand-overs'] as const;
 
 /** Voters who decide together by the weight of their votes. */
 export interface GroupPlan {
@@ -26,6 +26,7 @@ const CHANGES: Readonly<Record<Feature, Change>> = {
   weights: withWeights,
   'observer-masters': withObserverMasters,
   'local-sessions': withLocalSessions,
+  'vain-hand-overs': withVainHandOvers,
 };
 /** Of each. */
 const SHARE = 0.12;
@@ -33,9 +34,13 @@ const SHARE = 0.12;
 /** @param wanted which of them it has in any case */
 export function withFeatures(seed: number, plan: EnsemblePlan, wanted: readonly Feature[]): EnsemblePlan {
   const first = new Dice(seed, 'features');
-  const later = new Dice(seed, 'local sessions');
-  later.next(); // by their first number a seed that is kept for what it once showed would be another run
-  const diceOf = (feature: Feature) => (feature === 'local-sessions' ? later : first);
+  const locals = new Dice(seed, 'local sessions');
+  locals.next(); // by their first number a seed that is kept for what it once showed would be another run
+  const later: Partial<Record<Feature, Dice>> = {
+    'local-sessions': locals,
+    'vain-hand-overs': new Dice(seed, 'vain hand-overs'),
+  };
+  const diceOf = (feature: Feature) => later[feature] ?? first;
   const drawn = FEATURES.filter((feature) => diceOf(feature).chance(SHARE));
   const features = FEATURES.filter((feature) => drawn.includes(feature) || wanted.includes(feature));
   return features.reduce((changed, feature) => CHANGES[feature](diceOf(feature), changed), plan);
@@ -154,4 +159,36 @@ function drawSessionFault(dice: Dice, plan: EnsemblePlan, memberIds: readonly nu
     resets: dice.chance(0.5),
     extraMs: tickTimeMs * dice.pick([0.1, 0.5, 1]),
   };
+}
+
+/** Fewer cannot go on without the heir. */
+const VOTERS_MIN = 3;
+
+/** Leadership is to go to a server whose disk is slow, or that dies meanwhile: mostly it stays where it is. */
+function withVainHandOvers(dice: Dice, plan: EnsemblePlan): EnsemblePlan {
+  if (plan.voters < VOTERS_MIN) {
+    return plan;
+  }
+  const more = Array.from({ length: dice.pick([8, 16]) }, () => drawVainHandOver(dice, plan)).flat();
+  return { ...plan, faults: [...plan.faults, ...more].sort((one, other) => one.atMs - other.atMs) };
+}
+
+function drawVainHandOver(
+  dice: Dice,
+  { voters, safetyMs, zab: { tickTimeMs, syncLimitTicks } }: EnsemblePlan,
+): Fault[] {
+  const heir = dice.between(1, voters);
+  const slowAtMs = Math.floor(dice.next() * safetyMs);
+  const ms = Math.ceil(tickTimeMs * syncLimitTicks * (0.1 + 1.2 * dice.next()));
+  const atMs = slowAtMs + Math.ceil(0.1 * tickTimeMs); // it has something to write by then
+  const rushed = { ms, rush: true, resets: false };
+  const faults: Fault[] = [
+    { ...rushed, kind: 'slow disk', target: heir, stepMsMax: ms, atMs: slowAtMs },
+    { ...rushed, kind: 'hand-over', heir, atMs },
+  ];
+  if (dice.chance(0.6)) {
+    const downMs = Math.ceil(tickTimeMs * dice.next());
+    faults.push({ ...rushed, kind: 'kill', target: heir, atMs: atMs + Math.ceil(0.5 * ms * dice.next()), ms: downMs });
+  }
+  return faults;
 }
