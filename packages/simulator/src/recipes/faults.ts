@@ -7,15 +7,20 @@ import type { RecipeWorld } from './world.ts';
 /** How long a server is down, ms. */
 const DOWN_MS_MAX = 3000;
 const RESTART_MS_MAX = 3000;
+/** How long there is no room, ms. */
+const FULL_MS_MAX = 6000;
 
 export class Faults {
   readonly #world: RecipeWorld;
   readonly #dice: Dice;
+  /** Of its own, so that all else that a seed brings stays as it is without full disks. */
+  readonly #fullDiskDice: Dice;
   #isOver = false;
 
-  constructor(world: RecipeWorld, dice: Dice) {
+  constructor(world: RecipeWorld, dice: Dice, fullDiskDice: Dice) {
     this.#world = world;
     this.#dice = dice;
+    this.#fullDiskDice = fullDiskDice;
     for (const [kind, meanMs] of Object.entries(world.plan.faults) as [FaultKind, number][]) {
       if (meanMs !== Number.POSITIVE_INFINITY) {
         this.#plan(kind, meanMs);
@@ -24,12 +29,24 @@ export class Faults {
   }
 
   #plan(kind: FaultKind, meanMs: number): void {
-    this.#world.after(-meanMs * Math.log(1 - this.#dice.next()), () => {
+    const dice = kind === 'fullDisk' ? this.#fullDiskDice : this.#dice;
+    this.#world.after(-meanMs * Math.log(1 - dice.next()), () => {
       if (!this.#isOver) {
-        this.#happen(kind);
+        if (kind === 'fullDisk') {
+          this.#fillDisk();
+        } else {
+          this.#happen(kind);
+        }
         this.#plan(kind, meanMs);
       }
     });
+  }
+
+  #fillDisk(): void {
+    const world = this.#world;
+    world.count('fullDisk');
+    world.trace.record('fullDisk', world.nowMs, 0);
+    world.fillDisk(this.#fullDiskDice.between(10, FULL_MS_MAX));
   }
 
   /** A short while, or longer than a session lasts. */
@@ -40,7 +57,7 @@ export class Faults {
       : this.#dice.between(sessionTimeoutMs, 3 * sessionTimeoutMs);
   }
 
-  #happen(kind: FaultKind): void {
+  #happen(kind: Exclude<FaultKind, 'fullDisk'>): void {
     const dice = this.#dice;
     const world = this.#world;
     const program = dice.pick([...world.programs.values()]);
@@ -85,6 +102,7 @@ export class Faults {
   heal(): void {
     this.#isOver = true;
     this.#world.isHealed = true;
+    this.#world.emptyDisk();
     this.#world.tell(() => 'no more faults');
     for (const program of this.#world.programs.values()) {
       program.cutOffUntilMs = Math.min(program.cutOffUntilMs, this.#world.nowMs);

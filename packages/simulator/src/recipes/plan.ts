@@ -15,6 +15,8 @@ export interface RecipeFaults {
   readonly serverKill: number;
   /** Power fails: what was not synced may be gone. */
   readonly powerLoss: number;
+  /** The server's disk is full for a while: it takes no writes. */
+  readonly fullDisk: number;
 }
 
 export type FaultKind = keyof RecipeFaults;
@@ -34,7 +36,7 @@ export interface RecipePlan {
 
 export function drawRecipePlan(dice: Dice): RecipePlan {
   const maybe = (meanMs: number) => (dice.chance(0.5) ? meanMs * dice.pick([0.4, 1, 3]) : Number.POSITIVE_INFINITY);
-  const faults: RecipeFaults = {
+  const faults = {
     cut: maybe(3000),
     cutOff: maybe(6000),
     pause: maybe(6000),
@@ -42,13 +44,16 @@ export function drawRecipePlan(dice: Dice): RecipePlan {
     serverKill: maybe(20_000),
     powerLoss: maybe(20_000),
   };
-  return {
-    // A run without any fault would show little.
-    faults: Math.min(...Object.values(faults)) === Number.POSITIVE_INFINITY ? { ...faults, cut: 2000 } : faults,
+  const rest = {
     sessionTimeoutMs: dice.pick([4000, 6000, 10_000]),
     delayMaxMs: dice.pick([1, 5, 40, 200]),
     diskMaxMs: dice.pick([1, 5, 40]),
     chopped: dice.pick([0, 0.1, 0.5]),
     faultyMs: dice.pick([10_000, 20_000, 40_000]),
   };
+  // Drawn last, so that seeds without it mean what they meant before there was such a fault.
+  const fullDisk = dice.chance(0.25) ? dice.pick([3000, 8000]) : Number.POSITIVE_INFINITY;
+  // A run without any fault would show little.
+  const isCalm = Math.min(...Object.values(faults)) === Number.POSITIVE_INFINITY;
+  return { ...rest, faults: { ...faults, cut: isCalm ? 2000 : faults.cut, fullDisk } };
 }

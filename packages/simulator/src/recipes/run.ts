@@ -125,7 +125,7 @@ async function run(seed: number, world: RecipeWorld, scenario: Scenario): Promis
   for (const name of scenario.programs) {
     world.start(name);
   }
-  const faults = new Faults(world, new Dice(seed, 'faults'));
+  const faults = new Faults(world, new Dice(seed, 'faults'), new Dice(seed, 'full disk'));
   await world.runUntil(() => false, plan.faultyMs);
   faults.heal();
   const isDone = await world.runUntil(() => scenario.missing() === null, HEALED_MS_MAX);

@@ -36,7 +36,14 @@ export interface Planted {
 
 export type ScenarioMaker = (setting: Setting) => Scenario;
 
-const EXPECTED_OF_CLIENTS = ['ABORTED', 'SESSION_EXPIRED', 'CLOSED', 'CONNECTION_LOSS', 'TIMEOUT'] as const;
+const EXPECTED_OF_CLIENTS = [
+  'ABORTED',
+  'SESSION_EXPIRED',
+  'CLOSED',
+  'CONNECTION_LOSS',
+  'TIMEOUT',
+  'NOT_READ_ONLY',
+] as const;
 
 /** What faults may bring about; anything else that a recipe rejects with is a bug. */
 export function isExpected(error: unknown): boolean {

@@ -44,6 +44,7 @@ export class RecipeWorld {
   #isServing = true;
   #isTurnDue = false;
   #isDiskDue = false;
+  #fullUntilMs = 0;
   #failure: Error | null = null;
 
   constructor(seed: number, plan: RecipePlan, trace: Trace) {
@@ -252,6 +253,22 @@ export class RecipeWorld {
         this.#stepDisk();
       }
     });
+  }
+
+  /** No room is left; the server takes no writes. */
+  fillDisk(forMs: number): void {
+    this.tell(() => `the disk is full for ${forMs} ms`);
+    this.#server.disk.full = true;
+    this.#fullUntilMs = Math.max(this.#fullUntilMs, this.nowMs + forMs);
+    this.after(forMs, () => {
+      if (this.nowMs >= this.#fullUntilMs) {
+        this.emptyDisk();
+      }
+    });
+  }
+
+  emptyDisk(): void {
+    this.#server.disk.full = false;
   }
 
   /** The server's process ends, and is there again after a while. */
