@@ -383,9 +383,8 @@ describe('TLS', () => {
     const timeouts: (number | undefined)[] = [];
     const { takeSnapshot } = admin.control;
     admin.control.takeSnapshot = () => {
-      for (const socket of new Set(sockets.mock.contexts.filter(({ localPort }) => localPort === admin.port))) {
-        timeouts.push(socket.timeout);
-      }
+      const met = new Set(sockets.mock.contexts as Socket[]);
+      timeouts.push(...[...met].filter((socket) => socket.localPort === admin.port).map(({ timeout }) => timeout));
       return takeSnapshot.call(admin.control);
     };
     const question = { headers: PERMITTED, ...(isSecure ? { secure: {} } : {}) };
