@@ -231,27 +231,32 @@ export class PeerSockets {
     }
   }
 
-  /** The first bytes say which of the two it is; who sends none for a while is taken to speak plainly. */
+  /** The first bytes say which of the two it is; who sends too few for a while is taken to speak plainly. */
   #detect(socket: Socket, acceptor: TlsAcceptor, onSocket: (socket: Socket) => void): void {
     const detectTls = this.#modules?.detectTls;
     const { handshakeDetectionTimeoutMs } = this.#material as TlsMaterial;
+    let head: Buffer = Buffer.alloc(0);
     const decide = (isTls: boolean): void => {
       socket.off('readable', onReadable);
       socket.setTimeout(0);
       socket.off('timeout', onTimeout);
       if (isTls) {
-        acceptor.accept(socket);
-      } else {
-        onSocket(socket);
+        acceptor.accept(socket, head);
+        return;
       }
+      if (head.length > 0) {
+        socket.unshift(head);
+      }
+      onSocket(socket);
     };
     const onTimeout = (): void => decide(false);
     const onReadable = (): void => {
-      const head: Buffer | null = socket.read();
-      if (head === null) {
+      const chunk: Buffer | null = socket.read();
+      if (chunk === null) {
         return;
       }
-      socket.unshift(head);
+      // Kept here until it is decided: putting them back makes the socket readable again, at once and for ever.
+      head = Buffer.concat([head, chunk]);
       const kind = detectTls?.(head);
       if (kind !== 'undecided') {
         decide(kind === 'tls');

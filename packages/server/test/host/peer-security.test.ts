@@ -1,7 +1,10 @@
 /** TLS and SASL between servers (quorum-protocol.md §2.6, §2.7). */
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
+import { connect, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { DigestMd5Server } from '../../src/auth/sasl-digest-md5.ts';
 import { DigestMd5Client, QUORUM_REALM, QUORUM_SERVICE } from '../../src/auth/sasl-digest-md5-client.ts';
@@ -9,7 +12,7 @@ import type { PeerSasl } from '../../src/host/peer-handshake.ts';
 import { NO_SECURITY, type PeerSecurity } from '../../src/host/peer-sockets.ts';
 import type { TlsOptions } from '../../src/host/tls.ts';
 import type { PeerAddresses } from '../../src/io/peers.ts';
-import { closeAll, frameHex, initHex, membersOf, RawPeer, TestPeers } from './peers-support.ts';
+import { closeAll, frameHex, freePorts, initHex, membersOf, RawPeer, TestPeers } from './peers-support.ts';
 import { storePath, tlsOptions } from './tls-fixtures.ts';
 
 afterEach(closeAll);
@@ -33,6 +36,49 @@ async function pair(one: PeerSecurity, two: PeerSecurity): Promise<[TestPeers, T
     await TestPeers.open(2, members, { security: two }),
     members,
   ];
+}
+
+/** Bytes that are put back without end keep everything else from its turn, this test's own timeout too: cut off then. */
+function cutOffWhoPutsBackForEver(): void {
+  const { unshift } = Readable.prototype;
+  let count = 0;
+  Readable.prototype.unshift = function (this: Readable, ...args: Parameters<typeof unshift>) {
+    count += 1;
+    return count > 1000 ? this.destroy() : unshift.apply(this, args);
+  };
+  onTestFinished(() => {
+    Readable.prototype.unshift = unshift;
+  });
+}
+
+/** Passes everything on; of each dialler the first bytes come by themselves. Gives its port. */
+async function cutter(firstBytes: number, toPort: number): Promise<number> {
+  const sockets: Socket[] = [];
+  const server = createServer({ noDelay: true }, (from) => {
+    const to = connect({ port: toPort, host: '127.0.0.1', noDelay: true });
+    sockets.push(from, to);
+    from.on('error', () => to.destroy());
+    to.on('error', () => from.destroy());
+    to.pipe(from);
+    from.once('data', async (chunk: Buffer) => {
+      from.pause();
+      to.write(chunk.subarray(0, firstBytes));
+      for (let turn = 0; turn < 10; turn++) {
+        await nextTurn(); // the reader is in this process, and reads between two turns
+      }
+      to.write(chunk.subarray(firstBytes));
+      from.pipe(to);
+    });
+  });
+  onTestFinished(() => {
+    server.close();
+    for (const socket of sockets) {
+      socket.destroy();
+    }
+  });
+  const [port] = await freePorts(1);
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  return port;
 }
 
 /** Notifications and a link, both ways. */
@@ -110,6 +156,32 @@ describe('TLS', () => {
     const link = await one.opens(false);
     raw.send(bytes('plain'));
     await one.receives(link, 'plain');
+  });
+
+  test.each([1, 2, 3, 4])('on a unified port who says %d bytes of TLS and no more is taken so too', async (count) => {
+    cutOffWhoPutsBackForEver();
+    const security = tlsSecurity({ portUnification: true, handshakeDetectionTimeoutMs: 20 });
+    const [one, , members] = await pair(security, security);
+    one.peers.listen('quorum');
+    await one.peers.opened();
+    const raw = await RawPeer.dial(members[0].quorum[0].port);
+    const head = '\x16\x03\x01\x02'.slice(0, count);
+    raw.send(bytes(head));
+    const link = await one.opens(false);
+    raw.send(bytes('plain'));
+    await one.receives(link, `${head}plain`);
+  });
+
+  test.each([1, 2, 3, 4, 5, 6])('on a unified port a TLS handshake is cut after %d bytes', async (count) => {
+    cutOffWhoPutsBackForEver();
+    const [one, two, members] = await pair(tlsSecurity({ portUnification: true }), tlsSecurity());
+    const port = await cutter(count, members[0].election[0].port);
+    two.peers.setMembers([{ ...members[0], election: [{ host: '127.0.0.1', port }] }, members[1]], false);
+    two.peers.notify(1, bytes('a'));
+    await one.hears('2: a');
+    one.peers.notify(2, bytes('b'));
+    await two.hears('1: b');
+    expect([...one.warnings, ...two.warnings]).toEqual([]);
   });
 
   test('new certificates are taken up for both directions', async () => {
