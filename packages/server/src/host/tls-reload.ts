@@ -80,7 +80,10 @@ export class TlsReloader {
   }
 
   #settle(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.check(), SETTLE_MS).unref();
+    // Not put off by what follows: others may write in the folder all the time. What is half written is seen again.
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.check();
+    }, SETTLE_MS).unref();
   }
 }

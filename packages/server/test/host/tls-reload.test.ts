@@ -1,7 +1,7 @@
 import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { loadTls, type TlsMaterial, type TlsOptions } from '../../src/host/tls.ts';
 import { TlsReloader } from '../../src/host/tls-reload.ts';
 import { storeText, tlsOptions } from './tls-fixtures.ts';
@@ -81,5 +81,17 @@ describe('changed stores', () => {
       await noticed;
     }
     expect(reloaded).toHaveLength(2);
+  });
+
+  test('are noticed while somebody else writes in their folder all the time', async () => {
+    const other = setInterval(() => writeFileSync(join(folder, 'access.log'), 'x'), 10);
+    onTestFinished(() => clearInterval(other));
+    const noticed = new Promise<void>((resolve) => {
+      onReload = resolve;
+    });
+    writeFileSync(join(folder, 'new'), storeText('client.pem'));
+    renameSync(join(folder, 'new'), join(folder, 'server.pem'));
+    await noticed;
+    expect(reloaded).toHaveLength(1);
   });
 });
