@@ -38,7 +38,7 @@ async function pair(one: PeerSecurity, two: PeerSecurity): Promise<[TestPeers, T
   ];
 }
 
-/** Bytes that are put back without end keep everything else from its turn, this test's own timeout too: cut off then. */
+/** Bytes that are put back without end keep everything else from its turn, the test's own timeout too: cut off then. */
 function cutOffWhoPutsBackForEver(): void {
   const { unshift } = Readable.prototype;
   let count = 0;
