@@ -1,64 +1,121 @@
 /** Keeps two servers out of one directory, which would write over each other's files. */
-import { readFileSync, realpathSync, unlinkSync, writeFileSync } from 'node:fs';
+import { linkSync, readFileSync, realpathSync, renameSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { StorageError } from '../io/storage-error.ts';
 
 export const LOCK_NAME = 'treekeeper.lock';
 
-/** Directories locked by this process: a lock file with our own number says nothing about them. */
-const lockedHere = new Set<string>();
+/** The files of a lock, by their paths. Each call is one step: those of other processes come before or after it. */
+export interface LockFiles {
+  /** Replaces what is there, not at once: only for files that nobody else looks at. */
+  write(path: string, text: string): void;
+  /** A second name for a file, which is there whole or not at all. False: the name is taken. */
+  link(from: string, to: string): boolean;
+  /** Null: there is no such file. */
+  read(path: string): string | null;
+  /** Replaces what is there, at once. */
+  rename(from: string, to: string): void;
+  /** Does nothing when there is no such file. */
+  remove(path: string): void;
+}
+
+/** The process that takes a lock, and what it sees of others. */
+export interface LockHost {
+  readonly pid: number;
+  readonly files: LockFiles;
+  /** Directories locked by this process: a lock file with our own number says nothing about them. */
+  readonly locked: Set<string>;
+  isRunning(pid: number): boolean;
+  /**
+   * Clock ticks between the machine's start and the process's. Null where the system does not tell; −1 for a process
+   * that has ended and is only not waited for yet.
+   */
+  startOf(pid: number): number | null;
+}
 
 /**
  * A file that names its owner. It does not have to be removed: after a kill the next server sees that the owner is
  * gone. Servers on different machines with a shared file system do not see each other.
+ *
+ * However many servers start at the same moment, one gets the directory. The file comes with its text in it. One that
+ * an owner has left behind is replaced only by who has the lock of the same kind beside it (`.next`) and has looked
+ * again since: nobody else can have replaced it then.
  */
 export class DirectoryLock {
   readonly #directory: string;
   readonly #path: string;
+  readonly #host: LockHost;
 
   /** Takes the lock; throws StorageError if a living process has it. */
-  constructor(directory: string) {
+  constructor(directory: string, host: LockHost = THIS_PROCESS) {
+    this.#host = host;
     this.#directory = realpathSync(directory);
     this.#path = join(this.#directory, LOCK_NAME);
-    if (lockedHere.has(this.#directory)) {
-      throw inUse(directory, 'this process itself', this.#path);
+    const owner = host.locked.has(this.#directory) ? 'this process itself' : this.#takeAsOurs();
+    if (owner !== null) {
+      throw inUse(directory, owner, this.#path);
     }
-    if (!this.#create()) {
-      const owner = readOwner(this.#path);
-      if (owner !== null && isAlive(owner)) {
-        throw inUse(directory, `process ${owner.pid}`, this.#path);
-      }
-      removeIfThere(this.#path);
-      if (!this.#create()) {
-        throw inUse(directory, 'a process that started at the same moment', this.#path);
-      }
-    }
-    lockedHere.add(this.#directory);
+    host.locked.add(this.#directory);
   }
 
-  #create(): boolean {
+  /** Null: the lock is ours. Otherwise whose it is. */
+  #takeAsOurs(): string | null {
+    const { files, pid, startOf } = this.#host;
+    const ownPath = `${this.#path}.${pid}`;
+    files.remove(ownPath); // an earlier process with our number may have left it: a second name of its lock
+    files.write(ownPath, `${pid} ${startOf(pid) ?? 0}\n`);
     try {
-      writeFileSync(this.#path, `${process.pid} ${startOf(process.pid) ?? 0}\n`, { flag: 'wx' });
-      return true;
-    } catch (error) {
-      if (isCode(error, 'EEXIST')) {
-        return false;
-      }
-      throw error;
+      return this.#take(this.#path, ownPath);
+    } finally {
+      files.remove(ownPath);
     }
+  }
+
+  /** Null: `path` has our text now. Otherwise whose it is. */
+  #take(path: string, ownPath: string): string | null {
+    const { files } = this.#host;
+    if (files.link(ownPath, path)) {
+      return null;
+    }
+    const nextPath = `${path}.next`;
+    const rival = this.#livingOwner(files.read(path)) ?? this.#take(nextPath, ownPath);
+    if (rival !== null) {
+      return rival;
+    }
+    const text = files.read(path);
+    const owner = this.#livingOwner(text);
+    if (text !== null && owner === null) {
+      files.rename(nextPath, path); // which also gives the lock beside it back
+      return null;
+    }
+    // Not to be replaced: somebody has taken it meanwhile, or gives it back and whoever comes may take it.
+    const isOurs = text === null && files.link(ownPath, path);
+    files.remove(nextPath);
+    return isOurs ? null : (owner ?? 'a process that started at the same moment');
+  }
+
+  /** Null: whoever wrote this is gone. */
+  #livingOwner(text: string | null): string | null {
+    const match = /^(\d+) (\d+)\n$/.exec(text ?? '');
+    if (match === null) {
+      return null;
+    }
+    const pid = Number(match[1]);
+    // As startOf, or 0: unknown. It tells the owner from a later process of its number.
+    const start = Number(match[2]);
+    // With our number: it is in `locked`, or was another process.
+    if (pid === this.#host.pid || !this.#host.isRunning(pid)) {
+      return null;
+    }
+    const startNow = this.#host.startOf(pid);
+    return startNow === null || start === 0 || startNow === start ? `process ${pid}` : null;
   }
 
   release(): void {
-    if (lockedHere.delete(this.#directory)) {
-      removeIfThere(this.#path);
+    if (this.#host.locked.delete(this.#directory)) {
+      this.#host.files.remove(this.#path);
     }
   }
-}
-
-interface Owner {
-  readonly pid: number;
-  /** Clock ticks between the machine's start and the process's; 0: unknown. Tells it from a later one of its number. */
-  readonly start: number;
 }
 
 function inUse(directory: string, by: string, path: string): StorageError {
@@ -69,10 +126,38 @@ function inUse(directory: string, by: string, path: string): StorageError {
   );
 }
 
-function readOwner(path: string): Owner | null {
+const NODE_FILES: LockFiles = {
+  write: (path, text) => writeFileSync(path, text),
+  link: (from, to) => {
+    try {
+      linkSync(from, to);
+      return true;
+    } catch (error) {
+      return isCode(error, 'EEXIST') ? false : copy(from, to);
+    }
+  },
+  read: (path) => unlessMissing(() => readFileSync(path, 'latin1')),
+  rename: renameSync,
+  remove: (path) => void unlessMissing(() => unlinkSync(path)),
+};
+
+/** For file systems without second names (FAT, some shares); who looks too early sees a file without text. */
+function copy(from: string, to: string): boolean {
   try {
-    const match = /^(\d+) (\d+)\n$/.exec(readFileSync(path, 'latin1'));
-    return match === null ? null : { pid: Number(match[1]), start: Number(match[2]) };
+    writeFileSync(to, readFileSync(from), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+/** Null: there is no such file. */
+function unlessMissing<T>(act: () => T): T | null {
+  try {
+    return act();
   } catch (error) {
     if (isCode(error, 'ENOENT')) {
       return null;
@@ -81,43 +166,32 @@ function readOwner(path: string): Owner | null {
   }
 }
 
-function isAlive(owner: Owner): boolean {
-  if (owner.pid === process.pid) {
-    return false; // it is in lockedHere, or was another process of our number
-  }
-  try {
-    process.kill(owner.pid, 0);
-  } catch (error) {
-    return isCode(error, 'EPERM');
-  }
-  const start = startOf(owner.pid);
-  return start === null || owner.start === 0 || start === owner.start;
-}
-
 const STATE_FIELD = 0;
 const START_FIELD = 19;
 
-/** Null where the system does not tell; −1 for a process that has ended and is only not waited for yet. */
-function startOf(pid: number): number | null {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The command's name, in parentheses, may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fields[STATE_FIELD] === 'Z' || fields[STATE_FIELD] === 'X' ? -1 : Number(fields[START_FIELD]);
-  } catch {
-    return null;
-  }
-}
-
-function removeIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (!isCode(error, 'ENOENT')) {
-      throw error;
+const THIS_PROCESS: LockHost = {
+  pid: process.pid,
+  files: NODE_FILES,
+  locked: new Set(),
+  isRunning: (pid) => {
+    try {
+      process.kill(pid, 0);
+      return true;
+    } catch (error) {
+      return isCode(error, 'EPERM');
     }
-  }
-}
+  },
+  startOf: (pid) => {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+      // The command's name, in parentheses, may hold anything.
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return fields[STATE_FIELD] === 'Z' || fields[STATE_FIELD] === 'X' ? -1 : Number(fields[START_FIELD]);
+    } catch {
+      return null;
+    }
+  },
+};
 
 function isCode(error: unknown, code: string): boolean {
   return error instanceof Error && (error as NodeJS.ErrnoException).code === code;

@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -267,6 +276,7 @@ describe('the lock', () => {
     writeFileSync(lockPath(), text);
     openDisk();
     expect(readFileSync(lockPath(), 'latin1')).toMatch(new RegExp(`^${process.pid} `));
+    expect(readdirSync(directory).filter((name) => name.startsWith(LOCK_NAME))).toEqual([LOCK_NAME]);
   });
 
   test.runIf(existsSync('/proc/self/stat'))('a living process blocks, one that only has its number does not', () => {
