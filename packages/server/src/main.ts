@@ -8,6 +8,7 @@ import { AuthConfigError } from './auth/registry.ts';
 import type { LoadedConfig } from './config/config.ts';
 import { EXIT_CODES } from './config/exit-codes.ts';
 import type { ServerConfig } from './config/server-config.ts';
+import { onEndSignal } from './host/end-signals.ts';
 import { TlsError } from './host/tls.ts';
 import { keepYoungGenerationSmall } from './host/young-generation.ts';
 import type { Log } from './io/log.ts';
@@ -26,16 +27,13 @@ export async function runServer({ config }: LoadedConfig, log: Log): Promise<voi
     process.exit(code);
   };
   let server: Server | null = null;
-  const stop = (signal: NodeJS.Signals): void => {
-    log.info(`${signal}: stopping`);
+  // Before anything else: a server that is told to end while it starts ends in the same way.
+  onEndSignal(process, log, () => {
     (server?.stop() ?? Promise.resolve()).then(() => {
       log.info('stopped');
       process.exit(EXIT_CODES.ok.code);
     }, end);
-  };
-  // Before anything else: a server that is told to end while it starts ends in the same way.
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
+  });
   try {
     const version = `Treekeeper ${TREEKEEPER_VERSION} (speaks ZooKeeper ${ZOOKEEPER_VERSION})`;
     log.info(`${version}, Node ${process.version}, process ${process.pid}`);
