@@ -143,7 +143,9 @@ export class MemberDatabase implements Database {
   abandon(isAhead: boolean): void {
     const { snapshots } = this.#parts;
     this.#incoming = null;
-    if (isAhead || snapshots.isWanted) {
+    if (isAhead) {
+      snapshots.hold();
+    } else if (snapshots.isWanted) {
       snapshots.abandon();
     }
   }
@@ -198,7 +200,7 @@ export class MemberDatabase implements Database {
 
   truncate(zxid: number): void {
     this.#truncation = { zxid, ticket: null };
-    this.#parts.snapshots.abandon(); // it may show what is to be cut off
+    this.#parts.snapshots.hold(); // it may show what is to be cut off
   }
 
   /** In each turn: goes on with what had to wait. */
@@ -222,6 +224,7 @@ export class MemberDatabase implements Database {
       // What a snapshot brought, or what is damaged, cannot be cut. The leader has another way: a snapshot.
       this.#parts.log.warn(error.message);
       this.#truncation = null;
+      snapshots.goOn();
       this.#parts.events.truncated(false);
     }
   }

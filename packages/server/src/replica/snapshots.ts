@@ -31,6 +31,8 @@ export class Snapshots {
   /** Asked for by name (`write`), and not begun or not done. */
   #wanted: 'no' | 'next' | 'writing' = 'no';
   #isForeign = false;
+  /** The world is about to be loaded from the disk once more: nothing of what it is now may get there. */
+  #isHeld = false;
   /** The world shows more than its last transaction: snapshots say so. */
   isAhead = false;
   /** What a leader's world replaces on the disk is damaged, or wrong: it is kept, under other names. */
@@ -106,9 +108,9 @@ export class Snapshots {
     return this.#abandoned;
   }
 
-  /** Starts one, unless one is being written, or the world is not ours yet. */
+  /** Starts one, unless one is being written, or the world is not ours yet, or no more. */
   start(): void {
-    if (this.#writer === null && !this.#isForeign) {
+    if (this.#writer === null && !this.#isForeign && !this.#isHeld) {
       this.#begin();
     }
   }
@@ -147,6 +149,16 @@ export class Snapshots {
     this.#wanted = 'no';
   }
 
+  /** As `abandon`, and none begins until there is another world, or `goOn` says that there will be none. */
+  hold(): void {
+    this.abandon();
+    this.#isHeld = true;
+  }
+
+  goOn(): void {
+    this.#isHeld = false;
+  }
+
   /**
    * Another world takes the place of the one there was.
    *
@@ -154,6 +166,7 @@ export class Snapshots {
    */
   replaceWorld(world: World, isForeign: boolean): void {
     this.abandon();
+    this.goOn();
     this.#world = world;
     this.#isForeign = isForeign;
   }

@@ -6,7 +6,7 @@
 import { assert } from '../assert.ts';
 import { type CommittedLog, follows } from './committed-log.ts';
 import type { Database, Entry } from './environment.ts';
-import { ProtocolFault } from './following.ts';
+import { HoleFault, ProtocolFault } from './following.ts';
 
 export class CatchUp {
   readonly #database: Database;
@@ -40,11 +40,16 @@ export class CatchUp {
     return this.#pending[this.#committedCount - 1]?.zxid ?? this.#database.lastZxid;
   }
 
-  /** A transaction has been proposed. Throws ProtocolFault: a hole in the history must never be passed over. */
+  /**
+   * A transaction has been proposed. Throws HoleFault: a hole in the history must never be passed over. Leaders of
+   * 3.9.3, and before 3.6, may have one in their window (§16). What a snapshot shows already may come once more.
+   */
   proposed(entry: Entry): void {
-    const previous = this.#lastProposed ?? (this.#isInMemory ? null : this.#database.lastZxid);
-    if (previous !== null && !follows(previous, entry.zxid)) {
-      throw new ProtocolFault(`proposed zxid 0x${entry.zxid.toString(16)} after 0x${previous.toString(16)}`);
+    const { lastZxid } = this.#database;
+    const isShown = this.#isInMemory && this.#lastProposed === null && entry.zxid <= lastZxid;
+    const previous = this.#lastProposed ?? lastZxid;
+    if (!isShown && !follows(previous, entry.zxid)) {
+      throw new HoleFault(`proposed zxid 0x${entry.zxid.toString(16)} after 0x${previous.toString(16)}`);
     }
     this.#lastProposed = entry.zxid;
     this.#pending.push(entry);

@@ -11,6 +11,8 @@ export interface CommittedLogLimits {
   readonly sizeBytesMax: number;
 }
 
+const NO_BYTES = new Uint8Array(0);
+
 export class CommittedLog {
   readonly #limits: CommittedLogLimits;
   #entries: Entry[] = [];
@@ -38,6 +40,11 @@ export class CommittedLog {
     return this.#entries.length - this.#head;
   }
 
+  /** Of all payloads that are kept. */
+  get sizeBytes(): number {
+    return this.#entries.reduce((sum, { payload }) => sum + payload.length, 0);
+  }
+
   /**
    * Adds the next transaction of the history. What exceeds the limits is forgotten from the old end, but for
    * transactions after `appliedZxid`: a snapshot taken now does not have them.
@@ -58,6 +65,7 @@ export class CommittedLog {
     const { zxid, payload } = this.#entries[this.#head];
     this.#base = zxid;
     this.#sizeBytes -= payload.length;
+    this.#entries[this.#head] = { zxid, payload: NO_BYTES }; // it leaves the array later, its payload memory now
     this.#head++;
     if (this.#head >= this.#limits.entriesMax) {
       this.#entries = this.#entries.slice(this.#head);

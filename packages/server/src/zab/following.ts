@@ -180,5 +180,10 @@ function hex(zxid: number): string {
 
 /** The leader did what no leader does; the message goes on behind "the leader". */
 export class ProtocolFault extends Error {
-  override readonly name = 'ProtocolFault';
+  override readonly name: string = 'ProtocolFault';
+}
+
+/** What the leader has of the history has a hole: only a snapshot of its tree leads past it. */
+export class HoleFault extends ProtocolFault {
+  override readonly name = 'HoleFault';
 }

@@ -7,7 +7,7 @@ import { CatchUp } from './catch-up.ts';
 import type { CommittedLog } from './committed-log.ts';
 import { Configuration, ConfigurationFault } from './configuration.ts';
 import type { Entry, Environment, EpochName, Forwarded, SnapshotIncoming } from './environment.ts';
-import { Following, ProtocolFault, readDesignated } from './following.ts';
+import { Following, HoleFault, ProtocolFault, readDesignated } from './following.ts';
 import type { LeaderLink } from './leader-link.ts';
 import { LearnerChanges } from './learner-changes.ts';
 import { AT_DISK, type LearnerPhase } from './learner-phase.ts';
@@ -191,6 +191,7 @@ export class Learner {
         this.#handle(packet);
       }
     } catch (error) {
+      this.#needsSnapshot ||= error instanceof HoleFault;
       if (error instanceof ProtocolFault) {
         this.end(`the leader ${error.message}`);
       } else if (error instanceof JuteError || error instanceof ConfigurationFault) {
@@ -369,6 +370,7 @@ export class Learner {
     if (this.#phase === 'storing' && this.#catchUp?.isInMemory === true) {
       this.#catchUp.stored();
       this.#reload = false;
+      this.#needsSnapshot &&= !this.isFromSnapshot; // now all that is here, and on disk, is the leader's
       this.#adopt();
     }
   }
@@ -446,8 +448,6 @@ export class Learner {
       this.end(`the members have changed: server ${successor} leads`);
     }
   }
-
-  // Requests
 
   /** Forwards a client's request, session or sync to the leader; without effect unless this server is in step. */
   request(request: Forwarded): void {

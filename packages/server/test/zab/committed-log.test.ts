@@ -59,6 +59,17 @@ test('is limited in bytes', () => {
   expect(window.length).toBe(3);
 });
 
+test('what is forgotten takes no memory', () => {
+  const window = new CommittedLog(0, { entriesMax: 100, sizeBytesMax: 35 });
+  for (let counter = 1; counter <= 50; counter++) {
+    window.append(entry(makeZxid(1, counter)), makeZxid(1, counter));
+    expect(window.sizeBytes).toBeLessThanOrEqual(35);
+  }
+  window.truncate(makeZxid(1, 48));
+  expect(window.last).toBe(makeZxid(1, 48));
+  expect(window.sizeBytes).toBe(10);
+});
+
 test('refuses a hole', () => {
   const window = new CommittedLog(makeZxid(1, 4), { entriesMax: 2, sizeBytesMax: 35 });
   expect(() => window.append(entry(makeZxid(1, 6)), 0)).toThrow('the window has no hole');
