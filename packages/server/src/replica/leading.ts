@@ -9,7 +9,7 @@ import { closeSession } from '../operations/session.ts';
 import type { Session, SessionTable } from '../sessions/session-table.ts';
 import type { Forwarded, LearnerId } from '../zab/environment.ts';
 import type { Barrier, ClientConnection } from './client-connection.ts';
-import type { InFlight, OrderSource } from './order.ts';
+import type { InFlight, OrderSource, RequestBody } from './order.ts';
 import { Syncs } from './syncs.ts';
 import type { Writes } from './writes.ts';
 
@@ -22,6 +22,9 @@ export interface LeadingPorts {
   /** Has a sync answered when this server is known to lead still (null: one of its own clients), or does `then`. */
   sync(from: LearnerId | null, then?: () => void): void;
 }
+
+/** Requests that are taken wherever their session is. */
+const ANYWHERE: ReadonlySet<number> = new Set([OpCode.createSession, OpCode.closeSession]);
 
 /** The home of sessions whose clients are connected to the leader. */
 const HERE: object = Object.freeze({});
@@ -75,12 +78,16 @@ export class Leading implements OrderSource {
     identities: readonly Id[],
     client: ClientConnection | null,
     xid: number,
+    _body: RequestBody | null = null,
+    wasLate = false,
   ): void {
+    const isOfClient = client !== null && operation.opcode !== OpCode.closeSession;
+    const isLate = wasLate || (isOfClient && !this.#isAt(client.session, HERE));
     if (!this.#mayPropose) {
-      this.#held.push(() => this.submit(operation, request, sessionId, identities, client, xid));
+      this.#held.push(() => this.submit(operation, request, sessionId, identities, client, xid, null, isLate));
       return;
     }
-    if (client !== null && operation.opcode !== OpCode.closeSession && !this.#isAt(client.session, HERE)) {
+    if (isLate) {
       this.#writes.refuse(ErrorNumber.SESSION_MOVED, operation, sessionId, client, xid);
       return;
     }
@@ -144,13 +151,17 @@ export class Leading implements OrderSource {
   /**
    * A request of a learner's client. It becomes a transaction whatever it is, since the learner waits for one: a
    * refusal is an error transaction.
+   *
+   * @param wasLate its session was elsewhere when it came and was held: should the session have come back since, what
+   *   it asked for elsewhere has gone before
    */
-  forwarded(from: LearnerId, request: Forwarded): void {
+  forwarded(from: LearnerId, request: Forwarded, wasLate = false): void {
+    const { sessionId, cxid, type, body, authinfo } = request;
     if (!this.#mayPropose) {
-      this.#held.push(() => this.forwarded(from, request));
+      const isLate = wasLate || (!ANYWHERE.has(type) && !this.#isAt(this.#sessions.get(sessionId), from));
+      this.#held.push(() => this.forwarded(from, request, isLate));
       return;
     }
-    const { sessionId, cxid, type, body, authinfo } = request;
     if (type === OpCode.sync) {
       this.#isAt(this.#sessions.get(sessionId), from);
       this.#ports.sync(from); // whoever has the session
@@ -175,7 +186,7 @@ export class Leading implements OrderSource {
       this.#writes.refuse(ErrorNumber.UNIMPLEMENTED, null, sessionId, null, cxid);
       return;
     }
-    if (!this.#isAt(this.#sessions.get(sessionId), from)) {
+    if (wasLate || !this.#isAt(this.#sessions.get(sessionId), from)) {
       this.#writes.refuse(ErrorNumber.SESSION_MOVED, operation, sessionId, null, cxid);
       return;
     }

@@ -166,6 +166,9 @@ export class LocalSessions implements LocalStandings {
     }
     const { timeoutMs, seenMs, home } = session;
     const name = `the local session ${sessionHex(sessionId)} of server ${home.serverId}, timeout ${timeoutMs} ms`;
+    if (serverId !== home.serverId && this.#mayBecomeGlobal(session)) {
+      return; // its client has gone on there, by the leader's word, before its createSession is committed
+    }
     check(this.#isAtHome(session, serverId), 'expiry', () => `server ${serverId} has ${name} expire`);
     // Clocks show whole milliseconds: a millisecond may be missing at either end.
     const isSilent = (nowMs - seenMs) * clockRate >= timeoutMs - 2;
