@@ -42,6 +42,8 @@ export interface JudgePorts {
   handshakeAnswered(view: ConnectionView, asked: SentHandshake, answer: Infer<typeof ConnectResponse>): void;
   /** Whether this closeSession ends a session without a transaction; left out: none does. */
   endsLocally?(sent: Sent): boolean;
+  /** It has done so. */
+  endedLocally?(sent: Sent): void;
   /** A request has been answered, rightly; `logged` is the transaction that this acknowledges. */
   answered(sent: Sent, logged: LoggedTxn | null): void;
 }
@@ -189,10 +191,12 @@ export class ConnectionJudge {
       check(missing === undefined, 'events', () => `connection ${view.port}: ${JSON.stringify(missing)} was not told`);
       this.#catchUps.delete(view);
     }
-    const endsLocally = sent.request.kind === 'closeSession' && this.#ports.endsLocally?.(sent) === true;
+    const isEnd = sent.request.kind === 'closeSession' && frame.err !== ErrorNumber.NOT_READ_ONLY;
+    const endsLocally = isEnd && this.#ports.endsLocally?.(sent) === true;
     const logged = checkReply(sent, frame, this.state, history, endsLocally);
     view.answered();
     if (endsLocally) {
+      this.#ports.endedLocally?.(sent);
       coverage.happened('local session closed');
     } else if (sent.refused) {
       coverage.happened('write refused for a full disk');

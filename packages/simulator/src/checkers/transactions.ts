@@ -91,7 +91,7 @@ export class TransactionChecker {
     const standings = this.#locals?.of(state, logged, sent.request) ?? [standingIn(state, sessionId)];
     const none = () => `${describeTxn(logged)}: its session should have been opened by a transaction before`;
     check(standings.length > 0, 'transactions', none);
-    if (txn.type === OpCode.error && this.#isOfLeftConnection(standings, sessionId, txn.value.err)) {
+    if (this.#isOfLeftConnection(standings, sessionId, refusalIn(txn))) {
       return; // whenever it came
     }
     const lastCxid = this.#lastCxid.get(sessionId) ?? 0;
@@ -141,6 +141,12 @@ export class TransactionChecker {
   requestOf({ sessionId, cxid }: LoggedTxn): ClientRequest | undefined {
     return this.#requests.get(sessionId)?.get(cxid)?.request;
   }
+}
+
+/** The error of a refusal, of a multi that of its first operation; 0: it is none. */
+function refusalIn(txn: ModelTxn): number {
+  const first = txn.type === OpCode.multi ? partsOf(txn.value)[0] : txn;
+  return first?.type === OpCode.error ? first.value.err : 0;
 }
 
 /** Why members may not be changed: that depends on who is connected to the leader. */

@@ -98,6 +98,7 @@ export class EnsembleReferee {
       advance: () => this.#advance(this.#server(serverId)),
       handshakeAnswered: (view, asked, answer) => this.#handshakeAnswered(serverId, view, asked, answer),
       endsLocally: (sent) => this.#locals?.endsLocally(sent.view.sessionId) === true,
+      endedLocally: (sent) => this.#locals?.closed(sent.view.sessionId, serverId),
       answered: (sent, logged) => this.#answered(serverId, sent, logged),
     });
   }
@@ -388,9 +389,6 @@ export class EnsembleReferee {
   #answered(serverId: number, sent: Sent, logged: LoggedTxn | null): void {
     if (logged !== null) {
       this.#sequences.acknowledged(sent.request, logged.txn, this.#server(serverId).judge.state);
-    }
-    if (sent.request.kind === 'closeSession' && sent.refused) {
-      this.#locals?.closed(sent.view.sessionId, serverId);
     }
     if (sent.request.kind !== 'auth') {
       this.sessions.showedLife(sent.view.sessionId, serverId, sent.deliveredMs);
