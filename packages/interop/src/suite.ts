@@ -23,6 +23,9 @@ export interface Suite {
   run(options: Options, checks: Checks): Promise<void>;
 }
 
+/** Far more than the longest part takes on a slow machine. */
+const PART_MS_MAX = 15 * 60_000;
+
 /** Counts what holds and keeps what does not. */
 export class Checks {
   passed = 0;
@@ -54,16 +57,22 @@ export class Checks {
     this.notes.push(text);
   }
 
-  /** Runs a part that counts as one check; what it throws is its failure. */
+  /** Runs a part that counts as one check; what it throws is its failure, and so is not coming to an end. */
   async part(name: string, run: () => Promise<void>): Promise<void> {
     const failuresBefore = this.failures.length;
+    let timer: NodeJS.Timeout | undefined;
+    const hanging = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('it does not come to an end')), PART_MS_MAX);
+    });
     try {
-      await run();
+      await Promise.race([run(), hanging]);
       if (this.failures.length === failuresBefore) {
         this.passed++;
       }
     } catch (error) {
       this.fail(name, shortStack(error));
+    } finally {
+      clearTimeout(timer);
     }
   }
 }
