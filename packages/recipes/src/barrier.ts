@@ -141,20 +141,20 @@ export class DoubleBarrier {
         const isThere = await abortable(news.isThere, signal, this.#path, () => undefined);
         const order = await seat.order(signal);
         if (isThere) {
-          return new BarrierPass(this.#client, seat, ready, null);
+          return new BarrierPass(this.#client, seat, ready, order, null);
         }
         if (order.length >= this.#size) {
           const opening = this.#open(seat, ready);
-          const opened = await abortable(opening, signal, this.#path, (late) => close(this.#client, ready, late));
+          const opened = await abortable(opening, signal, this.#path, (late) => this.#closeBehind(seat, ready, late));
           if (opened !== null) {
-            return new BarrierPass(this.#client, seat, ready, opened);
+            return new BarrierPass(this.#client, seat, ready, order, opened);
           }
         }
         const hasOpened = await seat.whileSeated(signal, (either) =>
           abortable(news.hasOpened, either, this.#path, () => undefined),
         );
         if (hasOpened) {
-          return new BarrierPass(this.#client, seat, ready, null);
+          return new BarrierPass(this.#client, seat, ready, order, null);
         }
       }
     } catch (error) {
@@ -195,6 +195,53 @@ export class DoubleBarrier {
     const found = await orNull(this.#client.get(ready, { codec: utf8, ...forever }));
     return found?.value === seat.name ? found.stat.czxid : null;
   }
+
+  /**
+   * Who has opened it, and has given up and left meanwhile, closes it when those have left whom it has let in: closed
+   * before, it would seat somebody for the next time among them. Never rejects.
+   */
+  async #closeBehind(seat: Seat, ready: string, opened: bigint | null): Promise<void> {
+    if (opened !== null) {
+      try {
+        await untilAlone(this.#client, this.#path, async () => {
+          const names = await this.#client.children(this.#path, forever);
+          const isOpen = (await this.#client.exists(ready, forever))?.czxid === opened; // its session may have ended
+          return isOpen ? names.filter((name) => isSeat(name) && name !== seat.name) : [];
+        });
+      } catch {
+        // The client has been closed, and what it has opened is closed with its session.
+      } finally {
+        await close(this.#client, ready, opened);
+      }
+    }
+  }
+}
+
+async function untilAllGone(
+  client: Client,
+  directory: string,
+  names: readonly string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const options = { ...forever, signal };
+  for (const name of names) {
+    const path = join(directory, name);
+    while ((await client.exists(path, options)) !== null) {
+      await untilGone(client, path, signal);
+    }
+  }
+}
+
+/** Waits until nobody is left, whoever comes meanwhile included: while it is open, that one belongs to the others. */
+async function untilAlone(
+  client: Client,
+  directory: string,
+  others: () => Promise<readonly string[]>,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (let names = await others(); names.length > 0; names = await others()) {
+    await untilAllGone(client, directory, names, signal);
+  }
 }
 
 /** Closes what was opened with a node of this creation zxid, if there is one; never rejects. */
@@ -209,13 +256,18 @@ export class BarrierPass {
   readonly #client: Client;
   readonly #seat: Seat;
   readonly #ready: string;
+  readonly #company: ReadonlySet<string>;
   readonly #opened: bigint | null;
 
-  /** `opened`: the creation zxid of `ready`, for who has made it. */
-  constructor(client: Client, seat: Seat, ready: string, opened: bigint | null) {
+  /**
+   * `company`: who was seated when this one came in. Who comes later may have come for the next time, and is not waited
+   * for by any but the opener. `opened`: the creation zxid of `ready`, for who has made it.
+   */
+  constructor(client: Client, seat: Seat, ready: string, company: readonly string[], opened: bigint | null) {
     this.#client = client;
     this.#seat = seat;
     this.#ready = ready;
+    this.#company = new Set(company);
     this.#opened = opened;
   }
 
@@ -228,9 +280,11 @@ export class BarrierPass {
     const directory = this.#ready.slice(0, -READY.length - 1);
     let others: readonly string[] = [];
     try {
-      others = (await this.#seat.order(signal)).filter((name) => name !== this.#seat.name);
+      const seated = async (): Promise<readonly string[]> =>
+        (await this.#seat.order(signal)).filter((name) => name !== this.#seat.name);
+      others = (await seated()).filter((name) => this.#company.has(name));
       if (this.#opened !== null) {
-        await this.#untilGone(directory, others, signal);
+        await untilAlone(this.#client, directory, seated, signal);
         await this.#close();
       }
     } catch (error) {
@@ -239,17 +293,7 @@ export class BarrierPass {
     } finally {
       await this.#seat.leave();
     }
-    await this.#untilGone(directory, [READY, ...others], signal);
-  }
-
-  async #untilGone(directory: string, names: readonly string[], signal: AbortSignal | undefined): Promise<void> {
-    const options = { ...forever, signal };
-    for (const name of names) {
-      const path = join(directory, name);
-      while ((await this.#client.exists(path, options)) !== null) {
-        await untilGone(this.#client, path, signal);
-      }
-    }
+    await untilAllGone(this.#client, directory, [READY, ...others], signal);
   }
 
   async #close(): Promise<void> {
