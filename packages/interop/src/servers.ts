@@ -42,12 +42,13 @@ let treekeeperCommand = join(repositoryRoot, 'packages/cli/bin/treekeeper.js');
 export function useTreekeeper(command: string): void {
   treekeeperCommand = resolve(command);
 }
-/** Netty's codec is missing from the class path that zookeeper.jar names for itself; TLS between servers needs it. */
 
 /** The treekeeper.js that is tested. */
 export function treekeeperCommandFile(): string {
   return treekeeperCommand;
 }
+
+/** Netty's codec is missing from the class path that zookeeper.jar names for itself; TLS between servers needs it. */
 const jars = ['zookeeper', 'commons-cli', 'slf4j-simple', 'netty-codec'].map((name) => `/usr/share/java/${name}.jar`);
 export const javaClassPath = ['/etc/zookeeper/conf', ...jars.filter((jar) => existsSync(jar))].join(':');
 

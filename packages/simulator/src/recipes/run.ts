@@ -75,7 +75,8 @@ export function recipePlanOf(seed: number): RecipePlan {
   return drawRecipePlan(new Dice(seed, 'settings'));
 }
 
-const HEALED_MS_MAX = 180_000;
+/** One slow taker needs four seconds for each of sixty items. */
+const HEALED_MS_MAX = 600_000;
 const REST_MS_MAX = 120_000;
 
 /** Runs one seed to its end or to the first violation. Not two at a time. */
