@@ -48,7 +48,7 @@ const suites: readonly Suite[] = [
 const usage = `npm run interop -- [suite ...] [options]
 
 suites (default: all)
-${suites.map(({ name, summary }) => `  ${name.padEnd(16)}${summary}`).join('\n')}
+${suites.map(({ name, summary }) => `  ${name.padEnd(18)}${summary}`).join('\n')}
 
 options
   --seed N             seed of all random choices (default 1)
@@ -62,8 +62,8 @@ options
   --keep               keep the working directory
 `;
 
-async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
+function argumentsGiven() {
+  return parseArgs({
     allowPositionals: true,
     options: {
       seed: { type: 'string', default: '1' },
@@ -78,6 +78,28 @@ async function main(): Promise<number> {
       help: { type: 'boolean', default: false },
     },
   });
+}
+
+/** What was asked for, or null when it is not understood; then why has been said. */
+function understood(): ReturnType<typeof argumentsGiven> | null {
+  try {
+    return argumentsGiven();
+  } catch (error) {
+    if (error instanceof TypeError && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')) {
+      process.stderr.write(`${error.message}\n\n`);
+      return null;
+    }
+    throw error;
+  }
+}
+
+async function main(): Promise<number> {
+  const given = understood();
+  if (given === null) {
+    process.stdout.write(usage);
+    return 2;
+  }
+  const { values, positionals } = given;
   const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name));
   if (values.help || unknown.length > 0 || !['apache', 'treekeeper'].includes(values.server)) {
     process.stdout.write(usage);

@@ -71,11 +71,13 @@ function lateWrites(entries: readonly Entry[]): string[] {
 
 async function entriesOf(client: Client, log: string): Promise<Entry[]> {
   const names = (await client.children(log)).sort();
-  const values = await Promise.all(names.map((name) => client.get(`${log}/${name}`, { codec: utf8 })));
-  return values.map(({ value }) => {
-    const [token = '', name = ''] = value.split(' ');
-    return { token: BigInt(token), name };
-  });
+  return Promise.all(names.map((name) => entryOf(client, `${log}/${name}`)));
+}
+
+async function entryOf(client: Client, path: string): Promise<Entry> {
+  const { value } = await client.get(path, { codec: utf8 });
+  const [token = '', name = ''] = value.split(' ');
+  return { token: BigInt(token), name };
 }
 
 class Contest {
@@ -114,6 +116,14 @@ class Contest {
       }
     }
     await this.#progress();
+    await this.#eventually('a holder that was robbed is refused a write', async () => {
+      const [holder] = await this.#lock.contenders();
+      if (this.fenced === 0 && holder !== undefined) {
+        await this.#rob(holder.data);
+        await this.#progress();
+      }
+      return this.fenced > 0;
+    });
   }
 
   async end(): Promise<void> {
@@ -183,11 +193,15 @@ class Contest {
     }
   }
 
-  /** Somebody gets the lock and writes. */
+  /** Another gets the lock than who wrote last, and writes. */
   async #progress(): Promise<void> {
-    const count = async (): Promise<number> => (await this.#admin.exists('/guarded'))?.cversion ?? 0;
-    const before = await count();
-    await this.#eventually('somebody writes', async () => (await count()) > before);
+    const before = await this.#lastToken();
+    await this.#eventually('the next holder writes', async () => (await this.#lastToken()) !== before);
+  }
+
+  async #lastToken(): Promise<bigint | undefined> {
+    const last = (await this.#admin.children('/guarded')).sort().at(-1);
+    return last === undefined ? undefined : (await entryOf(this.#admin, `/guarded/${last}`)).token;
   }
 
   async #eventually(what: string, holds: () => Promise<boolean>): Promise<void> {
