@@ -52,7 +52,9 @@ export class TransactionBuilder {
   }
 
   delete(path: string, options: { version?: number } = {}): this {
-    const body = { path: toServer(this.#root, path, 'delete'), version: options.version ?? -1 };
+    // As by Client.delete, the root of a view cannot be removed through it.
+    const full = path === '/' ? path : toServer(this.#root, path, 'delete');
+    const body = { path: full, version: options.version ?? -1 };
     return this.#add({ kind: 'delete', path, operation: operations.delete, body });
   }
 

@@ -78,8 +78,8 @@ export class Watches {
     if (type !== 'children-changed' && this.#tables.recursive.size > 0) {
       for (let at = path; ; at = at.slice(0, Math.max(1, at.lastIndexOf('/')))) {
         addAll(told, this.#tables.recursive.get(at));
-        if (at === '/') {
-          break;
+        if (at === '/' || !at.startsWith('/')) {
+          break; // a server that tells of anything but a path does not keep us here
         }
       }
     }

@@ -80,3 +80,10 @@ function same(a: Entry, b: Entry): boolean {
 function names(list: Iterable<unknown>): string[] {
   return [...new Set([...list].map((each) => (each as NamedWatcher).name))].sort();
 }
+
+test('an event of what is no path ends, with recursive watches too', () => {
+  const watches = new Watches();
+  watches.add('recursive', '/', watcher('A'));
+  expect(watches.fire('data-changed', 'x', true)).toEqual(new Set());
+  expect(watches.fire('deleted', '', true)).toEqual(new Set());
+});

@@ -280,6 +280,13 @@ export const operationCases: readonly BehaviourCase[] = [
       assert.deepEqual(await blue.ephemerals(), [path]);
       assert.equal(blue.sessionId, client.sessionId);
       assert.equal((await blue.exists('/'))?.numChildren, 1);
+      await blue.delete(path);
+      const removal = await blue
+        .transaction()
+        .delete('/')
+        .commit()
+        .catch((reason: unknown) => reason);
+      assert.ok(isTreekeeperError(removal, 'BAD_ARGUMENTS'), String(removal));
       await blue.close();
       assert.equal(client.state, 'connected');
       assert.equal(blue.at('/x').root, `${root}/tenants/blue/x`);

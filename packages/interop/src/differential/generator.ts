@@ -201,6 +201,8 @@ export class Generator {
       'count=2,bytes=-1=;countHardLimit=5',
       'count=,bytes=10',
       'nonsense',
+      '',
+      ';',
     ];
     return random.pick<() => Request>([
       () => ({ opcode: create, body: createBody('/zookeeper/quota/q2', null) }),

@@ -152,7 +152,7 @@ export class QuotaTracker {
   systemCreated(path: string): void {
     const limited = prefixOf(path, LIMITS_SUFFIX);
     if (limited !== null) {
-      this.#track(limited);
+      this.#writeStatistics(limited, this.#track(limited));
     }
     const counted = prefixOf(path, STATS_SUFFIX);
     if (counted !== null) {
@@ -232,9 +232,13 @@ function prefixOf(path: string, suffix: string): string | null {
 /**
  * Reads the text of limits: pairs `key=value` between runs of commas or semicolons; other keys are passed over, and what
  * follows a second `=` is ignored (old writers put one). An empty value means −1 where a second `=` stands behind it; the
- * bare `key=` does not parse, as Java's split drops what is empty at the end. null when the text does not parse.
+ * bare `key=` does not parse, as Java's split drops what is empty at the end. Text without a pair sets no limit. null
+ * when the text does not parse.
  */
 export function parseLimits(text: string): QuotaLimits | null {
+  if (/^[,;]*$/.test(text)) {
+    return { count: -1, bytes: -1, countHard: -1, bytesHard: -1 };
+  }
   const values = new Map<string, number>();
   for (const pair of javaSplit(text, /[,;]+/)) {
     const [key, value] = javaSplit(pair, '=');

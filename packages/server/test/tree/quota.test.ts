@@ -101,6 +101,15 @@ describe('statistics', () => {
     }
   });
 
+  test('are the real totals when limits come back', () => {
+    put('/a');
+    quota('/a', 'count=100');
+    tree.remove('/zookeeper/quota/a/zookeeper_limits', ++zxid);
+    put('/a/b');
+    put('/zookeeper/quota/a/zookeeper_limits', 'count=100');
+    expect(statistics('/a')).toBe('count=2,bytes=0');
+  });
+
   test('without limits are totals once; without statistics nothing is enforced', () => {
     put('/a');
     put('/zookeeper/quota/a');
@@ -233,12 +242,15 @@ describe('the grammar of limits', () => {
     ['count=-1,bytes=+4,colour=6', limits(-1, 4)],
     ['count=1,count=2', limits(2, -1)],
     ['count=9223372036854775807', limits(2 ** 63, -1)],
+    ['', limits(-1, -1)],
+    [',;;,', limits(-1, -1)],
   ])('%s', (input, expected) => {
     expect(parseLimits(input)).toEqual(expected);
   });
 
   test.each([
-    '',
+    '=',
+    ',count=5',
     'count',
     'count=',
     'count==',
