@@ -32,6 +32,10 @@ const COMMANDS: Readonly<Record<string, CommandRow>> = {
     summary: 'Show what is in a snapshot file, or how two differ',
     load: async () => (await import('./commands/snapshot.ts')).snapshot,
   },
+  purge: {
+    summary: 'Remove old snapshots and logs of a server that is not running',
+    load: async () => (await import('./commands/purge.ts')).purge,
+  },
 };
 
 const USAGE_EXIT_CODE = 2;

@@ -55,7 +55,7 @@ describe('treekeeper', () => {
     expect(out).toContain('Usage: treekeeper');
   });
 
-  test.each(['server', 'ensemble', 'shell', 'config'])('help of %s', async (command) => {
+  test.each(['server', 'ensemble', 'shell', 'config', 'purge'])('help of %s', async (command) => {
     const { code, out } = await run([command, '--help']);
     expect(code).toBe(0);
     expect(out).toContain(`Usage: treekeeper ${command}`);

@@ -30,7 +30,7 @@ test('every decision is in the index', () => {
 });
 
 test('every file of ours that a page names is there', () => {
-  const foreign = /zkCli\.sh$|^\.\/x\.ts$|^vitest\.config\.ts$/;
+  const foreign = /zk[\w-]+\.sh$|^\.\/x\.ts$|^vitest\.config\.ts$/;
   const named = pages.flatMap(({ path, inlineCode }) =>
     inlineCode.filter((code) => /^[\w./-]+\.(ts|js|py|sh)$/.test(code)).map((file) => ({ path, file })),
   );

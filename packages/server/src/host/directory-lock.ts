@@ -5,6 +5,17 @@ import { StorageError } from '../io/storage-error.ts';
 
 export const LOCK_NAME = 'treekeeper.lock';
 
+/** A living process has the directory. */
+export class DirectoryInUseError extends StorageError {
+  /** Which directory, and who has it, without advice for whoever starts a server. */
+  readonly use: string;
+
+  constructor(use: string, advice: string) {
+    super('directory', `${use}. ${advice}`);
+    this.use = use;
+  }
+}
+
 /** The files of a lock, by their paths. Each call is one step: those of other processes come before or after it. */
 export interface LockFiles {
   /** Replaces what is there, not at once: only for files that nobody else looks at. */
@@ -46,7 +57,7 @@ export class DirectoryLock {
   readonly #path: string;
   readonly #host: LockHost;
 
-  /** Takes the lock; throws StorageError if a living process has it. */
+  /** Takes the lock; throws DirectoryInUseError if a living process has it. */
   constructor(directory: string, host: LockHost = THIS_PROCESS) {
     this.#host = host;
     this.#directory = realpathSync(directory);
@@ -118,10 +129,10 @@ export class DirectoryLock {
   }
 }
 
-function inUse(directory: string, by: string, path: string): StorageError {
-  return new StorageError(
-    'directory',
-    `${directory} is in use by ${by}. Stop that server, or give this one directories of its own (dataDir, dataLogDir). ` +
+function inUse(directory: string, by: string, path: string): DirectoryInUseError {
+  return new DirectoryInUseError(
+    `${directory} is in use by ${by}`,
+    'Stop that server, or give this one directories of its own (dataDir, dataLogDir). ' +
       `If no server is running there, remove ${path}`,
   );
 }

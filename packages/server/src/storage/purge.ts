@@ -8,7 +8,7 @@ export const SNAP_RETAIN_COUNT_MIN = 3;
 export interface PurgeableSnapshot {
   readonly name: string;
   readonly zxid: number;
-  /** It passes the quick check; one that does not is no spare. */
+  /** It can be loaded, as far as it was looked at; one that cannot is no spare. */
   readonly whole: boolean;
 }
 
@@ -37,12 +37,20 @@ export function filesToPurge(
   };
 }
 
-/** Looks at the directories and submits the removals; returns their ticket, null when there is nothing to remove. */
-export function purge(disk: Disk, retainCount: number): { ticket: number; names: string[] } | null {
-  const snapshots = listDataFiles(disk, 'snapshot').map(({ name, zxid, sizeBytes }) => ({
-    name,
-    zxid,
-    whole: passesQuickCheck(disk, { name, zxid, sizeBytes }),
+/**
+ * Looks at the directories and submits the removals; returns their ticket, null when there is nothing to remove.
+ *
+ * @param isWhole whether a snapshot is a spare; unless it is given, the quick check says so
+ */
+export function purge(
+  disk: Disk,
+  retainCount: number,
+  isWhole: (disk: Disk, snapshot: DataFile) => boolean = passesQuickCheck,
+): { ticket: number; names: string[] } | null {
+  const snapshots = listDataFiles(disk, 'snapshot').map((file) => ({
+    name: file.name,
+    zxid: file.zxid,
+    whole: isWhole(disk, file),
   }));
   const logs: DataFile[] = listDataFiles(disk, 'log');
   const doomed = filesToPurge(snapshots, logs, retainCount);

@@ -59,7 +59,7 @@ export const BASIC_KEYS: readonly KeyRow[] = [
     meaning: 'File in dataDir with the number of this server, 1 to 255; a lone server needs none' },
   { key: 'initialize', kind: 'file', type: path, default: null,
     effect: 'none', judgement: 'should',
-    meaning: 'File in dataDir that says: the data are meant to be empty this once; storage takes it away' },
+    meaning: 'File beside version-2 of the logs: the data are meant to be empty this once; it is taken away' },
   { key: 'nio.sessionlessCnxnTimeout', kind: 'property', type: milliseconds, default: '10000',
     effect: 'listeners.sessionlessTimeoutMs', judgement: 'should',
     meaning: 'A connection that has not opened a session after this long is closed' },
