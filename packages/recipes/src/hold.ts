@@ -32,6 +32,8 @@ export interface Held {
   readonly fences?: readonly Fence[] | undefined;
   /** Ends the holding at the servers; never rejects. @default removes the node */
   readonly remove?: (() => Promise<void>) | undefined;
+  /** The hold that this one is a part of, of the same node: it ends no later, is told of the node, and removes it. */
+  readonly within?: Hold | undefined;
 }
 
 /** Curator's message: a node with these data belongs to a holder who is asked to give it up. */
@@ -60,10 +62,15 @@ export class Hold implements AsyncDisposable {
     this.#waits = options.onDisconnect === 'wait';
     this.#sessionId = client.sessionId;
     const fences = held.fences ?? [{ path: held.node, version: -1 }];
-    this.guarded = guard(client, held.path, fences, () => this.#lose('a guarded write was refused'));
+    this.guarded =
+      held.within?.guarded ?? guard(client, held.path, fences, () => this.#lose('a guarded write was refused'));
     this.#states = client.states();
     void this.#followStates();
-    this.#watchNode();
+    if (held.within === undefined) {
+      this.#watchNode();
+    } else {
+      this.#follow(held.within);
+    }
   }
 
   /** Rises with every holder: give it to what you write to, and have it refuse lower ones. */
@@ -109,6 +116,7 @@ export class Hold implements AsyncDisposable {
 
   /** Who has just seen a call fail is not to find the lock held: the states are told some moments later. */
   #catchUp(): void {
+    void this.#held.within?.state; // its end is told at once
     if (!this.#isOver) {
       this.#onState(this.#client.state);
     }
@@ -137,6 +145,24 @@ export class Hold implements AsyncDisposable {
       }
     } else if (state !== 'connecting') {
       this.#lose(`the session is ${state}`);
+    }
+  }
+
+  /** Asks the servers nothing: what there is to know, the other hold is told. */
+  #follow({ signal, revocation }: Hold): void {
+    const { signal: ended } = this.#controller;
+    const onEnd = (): void => this.#lose('the hold around it is over');
+    const onRevoked = (): void => this.#revocation.abort(revocation.reason);
+    for (const [source, listener] of [
+      [signal, onEnd],
+      [revocation, onRevoked],
+    ] as const) {
+      if (source.aborted) {
+        listener();
+      } else {
+        source.addEventListener('abort', listener, { once: true });
+        ended.addEventListener('abort', () => source.removeEventListener('abort', listener), { once: true });
+      }
     }
   }
 
@@ -181,8 +207,13 @@ export class Hold implements AsyncDisposable {
     this.#state = state;
     this.#clearTimer();
     void this.#states.return?.();
-    this.#removed = this.#held.remove?.() ?? remove(this.#client, this.#held.node);
+    this.#removed = this.#remove();
     this.#controller.abort(reason);
+  }
+
+  #remove(): Promise<void> {
+    const { remove: ending, within, node } = this.#held;
+    return ending?.() ?? (within === undefined ? remove(this.#client, node) : Promise.resolve());
   }
 
   #clearTimer(): void {

@@ -92,9 +92,8 @@ export class Lock {
   async acquire(options: AcquireOptions = {}): Promise<Hold> {
     const outer = this.#within?.getStore();
     if (outer !== undefined && !outer.signal.aborted) {
-      // The node stays the outer one's, who outlasts this one.
-      const remove = (): Promise<void> => Promise.resolve();
-      return new Hold(this.#client, { path: this.#path, node: outer.node, token: outer.token, remove }, options);
+      const { node, token } = outer;
+      return new Hold(this.#client, { path: this.#path, node, token, within: outer }, options);
     }
     const { signal, data, revoke = false } = options;
     const seat = await Seat.take(this.#client, this.#path, {

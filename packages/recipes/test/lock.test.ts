@@ -1,9 +1,11 @@
+import { getEventListeners } from 'node:events';
 import { type Client, connect, isTreekeeperError } from '@treekeeper/client';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { isRecipeError, Lock, MultiLock, Semaphore } from '../src/index.ts';
 import { abortable } from '../src/seat.ts';
 import { compareSequences, inSequence, sequenceOf } from '../src/sequence.ts';
+import { Gate } from './gate.ts';
 
 let server: TestServer;
 let a: Client;
@@ -180,3 +182,38 @@ test.each([
     await renewing.close();
   },
 );
+
+test('a run within a run asks the servers nothing, leaves nothing behind, and ends with the outer one', async () => {
+  const gate = new Gate();
+  const client = await server.client({ transport: gate.transport });
+  const lock = new Lock(client, '/locks/within', { reentrant: true });
+  const outer = await lock.run(async (hold) => {
+    await client.exists('/'); // behind the look at the node
+    const listeners = (): number[] => [hold.signal, hold.revocation].map((on) => getEventListeners(on, 'abort').length);
+    const before = listeners();
+    let requests = 0;
+    gate.onRequest = () => {
+      requests += 1;
+    };
+    for (let i = 0; i < 20; i++) {
+      await lock.run(async (inner) => expect([inner.node, inner.state]).toEqual([hold.node, 'held']));
+    }
+    await client.exists('/'); // behind what they have asked
+    expect(requests).toBe(1);
+    expect(listeners()).toEqual(before);
+    gate.onRequest = () => undefined;
+    await lock.run(async (inner) => {
+      const asked = new Promise((resolve) => inner.revocation.addEventListener('abort', resolve, { once: true }));
+      await new Lock(b, '/locks/within').revoke();
+      await asked;
+      await inner.guarded.create('/locks/within-guarded', '');
+      const ended = new Promise((resolve) => inner.signal.addEventListener('abort', resolve, { once: true }));
+      await b.delete(hold.node);
+      await ended;
+      expect(isRecipeError(inner.signal.reason, 'LOST')).toBe(true);
+    });
+    return hold;
+  });
+  expect(outer.state).toBe('lost');
+  await client.close();
+});
