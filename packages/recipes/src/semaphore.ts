@@ -87,7 +87,7 @@ export class Semaphore {
    */
   async acquire(options: LeaseOptions = {}): Promise<Hold> {
     const { signal, data } = options;
-    await this.#agree();
+    await this.#agree(signal);
     const name = LOCK_NAMES[this.#names];
     const identity = this.#identity;
     const seat = await Seat.take(this.#client, this.#queuePath, {
@@ -150,29 +150,30 @@ export class Semaphore {
   }
 
   /** The number in the path's node, as kazoo keeps it; where there is none it is put there. */
-  async #agree(): Promise<void> {
-    const found = await orNull(this.#client.get(this.#path, forever));
+  async #agree(signal: AbortSignal | undefined): Promise<void> {
+    const found = await orNull(this.#client.get(this.#path, { ...forever, signal }));
     const text = found === null ? '' : Buffer.from(found.value).toString();
     if (/^\d+$/.test(text) && Number(text) !== this.#leases) {
       const message = `leases is ${this.#leases}, but those who use this path already let in ${text}`;
       throw new RecipeError('INVALID_OPTION', this.#path, message);
     }
     if (text === '') {
-      await this.#propose(found?.stat.version ?? null);
+      await this.#propose(found?.stat.version ?? null, signal);
     }
   }
 
-  async #propose(version: number | null): Promise<void> {
+  async #propose(version: number | null, signal: AbortSignal | undefined): Promise<void> {
     const number = String(this.#leases);
+    const options = { idempotent: true, ...forever, signal } as const;
     try {
       await (version === null
-        ? this.#client.create(this.#path, number, { createParents: 'container', idempotent: true, ...forever })
-        : this.#client.set(this.#path, number, { version, idempotent: true, ...forever }));
+        ? this.#client.create(this.#path, number, { createParents: 'container', ...options })
+        : this.#client.set(this.#path, number, { version, ...options }));
     } catch (error) {
       if (!isTreekeeperError(error, 'NODE_EXISTS') && !isTreekeeperError(error, 'BAD_VERSION')) {
         throw error;
       }
-      await this.#agree(); // somebody was faster
+      await this.#agree(signal); // somebody was faster
     }
   }
 

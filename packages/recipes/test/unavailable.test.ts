@@ -146,6 +146,33 @@ test('who gives up waiting for a lock while writes are refused leaves no node be
   await client.close();
 });
 
+const waits: Record<string, (client: Client, path: string, signal: AbortSignal) => Promise<unknown>> = {
+  lock: (client, path, signal) => new Lock(client, path).acquire({ signal }),
+  'try-lock': (client, path, signal) => new TryLock(client, path).acquire({ signal }),
+  'write lock': (client, path, signal) => new ReadWriteLock(client, path).write({ signal }),
+  semaphore: (client, path, signal) => new Semaphore(client, path, { leases: 1 }).acquire({ signal }),
+  election: (client, path, signal) => new Election(client, path).campaign({ data: '', signal }),
+  queue: (client, path, signal) => new Queue(client, path).take({ signal }),
+  membership: (client, path, signal) => new Membership(client, path).join('self', '', { signal }),
+  'double barrier': (client, path, signal) => new DoubleBarrier(client, path, 2).enter({ signal }),
+};
+
+test.each(Object.entries(waits))('%s: who gives up while no server answers is let go at once', async (name, wait) => {
+  const gate = new Gate();
+  const client = await server.client({ transport: gate.transport });
+  const stop = new AbortController();
+  gate.hold();
+  const path = `/silence-${name.replace(' ', '-')}`;
+  const asked = gate.sent(path);
+  const waiting = wait(client, path, stop.signal).catch((error: unknown) => error);
+  await asked;
+  stop.abort();
+  const later = admin.sync('/').then(() => 'still waiting');
+  expect(await Promise.race([waiting, later])).toMatchObject({ code: 'ABORTED' });
+  gate.release();
+  await client.close();
+});
+
 test('a member whose new session begins while writes are refused is there again afterwards', async () => {
   const gate = new Gate();
   const client = await server.client({ transport: gate.transport, onExpired: 'new-session' });
