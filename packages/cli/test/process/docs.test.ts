@@ -72,7 +72,12 @@ describe('getting started', () => {
     for (const [, path] of page('docs/operating/monitoring.md').text.matchAll(/`GET (\/\w+)`/g)) {
       paths.add(path);
     }
-    const guarded = ['/commands/snapshot', '/commands/restore', '/commands/yield_leadership'];
+    const guarded = [
+      '/commands/snapshot',
+      '/commands/restore',
+      '/commands/yield_leadership',
+      '/commands/close_session',
+    ];
     expect(paths.size).toBeGreaterThan(5);
     for (const path of paths) {
       const response = await fetch(admin + path);

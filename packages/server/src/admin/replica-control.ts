@@ -2,9 +2,11 @@
 
 import { resetMetrics } from '../metrics/registry.ts';
 import type { Replica } from '../replica/replica.ts';
+import type { Closing } from '../replica/session-life.ts';
 import type { Snapshots } from '../replica/snapshots.ts';
+import { hex64 } from './format.ts';
 import type { ReplicaView } from './replica-view.ts';
-import { LeadershipError, type ServerControl, type SnapshotFile } from './view.ts';
+import { LeadershipError, type ServerControl, SessionError, type SnapshotFile, UnknownSessionError } from './view.ts';
 
 export interface ReplicaControlParts {
   readonly view: ReplicaView;
@@ -37,10 +39,26 @@ interface Yielding {
   readonly reject: (error: Error) => void;
 }
 
+/** Who waits for the end of a session. */
+interface Ending {
+  readonly id: bigint;
+  /** Where it was asked for: it may be replaced. */
+  readonly replica: Replica;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+const ENDS_NOT: Readonly<Record<Exclude<Closing, 'begun' | 'unknown'>, string>> = {
+  upgrading: 'the session is just becoming a global one: ask again',
+  noQuorum: 'there is no quorum, and so no session ends: ask again when there is a leader',
+  diskFull: 'the disk of the log is full, and no session can be ended before there is space',
+};
+
 export class ReplicaControl implements ServerControl {
   readonly #parts: ReplicaControlParts;
   #waiting: Waiter[] = [];
   #yielding: Yielding[] = [];
+  #ending: Ending[] = [];
   /** Asked for while another snapshot was being written: that one shows an older state. */
   #next: Asking[] = [];
 
@@ -99,6 +117,41 @@ export class ReplicaControl implements ServerControl {
     return new Promise((resolve, reject) => this.#yielding.push({ resolve, reject }));
   }
 
+  closeSession(id: bigint): Promise<void> {
+    const replica = this.#parts.replica();
+    if (replica.member?.isHandingOver === true) {
+      return Promise.reject(new SessionError('leadership is being handed over: ask again'));
+    }
+    const closing = replica.closeSession(id);
+    if (closing === 'unknown') {
+      const { localSessionsEnabled } = replica.options;
+      const hint = localSessionsEnabled
+        ? '; a local one is known only to the server that its client is connected to'
+        : '';
+      return Promise.reject(new UnknownSessionError(`there is no session ${hex64(id)}${hint}`));
+    }
+    if (closing !== 'begun') {
+      return Promise.reject(new SessionError(ENDS_NOT[closing]));
+    }
+    this.#parts.wake();
+    return new Promise((resolve, reject) => this.#ending.push({ id, replica, resolve, reject }));
+  }
+
+  /** Those who wait hear that the session is gone, or that its end went with a role of this server. */
+  #considerEnding(): void {
+    this.#ending = this.#ending.filter(({ id, replica, resolve, reject }) => {
+      const session = replica.world.sessions.get(id);
+      if (session === undefined) {
+        resolve();
+      } else if (!session.closing || replica !== this.#parts.replica()) {
+        reject(new SessionError('this server serves no longer as it did, and the session may live on: ask again'));
+      } else {
+        return true;
+      }
+      return false;
+    });
+  }
+
   /** Those who have asked hear of the end: another leads, or it has come to nothing. */
   #considerYielding(): void {
     const { member } = this.#parts.replica();
@@ -119,6 +172,7 @@ export class ReplicaControl implements ServerControl {
   /** After each turn: starts the snapshots that were asked for, and tells those who wait. */
   afterTurn(): void {
     this.#considerYielding();
+    this.#considerEnding();
     if (this.#waiting.length > 0) {
       this.#waiting = this.#waiting.filter((waiter) => !this.#answer(waiter));
     }

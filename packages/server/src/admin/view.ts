@@ -171,6 +171,12 @@ export interface ServerControl {
    * with a LeadershipError when this one does not lead, and when it stays the leader.
    */
   yieldLeadership(serverId: number | null): Promise<number>;
+  /**
+   * Ends a session, whichever server its client is connected to, as if the client had closed it; resolves when its
+   * ephemeral nodes are gone from this server. Rejects with an UnknownSessionError, and with a SessionError when it
+   * cannot be ended here or now.
+   */
+  closeSession(id: bigint): Promise<void>;
   /** Closes about this percentage (0 to 100) of the client connections; returns how many. */
   shedConnections(percentage: number): number;
 }
@@ -178,6 +184,16 @@ export interface ServerControl {
 /** Leadership did not go where it was to go; the message says why. */
 export class LeadershipError extends Error {
   override readonly name = 'LeadershipError';
+}
+
+/** This server knows no such session. */
+export class UnknownSessionError extends Error {
+  override readonly name = 'UnknownSessionError';
+}
+
+/** A session has not been ended; the message says why. */
+export class SessionError extends Error {
+  override readonly name = 'SessionError';
 }
 
 export interface SnapshotFile {

@@ -39,6 +39,7 @@ import { Outputs } from './output.ts';
 import { PendingChanges } from './pending-changes.ts';
 import { recoverWorld, WorldSink } from './recover-world.ts';
 import { type ReplicaWorld, Service, type ServiceParts } from './service.ts';
+import type { Closing } from './session-life.ts';
 import { Snapshots } from './snapshots.ts';
 import { WatchEvents } from './watch-events.ts';
 import { Writes } from './writes.ts';
@@ -392,6 +393,9 @@ export class Replica {
 
   /** Ends a session as if its client had been silent for too long; false when there is none of this id. */
   readonly expireSession = (id: bigint): boolean => this.#service?.sessions.expireNow(id) ?? false;
+
+  /** Ends a session by command, for all servers; it is gone from the world when that is done. */
+  readonly closeSession = (id: bigint): Closing => this.#service?.sessions.closeNow(id) ?? 'unknown';
 
   /** Whether everything that was proposed has been applied. */
   get settled(): boolean {

@@ -38,6 +38,18 @@ export interface SessionPorts {
   writesRefused(): boolean;
 }
 
+/** What comes of ending a session by command. */
+export type Closing =
+  /** Its end is on the way; a local one is over already. */
+  | 'begun'
+  | 'unknown'
+  /** It is local and about to become global: its end can be neither this server's nor, yet, the leader's. */
+  | 'upgrading'
+  /** Ending it is a write, and there are none without a quorum. */
+  | 'noQuorum'
+  /** Ending it is a write, and the log takes none for now. */
+  | 'diskFull';
+
 /** With so many changes of the tree on their way, no further session is ended. */
 const CHANGES_IN_FLIGHT_MAX = 5000;
 
@@ -202,18 +214,53 @@ export class SessionLife {
     return true;
   }
 
+  /** Ends a session because an operator says so, whether its client is connected or not, and to whichever server. */
+  closeNow(id: bigint): Closing {
+    const { sessions, isReadOnly, writesRefused, log } = this.#ports;
+    const session = sessions.get(id);
+    if (session === undefined) {
+      return 'unknown';
+    }
+    if (session.closing) {
+      return 'begun';
+    }
+    if (!session.isOnlyHere) {
+      if (isReadOnly) {
+        return 'noQuorum';
+      }
+      if (this.#isLeaders(session)) {
+        return 'upgrading';
+      }
+      if (writesRefused()) {
+        return 'diskFull';
+      }
+    }
+    log.info(`session ${sessionText(session)} is closed by command`);
+    this.#end(session);
+    return 'begun';
+  }
+
   #expire(session: Session<ClientConnection>): void {
-    const isLeaders = session.upgrading && this.#ports.reportsTouches; // it was asked to have it, and expires it itself
-    if (session.closing || isLeaders) {
+    if (session.closing || this.#isLeaders(session)) {
       return;
     }
-    const { log, instruments, writes } = this.#ports;
-    log.info(`session 0x${BigInt.asUintN(64, session.id).toString(16)} has expired`);
+    const { log, instruments } = this.#ports;
+    log.info(`session ${sessionText(session)} has expired`);
     instruments.metrics.stale_sessions_expired.add(1);
+    this.#end(session);
+  }
+
+  /** The leader was asked to have it, and expires it itself. */
+  #isLeaders(session: Session): boolean {
+    return session.upgrading && this.#ports.reportsTouches;
+  }
+
+  #end(session: Session<ClientConnection>): void {
     if (session.isOnlyHere) {
       this.endLocal(session);
       return;
     }
+    const { instruments, writes } = this.#ports;
     instruments.operations.record(OpCode.closeSession);
     writes.submit(closeSession, {}, session.id, [], null, 0, null);
   }
@@ -255,4 +302,8 @@ export class SessionLife {
     this.#ports.sessions.close(session.id);
     this.#expiry.remove(session);
   }
+}
+
+function sessionText({ id }: Session): string {
+  return `0x${BigInt.asUintN(64, id).toString(16)}`;
 }

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { CommandContext } from '../../src/admin/commands/command.ts';
 import { type Authorization, commandNames, failure, runCommand } from '../../src/admin/commands/index.ts';
+import { hex64 } from '../../src/admin/format.ts';
 import { RateLimiter } from '../../src/admin/rate-limiter.ts';
-import { LeadershipError, type ServerView } from '../../src/admin/view.ts';
-import { busyConnection, FakeControl, fakeConnection, fakeView } from './fake-view.ts';
+import { LeadershipError, type ServerView, SessionError, UnknownSessionError } from '../../src/admin/view.ts';
+import { busyConnection, FakeControl, fakeConnection, fakeView, NEGATIVE_SESSION, SESSION } from './fake-view.ts';
 
-const POSTED: ReadonlySet<string> = new Set(['restore', 'shed_connections', 'yield_leadership']);
+const POSTED: ReadonlySet<string> = new Set(['close_session', 'restore', 'shed_connections', 'yield_leadership']);
 
 interface Ask {
   view?: ServerView;
@@ -240,8 +241,8 @@ describe('the answers, to the byte', () => {
 describe('names', () => {
   test('the primary names, sorted', () => {
     expect(commandNames.join(' ')).toBe(
-      'configuration connection_stat_reset connections dirs dump environment get_trace_mask hash initial_configuration ' +
-        'is_read_only last_snapshot leader monitor observer_connection_stat_reset observers restore ruok server_stats ' +
+      'close_session configuration connection_stat_reset connections dirs dump environment get_trace_mask hash ' +
+        'initial_configuration is_read_only last_snapshot leader monitor observer_connection_stat_reset observers restore ruok server_stats ' +
         'set_trace_mask shed_connections snapshot stat_reset stats system_properties voting_view watch_summary watches ' +
         'watches_by_path yield_leadership zabstate',
     );
@@ -294,6 +295,7 @@ describe('commands that need authorisation', () => {
       ['restore', 'POST'],
       ['shed_connections', 'POST'],
       ['yield_leadership', 'POST'],
+      ['close_session', 'POST'],
     ] as const) {
       const answer = await ask(name, { authorization, method });
       expect(answer.status).toBe(status);
@@ -373,6 +375,43 @@ describe('commands that need authorisation', () => {
     expect([refused.status, JSON.parse(refused.json).error]).toEqual([409, 'this server does not lead']);
     control.yields = new Error('a bug');
     await expect(ask('ydld', { control, method: 'POST' })).rejects.toThrow('a bug');
+  });
+
+  test('close_session: by the id that cons shows, or the number that HTTP commands show', async () => {
+    const control = new FakeControl();
+    const id = hex64(NEGATIVE_SESSION);
+    const answer = await ask('close_session', { control, method: 'POST', query: `id=${id}` });
+    expect([answer.status, JSON.parse(answer.json)]).toEqual([
+      200,
+      { session: id, command: 'close_session', error: null },
+    ]);
+    await ask('close_session', { control, method: 'POST', query: `id=${NEGATIVE_SESSION}` });
+    await ask('close_session', { control, method: 'POST', query: `id=${SESSION}` });
+    const ids = [NEGATIVE_SESSION, NEGATIVE_SESSION, SESSION];
+    expect(control.done).toEqual(ids.map((each) => `closeSession ${each}`));
+  });
+
+  test.each(['', 'id=', 'id=0x', 'id=1f', 'id=0x10000000000000000', 'id=9223372036854775808'])(
+    'close_session: no id in "%s"',
+    async (query) => {
+      const control = new FakeControl();
+      const answer = await ask('close_session', { control, method: 'POST', query });
+      expect(answer.status).toBe(400);
+      expect(JSON.parse(answer.json).error).toContain('the id of a session is needed');
+      expect(control.done).toEqual([]);
+    },
+  );
+
+  test('close_session: who is unknown, what cannot be ended now, and a bug', async () => {
+    const control = new FakeControl();
+    const closing = async (closes: Error) => {
+      control.closes = closes;
+      const { status, json } = await ask('close_session', { control, method: 'POST', query: 'id=0x1' });
+      return [status, JSON.parse(json).error];
+    };
+    expect(await closing(new UnknownSessionError('there is none'))).toEqual([404, 'there is none']);
+    expect(await closing(new SessionError('not now'))).toEqual([409, 'not now']);
+    await expect(closing(new Error('a bug'))).rejects.toThrow('a bug');
   });
 
   test.each([

@@ -176,6 +176,15 @@ export class FakeControl implements ServerControl {
     return this.yields;
   }
 
+  closes: Error | null = null;
+
+  async closeSession(id: bigint): Promise<void> {
+    this.done.push(`closeSession ${id}`);
+    if (this.closes !== null) {
+      throw this.closes;
+    }
+  }
+
   shedConnections(percentage: number): number {
     this.done.push(`shedConnections ${percentage}`);
     return 3;

@@ -21,10 +21,20 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => ensemble.stop());
 
-async function yieldLeadership(member: MemberProcess, query = '', headers: Record<string, string> = SUPERUSER) {
-  const url = `http://127.0.0.1:${adminPorts[member.id - 1]}/commands/yield_leadership${query}`;
+interface Answer {
+  readonly status: number;
+  readonly error: string | null;
+  readonly leader_id?: number;
+}
+
+async function command(member: MemberProcess, what: string, headers: Record<string, string>): Promise<Answer> {
+  const url = `http://127.0.0.1:${adminPorts[member.id - 1]}/commands/${what}`;
   const response = await fetch(url, { method: 'POST', headers });
-  return { status: response.status, ...((await response.json()) as { leader_id?: number; error: string | null }) };
+  return { ...((await response.json()) as Omit<Answer, 'status'>), status: response.status };
+}
+
+function yieldLeadership(member: MemberProcess, query = '', headers = SUPERUSER as Record<string, string>) {
+  return command(member, `yield_leadership${query}`, headers);
 }
 
 /** Writes through this member, again and again where the connection is lost; all in one session. */
@@ -124,6 +134,26 @@ test('by command: what is refused, and by whom', async () => {
   expect(unknown.error).toBe('server 9 is not a voter that is in step with this leader');
   expect(await yieldLeadership(leader, '', {})).toMatchObject({ status: 401 });
   expect((await ensemble.leader()).id).toBe(leader.id);
+});
+
+test('a session is closed by command, at another server than its client is connected to', async () => {
+  const leader = await ensemble.leader();
+  const [home, asked] = ensemble.members.filter((member) => member !== leader);
+  const client = await home.client();
+  expect((await client.call(create('/of a session', { flags: EPHEMERAL }))).err).toBe(0);
+  const observer = await asked.client();
+  await observer.call(sync('/'));
+  const closing = `close_session?id=0x${client.sessionId.toString(16)}`;
+  expect(await command(asked, closing, {})).toMatchObject({ status: 401 });
+  expect(await command(asked, 'close_session?id=0x1', SUPERUSER)).toMatchObject({
+    status: 404,
+    error: 'there is no session 0x1',
+  });
+  expect((await observer.call(exists('/of a session'))).err).toBe(0);
+  expect(await command(asked, closing, SUPERUSER)).toMatchObject({ status: 200, error: null });
+  expect((await observer.call(exists('/of a session'))).err).toBe(-101);
+  await client.closed;
+  await observer.end();
 });
 
 test('by SIGTERM, one server after the other: a rolling restart without an election', async () => {

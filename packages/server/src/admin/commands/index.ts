@@ -3,6 +3,7 @@ import { type JsonValue, printJson } from '../json.ts';
 import type { Command, CommandAnswer, CommandContext } from './command.ts';
 import { configurationCommands } from './configuration.ts';
 import { ensembleCommands } from './ensemble.ts';
+import { sessionCommands } from './sessions.ts';
 import { shedCommands } from './shed.ts';
 import { snapshotCommands } from './snapshots.ts';
 import { statisticsCommands } from './statistics.ts';
@@ -15,6 +16,7 @@ const commands: readonly Command[] = [
   ...ensembleCommands,
   ...snapshotCommands,
   ...shedCommands,
+  ...sessionCommands,
 ];
 
 /** Primary names, sorted: the index page's. */
