@@ -2,27 +2,39 @@
 import { describe, expect, test } from 'vitest';
 import { Violation } from '../src/checkers/violation.ts';
 import { runSeed, runTwice } from '../src/run.ts';
+import type { Doubles } from '../src/world.ts';
 import { diceConnection, moodyDisk, type PlantedBug, plantedBugs } from './planted-bugs.ts';
 
 const REQUESTS = 120;
 const SEEDS_MAX = 100;
 
-/** The first seed that shows the bug in the way expected; some show it first in other ways. */
-function hunt({ doubles, invariant }: PlantedBug): number | null {
-  for (let seed = 1; seed <= SEEDS_MAX; seed++) {
-    const { failure } = runSeed(seed, REQUESTS, null, doubles());
-    if ((failure instanceof Violation ? failure.invariant : failure?.name) === invariant) {
-      return seed;
-    }
-  }
-  return null;
+function failureOf(seed: number, doubles: Doubles): string | null {
+  const { failure } = runSeed(seed, REQUESTS, null, doubles);
+  return failure instanceof Violation ? failure.invariant : (failure?.name ?? null);
 }
 
-describe('a planted bug is found', () => {
+/** The first seed that shows the bug in the way expected; some show it first in other ways. */
+function hunt({ doubles, plant, invariant }: PlantedBug): number | null {
+  const undo = plant?.();
+  try {
+    for (let seed = 1; seed <= SEEDS_MAX; seed++) {
+      if (failureOf(seed, doubles?.() ?? {}) === invariant) {
+        return seed;
+      }
+    }
+    return null;
+  } finally {
+    undo?.();
+  }
+}
+
+describe('a planted bug is found, and it is the bug that is found', () => {
   test.each(plantedBugs)(
     '$what',
     (bug) => {
-      expect(hunt(bug)).not.toBeNull();
+      const seed = hunt(bug);
+      expect(seed, `within ${SEEDS_MAX} seeds`).not.toBeNull();
+      expect(failureOf(seed as number, {}), `seed ${seed} without the bug`).toBeNull();
     },
     60_000,
   );

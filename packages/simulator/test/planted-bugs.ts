@@ -3,15 +3,21 @@
  * server itself is as it is.
  */
 import type { AccessControl, Area, DiskCompletion, DiskStep, Random } from '@treekeeper/server/internal';
+import { PendingChanges } from '../../server/src/replica/pending-changes.ts';
+import { DataTree } from '../../server/src/tree/data-tree.ts';
+import { Leader } from '../../server/src/zab/leader.ts';
 import { SimulatedConnection } from '../src/connection.ts';
 import { SimulatedDisk } from '../src/disk.ts';
 import type { Doubles } from '../src/world.ts';
+import { replaced } from './planting.ts';
 
 export interface PlantedBug {
   readonly what: string;
   /** Which checker must see it; StorageError: recovery itself refuses. */
   readonly invariant: string;
-  readonly doubles: () => Doubles;
+  readonly doubles?: () => Doubles;
+  /** Changes the server; returns what changes it back. */
+  readonly plant?: () => () => void;
 }
 
 type DiskOptions = { readonly sharedDirectory: boolean };
@@ -206,6 +212,14 @@ class EarlyZxids extends FrameConnection {
   }
 }
 
+/** Says that it needs a buffer no more, which has not left yet. */
+class HurriedConnection extends SimulatedConnection {
+  override write(bytes: Uint8Array): boolean {
+    super.write(bytes);
+    return true;
+  }
+}
+
 function connection(Kind: new (port: number) => SimulatedConnection): () => Doubles {
   return () => ({ connection: (port) => new Kind(port) });
 }
@@ -258,6 +272,44 @@ export const plantedBugs: readonly PlantedBug[] = [
   { what: 'answers have zxids of the future', invariant: 'replies', doubles: connection(EarlyZxids) },
   { what: 'sessions expire too early', invariant: 'expiry', doubles: fastClock },
   { what: 'permissions are not asked for', invariant: 'transactions', doubles: openAccess },
+  {
+    what: 'replay counts the versions of data too far',
+    invariant: 'recovery',
+    plant: replaced(
+      DataTree.prototype,
+      'setData',
+      (original) =>
+        function (this: DataTree, path, data, version, ...rest) {
+          return original.call(this, path, data, this.recordChanges ? version : version + 1, ...rest);
+        },
+    ),
+  },
+  { what: 'a buffer is used again before it has left', invariant: 'buffers', doubles: connection(HurriedConnection) },
+  {
+    what: 'a zxid is left out',
+    invariant: 'history',
+    plant: replaced(
+      Leader.prototype,
+      'nextZxid',
+      (original) =>
+        function (this: Leader) {
+          const next = original.call(this);
+          return next === 20 ? next + 1 : next;
+        },
+    ),
+  },
+  {
+    what: 'a digest is not that of the tree',
+    invariant: 'digest',
+    plant: replaced(
+      PendingChanges.prototype,
+      'contentCrc',
+      (original) =>
+        function (this: PendingChanges, path, dataCrc, dataLength) {
+          return original.call(this, path, dataCrc, dataLength) ^ 1;
+        },
+    ),
+  },
 ];
 
 let batches = 0;

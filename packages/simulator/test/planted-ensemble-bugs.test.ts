@@ -7,6 +7,7 @@ import { ensemblePlanOf } from '../src/ensemble/simulation.ts';
 import { runEnsemble } from '../src/run.ts';
 import { plantedEnsembleBugs } from './planted-ensemble-bugs.ts';
 import { plantedFeatureBugs } from './planted-feature-bugs.ts';
+import { plantedMembershipBugs } from './planted-membership-bugs.ts';
 import { plantedServerBugs } from './planted-server-bugs.ts';
 import { type PlantedEnsembleBug, planFor } from './planting.ts';
 
@@ -39,7 +40,7 @@ function hunt(bug: PlantedEnsembleBug): number | null {
 }
 
 describe('a planted bug is found, and it is the bug that is found', () => {
-  test.each([...plantedEnsembleBugs, ...plantedServerBugs, ...plantedFeatureBugs])(
+  test.each([...plantedEnsembleBugs, ...plantedServerBugs, ...plantedFeatureBugs, ...plantedMembershipBugs])(
     '$what',
     (bug) => {
       const seed = hunt(bug);

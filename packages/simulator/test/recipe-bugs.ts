@@ -117,16 +117,17 @@ const impatient = doubled((client) => ({
   },
 }));
 
-/** Versions are not compared. */
-const unversioned = doubled((client) => ({
-  async set(...parameters: unknown[]) {
-    const [path, value, options] = parameters as [string, Uint8Array, { readonly version?: number }];
-    return await (client.set as (...parameters: unknown[]) => ReturnType<Client['set']>)(path, value, {
-      ...options,
-      version: -1,
-    });
-  },
-}));
+/** Versions of one node are not compared. */
+const unversioned = (node: string) =>
+  doubled((client) => ({
+    async set(...parameters: unknown[]) {
+      const [path, value, options] = parameters as [string, Uint8Array, { readonly version?: number }];
+      return await (client.set as (...parameters: unknown[]) => ReturnType<Client['set']>)(path, value, {
+        ...options,
+        ...(path === node ? { version: -1 } : {}),
+      });
+    },
+  }));
 
 /** A node that is there already counts as made. */
 const overwriting = (last: RegExp) =>
@@ -155,7 +156,7 @@ const piecemeal = doubled((client, world) => {
       const [requests, options] = parameters;
       const results: Awaited<ReturnType<Client['multiRead']>> = [];
       for (const request of requests) {
-        await new Promise<void>((resolve) => void world.after(50, resolve));
+        await after(world, 50);
         results.push(...(await client.multiRead([request], options)));
       }
       return results;
@@ -177,6 +178,78 @@ const oblivious = doubled((client) => {
   return doubles as Doubled;
 });
 
+type Created = ReturnType<Client['create']>;
+
+function creating(client: Client, parameters: readonly unknown[]): Created {
+  return (client.create as (...parameters: unknown[]) => Created)(...parameters);
+}
+
+/** All who come get the same token. */
+const sameTokens = doubled((client) => ({
+  async create(...parameters: unknown[]) {
+    const created = await creating(client, parameters);
+    return { ...created, stat: { ...created.stat, czxid: 1n } };
+  },
+}));
+
+/** What one had is given to another, and stays with who had it. */
+const keeping = doubled((client) => ({
+  transaction() {
+    const transaction = client.transaction();
+    const remove = transaction.delete.bind(transaction) as (...parameters: unknown[]) => unknown;
+    transaction.delete = ((path: string, ...options: unknown[]) => {
+      if (path.startsWith('/tasks/assigned/')) {
+        transaction.check('/', -1);
+      } else {
+        remove(path, ...options);
+      }
+      return transaction;
+    }) as unknown as Transaction['delete'];
+    return transaction;
+  },
+}));
+
+function after(world: RecipeWorld, delayMs: number): Promise<void> {
+  return new Promise<void>((resolve) => void world.after(delayMs, resolve));
+}
+
+/** What belongs together is read together, but for what comes first. */
+const versionFirst = doubled((client, world) => {
+  const doubles = {
+    async multiRead(...parameters: Parameters<Client['multiRead']>) {
+      const [requests, options] = parameters;
+      const first = await client.multiRead(requests.slice(0, 1), options);
+      await after(world, 100);
+      return [...first, ...(await client.multiRead(requests.slice(1), options))];
+    },
+  };
+  return doubles as Doubled;
+});
+
+/** Of items that are offered, some are answered and not made. */
+const losing = doubled((client) => {
+  let offers = 0;
+  return {
+    async create(...parameters: unknown[]) {
+      const [path] = parameters as [string];
+      return path.startsWith('/queue/items/') && ++offers % 4 === 0
+        ? { path, stat: (await client.exists('/')) as NonNullable<Awaited<ReturnType<Client['exists']>>> }
+        : await creating(client, parameters);
+    },
+  };
+});
+
+/** Whoever votes, votes for it. */
+const yielding = doubled((client) => {
+  const doubles = {
+    async get(...parameters: unknown[]) {
+      const found = await (client.get as (...parameters: unknown[]) => ReturnType<Client['get']>)(...parameters);
+      return /\/vote-voter\d$/.test(String(parameters[0])) ? { ...found, value: 'commit' } : found;
+    },
+  };
+  return doubles as unknown as Doubled;
+});
+
 export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
   { what: 'a lock whose guard is skipped', scenario: 'lock', invariant: 'fencing', planted: withoutGuard, from: 90 },
   {
@@ -184,10 +257,10 @@ export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
     scenario: 'election',
     invariant: 'fencing',
     planted: withoutGuard,
-    from: 27,
+    from: 51,
   },
   { what: 'a lock that lets everybody in', scenario: 'lock', invariant: 'mutual exclusion', planted: alone, from: 1 },
-  { what: 'a lock whose nodes are not removed', scenario: 'lock', invariant: 'leftovers', planted: careless, from: 1 },
+  { what: 'a lock whose nodes are not removed', scenario: 'lock', invariant: 'leftovers', planted: careless, from: 25 },
   {
     what: 'a semaphore that does not count',
     scenario: 'semaphore',
@@ -200,21 +273,21 @@ export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
     scenario: 'master-worker',
     invariant: 'tasks',
     planted: { looseEffects: true },
-    from: 101,
+    from: 20,
   },
   {
     what: 'a queue that gives out the latest',
     scenario: 'queue',
     invariant: 'queue order',
     planted: latestFirst,
-    from: 8,
+    from: 1,
   },
   {
     what: 'a lock of one node whose guard is skipped',
     scenario: 'try-lock',
     invariant: 'fencing',
     planted: withoutGuard,
-    from: 9,
+    from: 10,
   },
   {
     what: 'several locks that let everybody in',
@@ -228,7 +301,7 @@ export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
     scenario: 'read-write-lock',
     invariant: 'fencing',
     planted: withoutGuard,
-    from: 37,
+    from: 66,
   },
   {
     what: 'a lock to write that lets everybody in',
@@ -239,7 +312,13 @@ export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
   },
   { what: 'a gate that stops nobody', scenario: 'barrier', invariant: 'gate', planted: impatient, from: 1 },
   { what: 'a barrier that counts too many', scenario: 'barrier', invariant: 'barrier', planted: crowded, from: 1 },
-  { what: 'a counter that overwrites', scenario: 'values', invariant: 'counting', planted: unversioned, from: 1 },
+  {
+    what: 'a counter that overwrites',
+    scenario: 'values',
+    invariant: 'counting',
+    planted: unversioned('/counter'),
+    from: 1,
+  },
   {
     what: 'an item that two own',
     scenario: 'partitioner',
@@ -252,7 +331,7 @@ export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
     scenario: 'two-phase-commit',
     invariant: 'one decision',
     planted: overwriting(/\/(?:decision|vote-voter\d)$/),
-    from: 1,
+    from: 3,
   },
   {
     what: 'a job that does not know what was run',
@@ -267,6 +346,71 @@ export const plantedRecipeBugs: readonly PlantedRecipeBug[] = [
     scenario: 'configuration',
     invariant: 'together',
     planted: piecemeal,
+    from: 2,
+  },
+  { what: 'a lock whose tokens are all the same', scenario: 'lock', invariant: 'tokens', planted: sameTokens, from: 1 },
+  {
+    what: 'a lock of one program at a time that lets everybody in',
+    scenario: 'identity',
+    invariant: 'mutual exclusion',
+    planted: alone,
+    from: 1,
+  },
+  {
+    what: 'a lock to write whose former holders write while others read',
+    scenario: 'read-write-lock',
+    invariant: 'steady reads',
+    planted: withoutGuard,
+    from: 27,
+  },
+  {
+    what: 'a configuration whose version is read before its values',
+    scenario: 'configuration',
+    invariant: 'versions',
+    planted: versionFirst,
+    from: 1,
+  },
+  {
+    what: 'a generator whose blocks overlap',
+    scenario: 'values',
+    invariant: 'ids',
+    planted: unversioned('/ids'),
+    from: 3,
+  },
+  {
+    what: 'a list that is overwritten',
+    scenario: 'values',
+    invariant: 'values',
+    planted: unversioned('/list'),
+    from: 1,
+  },
+  {
+    what: 'a job whose guard is skipped',
+    scenario: 'scheduled-job',
+    invariant: 'record',
+    planted: withoutGuard,
+    from: 22,
+  },
+  {
+    what: 'a job that runs at other times',
+    scenario: 'scheduled-job',
+    invariant: 'schedule',
+    planted: { jobLateMs: 1 },
+    from: 1,
+  },
+  { what: 'a queue that loses items', scenario: 'queue', invariant: 'queue', planted: losing, from: 1 },
+  {
+    what: 'a decision that does not hear who is against it',
+    scenario: 'two-phase-commit',
+    invariant: 'all or none',
+    planted: yielding,
+    from: 1,
+  },
+  {
+    what: 'a master that takes nothing from whom it had given it',
+    scenario: 'master-worker',
+    invariant: 'assignments',
+    planted: keeping,
     from: 1,
   },
   { what: 'a directory whose news are not told', scenario: 'services', invariant: 'progress', planted: deaf, from: 1 },

@@ -32,6 +32,8 @@ export interface Planted {
   readonly client?: (client: Client, world: RecipeWorld) => Client;
   /** A handler of tasks whose effect does not happen with the result. */
   readonly looseEffects?: boolean;
+  /** How much longer than it should be the interval of a job is. */
+  readonly jobLateMs?: number;
 }
 
 export type ScenarioMaker = (setting: Setting) => Scenario;

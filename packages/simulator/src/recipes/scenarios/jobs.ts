@@ -10,7 +10,7 @@ const PATH = '/job';
 const RUNS_WANTED = 2;
 
 export const jobScenario: ScenarioMaker = (setting): Scenario => {
-  const { world, dice } = setting;
+  const { world, dice, planted } = setting;
   const programs = Array.from({ length: dice.between(2, 4) }, (_, i) => `scheduler${i + 1}`);
   const delivery = dice.pick(['at-least-once', 'at-most-once'] as const);
   const intervalMs = dice.pick([700, 2000, 5000]);
@@ -43,7 +43,7 @@ export const jobScenario: ScenarioMaker = (setting): Scenario => {
       program.after(dice.between(0, 10_000), () => leaving.abort());
     }
     const signal = AbortSignal.any([program.closing.signal, leaving.signal]);
-    const job = new ScheduledJob(client, PATH, { intervalMs, delivery });
+    const job = new ScheduledJob(client, PATH, { intervalMs: intervalMs + (planted.jobLateMs ?? 0), delivery });
     await job.run((jobRun) => run(program, jobRun), { signal });
   };
 
