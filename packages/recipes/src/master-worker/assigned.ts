@@ -54,7 +54,10 @@ export class Assigned<Payload, Result> {
     return this.#order.czxid;
   }
 
-  /** Fulfils when it is over, one way or another; never rejects. */
+  /**
+   * Fulfils when it is over, one way or another. Rejects if what became of it cannot be told: then the worker has to
+   * go, for the master waits for what a worker that is there has been given.
+   */
   run(): Promise<void> {
     this.#running ??= this.#duty.room.enter(() => this.#execute());
     return this.#running;
@@ -68,14 +71,17 @@ export class Assigned<Payload, Result> {
     }
   }
 
-  /** Gives it back if it has not begun; fulfils when this worker has nothing more to do with it. */
-  async giveBack(): Promise<void> {
+  /** Gives it back if it has not begun; fulfils when this worker has nothing more to do with it. Rejects as `run`. */
+  giveBack(): Promise<void> {
     if (this.#stage === 'waiting') {
       this.#stage = 'over';
-      await this.#assignment.write({ state: 'returned', attempt: this.#order.attempt });
-    } else {
-      await this.run();
+      this.#running = this.#return();
     }
+    return this.run();
+  }
+
+  async #return(): Promise<void> {
+    await this.#assignment.write({ state: 'returned', attempt: this.#order.attempt });
   }
 
   async #execute(): Promise<void> {
@@ -102,14 +108,16 @@ export class Assigned<Payload, Result> {
 
   async #work(): Promise<void> {
     const { queue, handler, outbox, layout } = this.#duty;
-    const { id, worker, attempt, taskVersion } = this.#order;
+    const { id, life, worker, attempt, taskVersion } = this.#order;
     const result = await handler(await this.#attempt());
     this.#stage = 'over'; // what becomes of the assignment from here on is no news to the handler
+    const { path, version } = this.#assignment;
     const delivered = await outbox.deliver({
-      taskPath: layout.task(id),
+      id,
+      life,
+      layout,
       taskVersion,
-      assignmentPath: this.#assignment.path,
-      assignmentVersion: this.#assignment.version,
+      assignment: { path, version },
       worker,
       attempt,
       result: encodeBody(queue.result, result),
@@ -120,12 +128,6 @@ export class Assigned<Payload, Result> {
       throw delivered.refused;
     }
     this.#isDelivered = delivered === 'done';
-    if (!this.#isDelivered) {
-      const mayRunAgain = queue.delivery !== 'at-most-once';
-      await this.#assignment.settle(
-        mayRunAgain ? { state: 'returned', attempt } : { state: 'failed', attempt, error: 'its result was refused' },
-      );
-    }
   }
 
   async #attempt(): Promise<Attempt<Payload>> {
@@ -148,7 +150,12 @@ export class Assigned<Payload, Result> {
   async #fail(error: unknown): Promise<void> {
     const state = error instanceof TaskRejected ? 'rejected' : 'failed';
     const text = textOf(error).slice(0, ERROR_CHARACTERS_MAX);
-    await this.#assignment.write({ state, attempt: this.#order.attempt, error: text });
+    const report = { state, attempt: this.#order.attempt } as const;
+    try {
+      await this.#assignment.write({ ...report, error: text });
+    } catch {
+      await this.#assignment.write(report); // what refuses the text, a quota, may have room without it
+    }
   }
 }
 

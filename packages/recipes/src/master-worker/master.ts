@@ -240,11 +240,12 @@ class Turn {
       this.#view.mark({ of: 'task', worker: '', id: step.id });
     }
     if (step.kind === 'assign') {
-      this.#view.mark({ of: 'assignment', worker: step.worker, id: step.id });
+      this.#view.mark({ of: 'assignment', worker: step.worker, id: step.id, life: step.life });
       this.#view.mark({ of: 'worker', worker: step.worker, id: '' });
     }
     if ('replaces' in step && step.replaces !== null) {
-      this.#view.mark({ of: 'assignment', worker: step.replaces.worker, id: step.id });
+      const { worker, life } = step.replaces;
+      this.#view.mark({ of: 'assignment', worker, id: step.id, life });
     }
     this.#planner.settle(step, null);
   }

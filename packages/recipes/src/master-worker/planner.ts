@@ -7,53 +7,17 @@
  * carries the versions it is based on; then the fact is learned anew.
  */
 import { Heap } from '../heap.ts';
+import type { AssignmentFact, AssignmentNews, Fact, Subject, TaskFact, TaskNews, WorkerFact } from './facts.ts';
 import { type FreeWorker, leastLoaded, type Policy } from './policy.ts';
 import type { AnyQueue } from './queue.ts';
-import type { AssignmentRecord, ParkedHeader, TaskHeader, WorkerRecord } from './records.ts';
+import type { AssignmentRecord, ParkedHeader } from './records.ts';
 import type { AssignStep, Replaced, Step } from './steps.ts';
-
-/** What a look at a node found; null: there is none. */
-export type Fact =
-  | TaskNews
-  | AssignmentNews
-  | { readonly of: 'worker'; readonly worker: string; readonly found: WorkerRecord | null }
-  | { readonly of: 'folder'; readonly worker: string; readonly found: boolean };
-
-/** `endedZxid`: it was told, and not looked at, that there is none since then. One that was made later is there. */
-interface TaskNews {
-  readonly of: 'task';
-  readonly id: string;
-  readonly found: TaskFact | null;
-  readonly endedZxid?: bigint | undefined;
-}
-
-interface AssignmentNews {
-  readonly of: 'assignment';
-  readonly worker: string;
-  readonly id: string;
-  readonly found: AssignmentFact | null;
-  readonly endedZxid?: bigint | undefined;
-}
-
-export interface TaskFact {
-  readonly header: TaskHeader;
-  readonly version: number;
-  readonly czxid: bigint;
-  readonly mtimeMs: number;
-}
-
-export interface AssignmentFact {
-  readonly record: AssignmentRecord;
-  readonly version: number;
-  readonly czxid: bigint;
-  readonly mtimeMs: number;
-}
 
 /** What the planner has of a task. `stamp` changes whenever its places in queues become void. */
 interface Task {
   readonly id: string;
   fact: TaskFact | null;
-  assignment: (AssignmentFact & { readonly worker: string }) | null;
+  assignment: (AssignmentFact & { readonly worker: string; readonly life: bigint }) | null;
   stamp: number;
 }
 
@@ -64,6 +28,7 @@ interface Place {
 
 /** A place in the queue of those that wait for a worker. */
 interface ReadyPlace extends Place {
+  readonly fact: TaskFact;
   readonly priority: number;
   readonly czxid: bigint;
   readonly serial: number;
@@ -77,7 +42,7 @@ interface DuePlace extends Place {
 interface WorkerState {
   readonly id: string;
   /** Null: it is not there. */
-  fact: WorkerRecord | null;
+  fact: WorkerFact | null;
   /** Whether its folder of assignments exists. */
   hasFolder: boolean;
   readonly tasks: Set<Task>;
@@ -170,13 +135,13 @@ export class Planner {
   }
 
   /** All nodes of which there are facts, to be looked at after a gap in what is told. */
-  *known(): Iterable<{ readonly of: Fact['of']; readonly worker: string; readonly id: string }> {
+  *known(): Iterable<Subject> {
     for (const { id, fact, assignment } of this.#tasks.values()) {
       if (fact !== null) {
         yield { of: 'task', worker: '', id };
       }
       if (assignment !== null) {
-        yield { of: 'assignment', worker: assignment.worker, id };
+        yield { of: 'assignment', worker: assignment.worker, id, life: assignment.life };
       }
     }
     for (const { id } of this.#workers.values()) {
@@ -208,18 +173,18 @@ export class Planner {
     this.#touched.add(task);
   }
 
-  #learnAssignment({ worker, id, found, endedZxid }: AssignmentNews): void {
+  #learnAssignment({ worker, id, life, found, endedZxid }: AssignmentNews): void {
     const task = this.#task(id);
     const known = task.assignment;
     if (found !== null) {
-      this.#setAssignment(task, { ...found, worker });
-    } else if (known?.worker === worker && isEndOf(known, endedZxid)) {
+      this.#setAssignment(task, { ...found, worker, life });
+    } else if (known?.worker === worker && known.life === life && isEndOf(known, endedZxid)) {
       this.#setAssignment(task, null);
     }
     this.#touched.add(task);
   }
 
-  #learnWorker(id: string, found: WorkerRecord | null): void {
+  #learnWorker(id: string, found: WorkerFact | null): void {
     const isNew = !this.#workers.has(id);
     const worker = this.#worker(id);
     worker.fact = found;
@@ -291,6 +256,11 @@ export class Planner {
       const { delayMs } = fact.header;
       return this.#enqueue(task, fact, 1, delayMs === 0 ? 0 : fact.mtimeMs + delayMs, nowMs);
     }
+    if (assignment.life !== fact.mzxid) {
+      // Of a life that is over, whatever has become of it; those of this one begin anew.
+      steps.push({ kind: 'drop', id: task.id, replaces: replacedBy(assignment) });
+      return;
+    }
     if (this.#isRunning(task)) {
       return;
     }
@@ -301,7 +271,7 @@ export class Planner {
     const reason = this.#reasonToPark(record);
     if (reason !== null) {
       const { priority, serial } = fact.header;
-      const error = record.error ?? `worker ${assignment.worker} has gone`;
+      const error = record.error ?? (isOpen(record) ? `worker ${assignment.worker} has gone` : 'its error was refused');
       const header: ParkedHeader = { state: 'parked', reason, error, attempts: record.attempt, priority, serial };
       steps.push({ kind: 'park', id: task.id, version: fact.version, header, replaces: replacedBy(assignment) });
       return;
@@ -327,7 +297,7 @@ export class Planner {
       this.#due.push({ task, stamp, dueMs });
     } else if (fact.header.state === 'queued') {
       const { priority, serial } = fact.header;
-      this.#ready.push({ task, stamp, priority, serial, czxid: fact.czxid, attempt });
+      this.#ready.push({ task, fact, stamp, priority, serial, czxid: fact.czxid, attempt });
     }
   }
 
@@ -373,7 +343,7 @@ export class Planner {
       if (place === undefined) {
         break;
       }
-      const { task, stamp, priority, attempt } = place;
+      const { task, fact, stamp, priority, attempt } = place;
       if (stamp !== task.stamp) {
         continue;
       }
@@ -385,7 +355,9 @@ export class Planner {
         continue;
       }
       const replaces = task.assignment === null ? null : replacedBy(task.assignment);
-      steps.push({ kind: 'assign', id: task.id, worker: view.id, attempt, replaces });
+      const { version, mzxid: life } = fact;
+      const { version: workerVersion } = this.#worker(view.id).fact as WorkerFact; // who has room is there
+      steps.push({ kind: 'assign', id: task.id, life, version, worker: view.id, workerVersion, attempt, replaces });
       if (view.load + 1 < view.capacity) {
         free[at] = { ...view, load: view.load + 1 };
       } else {
@@ -456,18 +428,18 @@ function viewOf({ id, fact, load }: WorkerState): FreeWorker {
   return { id, capacity: fact?.capacity ?? 0, load, data: fact?.data ?? {} };
 }
 
-function replacedBy({ worker, version }: NonNullable<Task['assignment']>): Replaced {
-  return { worker, version };
+function replacedBy({ worker, life, version }: NonNullable<Task['assignment']>): Replaced {
+  return { worker, life, version };
 }
 
 /** As `create` has made it, or `set` where the task stays with its worker. */
 function newAssignment(
-  { worker, attempt, replaces }: AssignStep,
+  { worker, life, attempt, replaces }: AssignStep,
   before: Task['assignment'],
   zxid: bigint,
 ): NonNullable<Task['assignment']> {
   const isSameNode = replaces?.worker === worker;
   const version = isSameNode ? replaces.version + 1 : 0;
   const czxid = isSameNode && before !== null ? before.czxid : zxid;
-  return { worker, version, czxid, mtimeMs: 0, record: { state: 'assigned', attempt } };
+  return { worker, life, version, czxid, mtimeMs: 0, record: { state: 'assigned', attempt } };
 }

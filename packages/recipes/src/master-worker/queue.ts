@@ -47,7 +47,8 @@ export interface TaskQueueOptions<Payload, Result> {
   readonly shards?: number | undefined;
 }
 
-const FORMAT = 1;
+/** 2: a try bears the life of its task in its name. */
+const FORMAT = 2;
 const deliveries: readonly Delivery[] = ['at-least-once', 'at-most-once', 'effectively-once'];
 
 /**
@@ -104,6 +105,25 @@ function isWhole(value: number, min: number, max: number): boolean {
 /** A queue whatever its types are: what does not touch payloads takes this. */
 export type AnyQueue = Pick<TaskQueue, 'path' | 'delivery' | 'triesMax' | 'retryDelayMs' | 'keepMs' | 'shards'>;
 
+/**
+ * What a try is one of. A life of a task begins with the write that queues it, by `submit` or by `retry`, whose zxid is
+ * the life's name: it is the task's `mzxid`, for as long as the task is queued nothing writes to it. What is said about
+ * one life can so never be taken for news of another, which would have the same paths and versions again.
+ */
+export interface Try {
+  readonly id: string;
+  readonly life: bigint;
+}
+
+const LIFE_MARK = '~';
+
+/** By the name of its node; null: that is no try's. */
+export function tryNamed(name: string): Try | null {
+  const at = name.lastIndexOf(LIFE_MARK);
+  const life = name.slice(at + 1);
+  return at > 0 && /^[0-9a-f]{1,16}$/.test(life) ? { id: name.slice(0, at), life: BigInt(`0x${life}`) } : null;
+}
+
 /** Where the nodes of a queue are; see docs/decisions/0016-master-worker.md. */
 export class Layout {
   readonly root: string;
@@ -141,8 +161,8 @@ export class Layout {
     return join(this.assigned, worker);
   }
 
-  assignment(worker: string, id: string): string {
-    return join(this.folder(worker), id);
+  assignment(worker: string, { id, life }: Try): string {
+    return join(this.folder(worker), `${id}${LIFE_MARK}${life.toString(16)}`);
   }
 
   progress(id: string): string {

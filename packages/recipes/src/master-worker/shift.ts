@@ -9,9 +9,10 @@ import { Hold } from '../hold.ts';
 import { nameOf } from '../paths.ts';
 import { untilAnswered } from '../repeat.ts';
 import { Assigned, type Duty } from './assigned.ts';
+import { type Try, tryNamed } from './queue.ts';
 import { decodeAssignment, decodeTask, encodeRecord, type WorkerRecord } from './records.ts';
 
-/** Assignments in one request, with the task of each. */
+/** Tries in one request, with the task of each. */
 const PAIRS_MAX = 16;
 
 /** A task that is assigned here, and what to call it off with. */
@@ -27,9 +28,10 @@ export class Shift<Payload, Result> {
   readonly #hold: Hold;
   readonly #watch: Watch;
   readonly #entries = new Map<string, Entry<Payload, Result>>();
-  /** Assignments of which something was told, and whether it was only that they have ended. */
+  /** By name, tries of which something was told, and whether it was only that they have ended. */
   readonly #dirty = new Map<string, { readonly isEnd: boolean }>();
-  #isLooking = false;
+  #looking: Promise<void> | null = null;
+  #isLeaving = false;
   #failure: unknown = null;
   readonly #over: Promise<void>;
 
@@ -73,7 +75,7 @@ export class Shift<Payload, Result> {
       await hold.release(); // nobody would be behind it
       throw error;
     }
-    shift.#look();
+    void shift.#look();
     return shift;
   }
 
@@ -94,15 +96,25 @@ export class Shift<Payload, Result> {
     }
   }
 
-  /** Leaves in good order: takes nothing more, gives back what was not begun, finishes the rest. */
+  /**
+   * Leaves in good order: begins nothing more, gives back what was not begun, finishes the rest. Never rejects. The
+   * write of capacity 0 is the end of what comes: whoever gives out tasks checks the version of this worker's node. So
+   * one look behind it finds all there is.
+   */
   async leave(): Promise<void> {
-    if (!this.#hold.signal.aborted) {
-      const path = this.#duty.layout.worker(this.#worker);
-      const record = encodeRecord({ capacity: 0, data: {} });
-      // If this fails it is gone, and needs not be told.
-      await this.#client.set(path, record, { idempotent: true, ...forever }).catch(() => undefined);
+    this.#isLeaving = true;
+    try {
+      if (!this.#hold.signal.aborted) {
+        const path = this.#duty.layout.worker(this.#worker);
+        const record = encodeRecord({ capacity: 0, data: {} });
+        await this.#client.set(path, record, { idempotent: true, ...forever });
+        await this.#list();
+        await this.#look();
+      }
+    } catch {
+      // It is gone, or cannot be told; the master takes what it has from it when its node is gone.
     }
-    await Promise.all([...this.#entries.values()].map(({ assigned }) => assigned.giveBack()));
+    await Promise.allSettled([...this.#entries.values()].map(({ assigned }) => assigned.giveBack()));
     await this.#hold.release();
   }
 
@@ -119,10 +131,10 @@ export class Shift<Payload, Result> {
         if (type === 'gap') {
           await this.#list();
         } else if (path !== this.#watch.path) {
-          const id = nameOf(path);
-          this.#dirty.set(id, { isEnd: type === 'deleted' && this.#dirty.get(id)?.isEnd !== false });
+          const name = nameOf(path);
+          this.#dirty.set(name, { isEnd: type === 'deleted' && this.#dirty.get(name)?.isEnd !== false });
         }
-        this.#look();
+        void this.#look();
       }
     } catch (error) {
       this.#fail(error);
@@ -136,84 +148,94 @@ export class Shift<Payload, Result> {
 
   async #list(): Promise<void> {
     const listed = await this.#client.children(this.#watch.path, forever);
-    for (const id of [...listed, ...this.#entries.keys()]) {
-      this.#dirty.set(id, { isEnd: false });
+    for (const name of [...listed, ...this.#entries.keys()]) {
+      this.#dirty.set(name, { isEnd: false });
     }
   }
 
-  /** One look at a time, at all there is to look at. */
-  #look(): void {
-    if (!this.#isLooking && this.#dirty.size > 0) {
-      this.#isLooking = true;
-      this.#readAll()
-        .catch((error: unknown) => this.#fail(error))
-        .finally(() => {
-          this.#isLooking = false;
-          this.#look();
-        });
+  /** One look at a time, at all there is to look at; fulfils when there is nothing more. Never rejects. */
+  async #look(): Promise<void> {
+    if (this.#dirty.size > 0) {
+      this.#looking ??= this.#lookAll();
+    }
+    await this.#looking;
+  }
+
+  async #lookAll(): Promise<void> {
+    try {
+      while (this.#dirty.size > 0) {
+        await this.#readAll();
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#looking = null;
     }
   }
 
   async #readAll(): Promise<void> {
     await new Promise(setImmediate); // what is told in one go is read in one go, and a commit's answer comes with it
-    const ids = [...this.#dirty].filter(([id, { isEnd }]) => !(isEnd && this.#isFinished(id))).map(([id]) => id);
+    const names = [...this.#dirty].filter(([name, { isEnd }]) => !(isEnd && this.#isFinished(name)));
     this.#dirty.clear();
+    const tries = names.map(([name]) => tryNamed(name)).filter((named) => named !== null);
     const chunks: Promise<void>[] = [];
-    for (let i = 0; i < ids.length; i += PAIRS_MAX) {
-      chunks.push(this.#readChunk(ids.slice(i, i + PAIRS_MAX)));
+    for (let i = 0; i < tries.length; i += PAIRS_MAX) {
+      chunks.push(this.#readChunk(tries.slice(i, i + PAIRS_MAX)));
     }
     await Promise.all(chunks);
   }
 
   /** The end of what this worker has finished is no news, nor that of what it never took up. */
-  #isFinished(id: string): boolean {
-    const entry = this.#entries.get(id);
+  #isFinished(name: string): boolean {
+    const entry = this.#entries.get(name);
     if (entry !== undefined && !entry.assigned.isDelivered) {
       return false;
     }
-    this.#entries.delete(id);
+    this.#entries.delete(name);
     return true;
   }
 
-  async #readChunk(ids: readonly string[]): Promise<void> {
+  /** Tries before tasks: what comes of a try that is there, of a life that is over, shows a task that is not queued. */
+  async #readChunk(tries: readonly Try[]): Promise<void> {
     const { layout } = this.#duty;
-    const paths = ids.flatMap((id) => [layout.assignment(this.#worker, id), layout.task(id)]);
+    const paths = tries.flatMap((named) => [layout.assignment(this.#worker, named), layout.task(named.id)]);
     const results = await this.#client.multiRead(
       paths.map((get) => ({ get })),
       forever,
     );
-    for (const [i, id] of ids.entries()) {
+    for (const [i, named] of tries.entries()) {
       const [assignment, task] = results.slice(2 * i, 2 * i + 2).map((result) => ('error' in result ? null : result));
-      this.#onAssignment(id, assignment ?? null, task ?? null);
+      this.#onAssignment(named, assignment ?? null, task ?? null);
     }
   }
 
-  #onAssignment(id: string, assignment: NodeValue<Uint8Array> | null, task: NodeValue<Uint8Array> | null): void {
-    const known = this.#entries.get(id);
+  #onAssignment(named: Try, assignment: NodeValue<Uint8Array> | null, task: NodeValue<Uint8Array> | null): void {
+    const { layout } = this.#duty;
+    const path = layout.assignment(this.#worker, named);
+    const name = nameOf(path);
+    const known = this.#entries.get(name);
     if (assignment === null) {
       known?.assigned.callOff();
-      this.#entries.delete(id);
+      this.#entries.delete(name);
       return;
     }
     const { version, czxid, mzxid } = assignment.stat;
-    const { layout } = this.#duty;
-    const path = layout.assignment(this.#worker, id);
     const record = decodeAssignment(path, assignment.value);
     // What this worker wrote itself comes back as news, too: only an order to begin is one.
     if (
       record.state !== 'assigned' ||
-      task === null ||
+      task?.stat.mzxid !== named.life ||
       (known !== undefined && known.version >= version && known.assigned.czxid === czxid)
     ) {
       return;
     }
-    const { header, body } = decodeTask(layout.task(id), task.value);
+    const { header, body } = decodeTask(layout.task(named.id), task.value);
     if (header.state !== 'queued' || this.#hold.signal.aborted) {
       return;
     }
     known?.assigned.callOff();
     const assigned = new Assigned(this.#client, this.#duty, {
-      id,
+      ...named,
       worker: this.#worker,
       attempt: record.attempt,
       token: mzxid,
@@ -222,7 +244,8 @@ export class Shift<Payload, Result> {
       taskVersion: task.stat.version,
       body,
     });
-    this.#entries.set(id, { version, assigned });
-    void assigned.run();
+    this.#entries.set(name, { version, assigned });
+    const done = this.#isLeaving ? assigned.giveBack() : assigned.run();
+    done.catch((error: unknown) => this.#fail(error));
   }
 }

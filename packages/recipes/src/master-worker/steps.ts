@@ -5,14 +5,20 @@ import { encodeRecord, type ParkedHeader } from './records.ts';
 /** An assignment that a step puts an end to; with another version than this the step is refused. */
 export interface Replaced {
   readonly worker: string;
+  readonly life: bigint;
   readonly version: number;
 }
 
-/** Gives a task to a worker; `replaces`: what is left of the try before. */
+/** Gives a task to a worker; `replaces`: what is left of the try before, in the same life. */
 export interface AssignStep {
   readonly kind: 'assign';
   readonly id: string;
+  readonly life: bigint;
+  /** Of the task's node. */
+  readonly version: number;
   readonly worker: string;
+  /** Of the worker's node: with another it has another capacity, or is leaving. */
+  readonly workerVersion: number;
   readonly attempt: number;
   readonly replaces: Replaced | null;
 }
@@ -62,9 +68,9 @@ export function operationsOf(step: Step, layout: Layout, parked?: Uint8Array): O
     case 'assign':
       return assignment(step, layout);
     case 'park':
-      return [removal(step, layout), parking(step, layout, parked)];
+      return [removal(step.id, step.replaces, layout), parking(step, layout, parked)];
     case 'drop':
-      return [removal(step, layout)];
+      return [removal(step.id, step.replaces, layout)];
     case 'expire':
       return [{ op: 'delete', path: layout.task(step.id), version: step.version }];
     case 'sweep':
@@ -79,22 +85,27 @@ function parking({ id, version }: ParkStep, layout: Layout, data: Uint8Array | u
   return { op: 'set', path: layout.task(id), data, version };
 }
 
-function assignment({ id, worker, attempt, replaces }: AssignStep, layout: Layout): Operation[] {
-  const path = layout.assignment(worker, id);
+/**
+ * A try moves within its life only: once that is over its tries stay where they are until they are removed, so whoever
+ * looks for them (`triesOf`) finds them. A first try of a life that is over comes to nothing: no worker begins it.
+ */
+function assignment(step: AssignStep, layout: Layout): Operation[] {
+  const { id, worker, attempt, replaces } = step;
+  const path = layout.assignment(worker, step);
   const data = encodeRecord({ state: 'assigned', attempt });
-  const check: Operation = { op: 'check', path: layout.worker(worker), version: -1 };
+  const isThere: Operation = { op: 'check', path: layout.worker(worker), version: step.workerVersion };
   if (replaces === null) {
-    return [check, { op: 'create', path, data }];
+    return [isThere, { op: 'create', path, data }];
   }
+  const checks = [isThere, { op: 'check', path: layout.task(id), version: step.version }] as const;
   if (replaces.worker === worker) {
-    return [check, { op: 'set', path, data, version: replaces.version }];
+    return [...checks, { op: 'set', path, data, version: replaces.version }];
   }
-  const old = layout.assignment(replaces.worker, id);
-  return [check, { op: 'delete', path: old, version: replaces.version }, { op: 'create', path, data }];
+  return [...checks, removal(id, replaces, layout), { op: 'create', path, data }];
 }
 
-function removal({ id, replaces }: ParkStep | DropStep, layout: Layout): Operation {
-  return { op: 'delete', path: layout.assignment(replaces.worker, id), version: replaces.version };
+function removal(id: string, { worker, life, version }: Replaced, layout: Layout): Operation {
+  return { op: 'delete', path: layout.assignment(worker, { id, life }), version };
 }
 
 /** Several steps in one transaction. `owners` says for each operation whose it is; a check may be that of many. */

@@ -3,10 +3,12 @@ import { type Client, isTreekeeperError, type Stat, type WatchableOptions } from
 import { orNull } from '../contenders.ts';
 import { RecipeError } from '../errors.ts';
 import { forever } from '../forever.ts';
-import { abortable, remove, throwIfAborted } from '../seat.ts';
+import { abortable, throwIfAborted } from '../seat.ts';
 import { Vigil } from '../vigil.ts';
 import type { Layout, TaskQueue } from './queue.ts';
 import { decodeBody, decodeTask, encodeTask, type TaskHeader, type TaskRecord } from './records.ts';
+import { isOutdated } from './refusals.ts';
+import { triesOf } from './tries.ts';
 
 /** `queued`: waiting or being done. `gone`: there is no such task, or it is no longer kept. */
 export type TaskStatus =
@@ -117,14 +119,37 @@ export class TaskHandle<Payload, Result> {
     });
   }
 
-  /** Removes it with its result, which would be kept for `keepMs`. Fulfils with false when it is not over yet. */
+  /**
+   * Removes it with its result, which would be kept for `keepMs`, and whatever is left of its tries. Fulfils with false
+   * when it is not over, with true when it is not there any more.
+   */
   async forget(): Promise<boolean> {
-    const found = await this.#read();
-    if (found === null || found.record.header.state === 'queued') {
-      return found === null;
+    for (let czxid: bigint | undefined; ; ) {
+      const found = await this.#read();
+      if (found === null || found.stat.czxid !== (czxid ?? found.stat.czxid)) {
+        return true; // the other one has its name, and was submitted since
+      }
+      const { header } = found.record;
+      if (header.state === 'queued') {
+        return false;
+      }
+      czxid = found.stat.czxid;
+      // A result and a parking take the try with them; who takes a task back leaves it where it is.
+      const tries = header.state === 'cancelled' ? await triesOf(this.#client, this.#layout, this.id) : [];
+      const transaction = this.#client.transaction().delete(this.#path, { version: found.stat.version });
+      for (const { path, version } of tries) {
+        transaction.delete(path, { version });
+      }
+      try {
+        await transaction.commit(forever);
+        return true;
+      } catch (error) {
+        // Others do something about it at the same time, or it is not known what has become of it: look again.
+        if (!isOutdated(error) && !isTreekeeperError(error, 'CONNECTION_LOSS')) {
+          throw error;
+        }
+      }
     }
-    await remove(this.#client, this.#path);
-    return true;
   }
 
   /**

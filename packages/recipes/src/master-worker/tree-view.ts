@@ -7,18 +7,15 @@
 import { type Client, isTreekeeperError, type NodeValue, type Watch, type WatchEvent } from '@treekeeper/client';
 import { Bell } from '../bell.ts';
 import { nameOf } from '../paths.ts';
-import type { Fact } from './planner.ts';
-import type { Layout } from './queue.ts';
+import type { Fact, Subject } from './facts.ts';
+import { type Layout, tryNamed } from './queue.ts';
 import { decodeAssignment, decodeTask, decodeWorker } from './records.ts';
 
-/** A node to look at. `worker` is '' for tasks, `id` for workers. */
-export interface Target {
-  readonly of: Fact['of'];
-  readonly worker: string;
-  readonly id: string;
+/** A node to look at. */
+export type Target = Subject & {
   /** There is no need to look: it ended then. */
   readonly endedZxid?: bigint;
-}
+};
 
 /** Nodes in one request: with payloads of a megabyte, still less than a client takes as one reply. */
 const READS_MAX = 32;
@@ -75,9 +72,9 @@ export class TreeView implements AsyncDisposable {
       this.#targets.set(this.#layout.folder(worker), target);
     } else if (of === 'worker') {
       this.#targets.set(this.#layout.worker(worker), target);
-    } else if (of === 'assignment') {
+    } else if (target.of === 'assignment') {
       // Its end is the task's end, or not: who hears of one looks at both.
-      this.#targets.set(this.#layout.assignment(worker, id), target);
+      this.#targets.set(this.#layout.assignment(worker, target), target);
       this.mark({ of: 'task', worker: '', id });
     } else {
       this.#targets.set(this.#layout.task(id), target);
@@ -175,7 +172,11 @@ export class TreeView implements AsyncDisposable {
     if (parts.length !== 3 || id === undefined) {
       return null;
     }
-    return kind === 'assigned' ? { of: 'assignment', worker: parent, id } : { of: 'task', worker: '', id };
+    if (kind !== 'assigned') {
+      return { of: 'task', worker: '', id };
+    }
+    const named = tryNamed(id);
+    return named === null ? null : { of: 'assignment', worker: parent, ...named };
   }
 
   /** Marks all there is. */
@@ -202,10 +203,14 @@ export class TreeView implements AsyncDisposable {
       folders.map(async ([path, { worker }]) => {
         this.#targets.delete(path);
         const children = await this.#children(path);
-        for (const id of children ?? []) {
-          this.mark({ of: 'assignment', worker, id });
+        const tries = (children ?? []).map(tryNamed);
+        for (const named of tries) {
+          if (named !== null) {
+            this.mark({ of: 'assignment', worker, ...named });
+          }
         }
-        return { of: 'folder', worker, found: children !== null } as const;
+        // One that holds what is not ours cannot be swept.
+        return { of: 'folder', worker, found: children !== null && !tries.includes(null) } as const;
       }),
     );
   }
@@ -246,15 +251,26 @@ function rank({ of }: Target): number {
   return of === 'assignment' ? 0 : 1;
 }
 
-function factOf(path: string, { of, worker, id }: Target, { value, stat }: NodeValue<Uint8Array>): Fact {
-  const common = { version: stat.version, mtimeMs: Number(stat.mtime) };
-  switch (of) {
-    case 'assignment':
-      return { of, worker, id, found: { record: decodeAssignment(nameOf(path), value), czxid: stat.czxid, ...common } };
-    case 'task':
-      return { of, id, found: { header: decodeTask(path, value).header, czxid: stat.czxid, ...common } };
+function factOf(path: string, target: Target, { value, stat }: NodeValue<Uint8Array>): Fact {
+  const { version, czxid, mzxid } = stat;
+  const mtimeMs = Number(stat.mtime);
+  switch (target.of) {
+    case 'assignment': {
+      const { of, worker, id, life } = target;
+      return {
+        of,
+        worker,
+        id,
+        life,
+        found: { record: decodeAssignment(nameOf(path), value), version, czxid, mtimeMs },
+      };
+    }
+    case 'task': {
+      const { header } = decodeTask(path, value);
+      return { of: 'task', id: target.id, found: { header, version, czxid, mzxid, mtimeMs } };
+    }
     case 'worker':
-      return { of, worker, found: decodeWorker(path, value) };
+      return { of: 'worker', worker: target.worker, found: { ...decodeWorker(path, value), version } };
     case 'folder':
       throw new Error(`${path}: folders are listed, not read`);
   }

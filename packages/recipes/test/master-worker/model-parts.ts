@@ -1,6 +1,7 @@
 /** Masters and workers over the model tree, each a list of small steps between which anything may happen. */
-import { type Fact, Planner } from '../../src/master-worker/planner.ts';
-import type { Layout, TaskQueue } from '../../src/master-worker/queue.ts';
+import type { Fact } from '../../src/master-worker/facts.ts';
+import { Planner } from '../../src/master-worker/planner.ts';
+import { type Layout, type TaskQueue, type Try, tryNamed } from '../../src/master-worker/queue.ts';
 import {
   type AssignmentRecord,
   decodeAssignment,
@@ -19,7 +20,7 @@ export interface World {
   readonly layout: Layout;
   random(below: number): number;
   /** Told of each run of a task: what a handler does outside of the tree. */
-  onRun(id: string): void;
+  onRun(run: Try): void;
 }
 
 /** One term of a master: from its seat on. */
@@ -103,7 +104,7 @@ export class ModelMaster {
       if (kind === 'workers' && id === undefined) {
         this.#mark({ of: 'worker', worker: parent!, id: '' });
       } else if (kind === 'assigned' && id !== undefined && type !== 'created') {
-        this.#markEvent({ of: 'assignment', worker: parent!, id }, type === 'deleted', zxid);
+        this.#markEvent({ of: 'assignment', worker: parent!, ...tryNamed(id)! }, type === 'deleted', zxid);
       } else if (kind === 'tasks' && id !== undefined) {
         this.#markEvent({ of: 'task', worker: '', id }, type === 'deleted', zxid);
       }
@@ -136,8 +137,8 @@ export class ModelMaster {
       const folders = tree.children(layout.assigned);
       for (const worker of [...folders, ...tree.children(layout.workers)]) {
         this.#mark({ of: 'worker', worker, id: '' });
-        for (const id of tree.children(layout.folder(worker))) {
-          this.#mark({ of: 'assignment', worker, id });
+        for (const name of tree.children(layout.folder(worker))) {
+          this.#mark({ of: 'assignment', worker, ...tryNamed(name)! });
         }
       }
       for (const { of, worker } of [...this.#targets.values()]) {
@@ -156,22 +157,28 @@ export class ModelMaster {
     this.#targets.clear();
   }
 
-  #factOf({ of, worker, id }: Target): Fact {
+  #factOf(target: Target): Fact {
     const { tree, layout } = this.#world;
-    const path = { task: layout.task(id), assignment: layout.assignment(worker, id), worker: layout.worker(worker) };
-    const node = tree.nodes.get(path[of as 'task']);
+    const { of, worker, id } = target;
+    const path = {
+      task: () => layout.task(id),
+      assignment: () => layout.assignment(worker, target as Try),
+      worker: () => layout.worker(worker),
+    };
+    const node = tree.nodes.get(path[of as 'task']());
     if (node === undefined) {
-      return { of, worker, id, found: null } as Fact;
+      return { ...target, found: null } as Fact;
     }
-    const { version, czxid, mtimeMs } = node;
+    const { version, czxid, mzxid, mtimeMs } = node;
     const data = node.data ?? new Uint8Array();
     if (of === 'task') {
-      return { of, id, found: { header: decodeTask('', data).header, version, czxid, mtimeMs } };
+      return { of, id, found: { header: decodeTask('', data).header, version, czxid, mzxid, mtimeMs } };
     }
     if (of === 'assignment') {
-      return { of, worker, id, found: { record: decodeAssignment('', data), version, czxid, mtimeMs } };
+      const { life } = target;
+      return { of, worker, id, life, found: { record: decodeAssignment('', data), version, czxid, mtimeMs } };
     }
-    return { of: 'worker', worker, found: decodeWorker('', data) };
+    return { of: 'worker', worker, found: { ...decodeWorker('', data), version } };
   }
 
   #commit(batch: Batch): void {
@@ -205,18 +212,20 @@ export class ModelMaster {
       this.#mark({ of: 'task', worker: '', id: step.id });
     }
     if (step.kind === 'assign') {
-      this.#mark({ of: 'assignment', worker: step.worker, id: step.id });
+      this.#mark({ of: 'assignment', worker: step.worker, id: step.id, life: step.life });
       this.#mark({ of: 'worker', worker: step.worker, id: '' });
     }
     if ('replaces' in step && step.replaces !== null) {
-      this.#mark({ of: 'assignment', worker: step.replaces.worker, id: step.id });
+      const { worker, life } = step.replaces;
+      this.#mark({ of: 'assignment', worker, id: step.id, life });
     }
     this.#planner.settle(step, null);
   }
 }
 
-function keyOf({ of, worker, id }: Target): string {
-  return `${of} ${worker} ${id}`;
+function keyOf(target: Target): string {
+  const { of, worker, id } = target;
+  return `${of} ${worker} ${id} ${target.of === 'assignment' ? target.life : ''}`;
 }
 
 /** Of tasks that are parked: these have no payload. */
@@ -225,14 +234,13 @@ function bodiesOf(steps: readonly Step[]): Map<Step, Uint8Array> {
   return new Map(parking.map((step) => [step, encodeTask({ header: step.header, body: undefined })]));
 }
 
-interface Running {
-  readonly id: string;
+interface Running extends Try {
   readonly attempt: number;
   readonly taskVersion: number;
-  /** Of the assignment. */
-  readonly czxid: bigint;
+  /** The try, or the one that is taken in its place. */
+  path: string;
   version: number;
-  stage: 'read' | 'started' | 'ran';
+  stage: 'read' | 'started' | 'ran' | 'late';
 }
 
 /** A worker: looks into its folder, runs, reports. It does not know when its session has expired, until it writes. */
@@ -276,21 +284,21 @@ export class ModelWorker {
     }
   }
 
-  #read(id: string): void {
+  #read(name: string): void {
     const { tree, layout } = this.#world;
-    const assignment = tree.nodes.get(layout.assignment(this.id, id))!;
-    const task = tree.nodes.get(layout.task(id));
-    const record = decodeAssignment('', assignment.data!);
-    const isKnown = this.#running.some((running) => running.id === id && running.version === assignment.version);
-    if (isKnown || record.state !== 'assigned' || task === undefined) {
+    const named = tryNamed(name)!;
+    const path = layout.assignment(this.id, named);
+    const { version, data } = tree.nodes.get(path)!;
+    const task = tree.nodes.get(layout.task(named.id));
+    const { state, attempt } = decodeAssignment('', data!);
+    const isKnown = this.#running.some((running) => running.path === path && running.version === version);
+    if (isKnown || state !== 'assigned' || task === undefined || task.mzxid !== named.life) {
       return;
     }
     if (decodeTask('', task.data!).header.state !== 'queued') {
       return;
     }
-    const { attempt } = record;
-    const { version, czxid } = assignment;
-    const running: Running = { id, attempt, taskVersion: task.version, czxid, version, stage: 'read' };
+    const running: Running = { ...named, attempt, taskVersion: task.version, path, version, stage: 'read' };
     if (this.#isLeaving) {
       this.#report(running, { state: 'returned', attempt });
       return;
@@ -300,76 +308,109 @@ export class ModelWorker {
 
   #advance(running: Running, fails: boolean): void {
     const { queue, onRun } = this.#world;
-    const { id, attempt } = running;
+    const { attempt } = running;
     if (running.stage === 'read' && queue.delivery === 'at-most-once') {
       if (!this.#report(running, { state: 'started', attempt })) {
         return this.#end(running);
       }
       running.version += 1;
       running.stage = 'started';
-    } else if (running.stage !== 'ran') {
-      onRun(id);
+    } else if (running.stage === 'read' || running.stage === 'started') {
+      onRun(running);
       running.stage = 'ran';
-    } else {
-      if (fails) {
-        this.#report(running, { state: 'failed', attempt, error: 'by lot' });
-      } else {
-        this.#deliver(running);
-      }
+    } else if (fails && running.stage === 'ran') {
+      this.#report(running, { state: 'failed', attempt, error: 'by lot' });
+      this.#end(running);
+    } else if (this.#deliver(running)) {
       this.#end(running);
     }
   }
 
-  #deliver(running: Running): void {
+  /** False: it is to be sent again. */
+  #deliver(running: Running): boolean {
     const { tree, layout, queue } = this.#world;
-    const { id, attempt, version, taskVersion } = running;
-    const data = encodeTask({ header: { state: 'done', worker: this.id, attempt }, body: undefined });
-    const removal: Operation = { op: 'delete', path: layout.assignment(this.id, id), version };
+    const { id, life, attempt, path, version, taskVersion } = running;
+    const body = Buffer.from(`${life}`);
+    const data = encodeTask({ header: { state: 'done', worker: this.id, attempt }, body });
+    const removal: Operation = { op: 'delete', path, version };
     const done: Operation = { op: 'set', path: layout.task(id), data, version: taskVersion };
-    const effect: Operation = { op: 'create', path: `/effects/${id}-${tree.nodes.size}`, data: null };
+    const effect: Operation = { op: 'create', path: `/effects/${id}~${life}-${tree.nodes.size}`, data: null };
     const effects = queue.delivery === 'effectively-once' ? [effect] : [];
-    let refused = tree.commit(this.session, [removal, done, ...effects]);
-    if (refused !== null && queue.delivery === 'at-least-once') {
-      if (refused < 0) {
-        this.session = tree.openSession(); // as clients that begin a new one
-      }
-      refused = tree.commit(this.session, [done]);
+    const refused = tree.commit(this.session, [removal, done, ...effects]);
+    if (refused === -1) {
+      this.session = tree.openSession(); // as clients that begin a new one
+      return false;
     }
-    if (refused !== null) {
-      const late: AssignmentRecord = { state: 'failed', attempt, error: 'refused' };
-      this.#settle(running, queue.delivery === 'at-most-once' ? late : { state: 'returned', attempt });
+    const late =
+      queue.delivery === 'at-least-once' ? triesIn(this.#world, id).find((other) => other.life === life) : null;
+    if (refused === null || late == null || (late.path === path && late.version === version)) {
+      return true;
     }
+    running.path = late.path;
+    running.version = late.version;
+    running.stage = 'late';
+    return false;
   }
 
-  /** False: refused; if it was for another life of the task, the assignment is given back. */
-  #report(running: Running, record: AssignmentRecord): boolean {
-    const refused = this.#write(running, running.taskVersion, record);
-    if (refused === 0) {
-      this.#settle(running, record);
-    }
-    return refused === null;
-  }
-
-  #settle(running: Running, record: AssignmentRecord): void {
+  /** False: refused. */
+  #report({ id, path, version, taskVersion }: Running, record: AssignmentRecord): boolean {
     const { tree, layout } = this.#world;
-    const assignment = tree.nodes.get(layout.assignment(this.id, running.id));
-    const task = tree.nodes.get(layout.task(running.id));
-    if (assignment?.czxid === running.czxid && assignment.version === running.version && task !== undefined) {
-      const isSameLife = task.version === running.taskVersion;
-      this.#write(running, task.version, isSameLife ? record : { state: 'returned', attempt: 1 });
-    }
-  }
-
-  #write({ id, version }: Running, taskVersion: number, record: AssignmentRecord): number | null {
-    const { tree, layout } = this.#world;
-    const path = layout.assignment(this.id, id);
-    return tree.commit(this.session, [
-      { op: 'check', path: layout.task(id), version: taskVersion },
-      { op: 'set', path, data: encodeRecord(record), version },
-    ]);
+    const check: Operation = { op: 'check', path: layout.task(id), version: taskVersion };
+    return tree.commit(this.session, [check, { op: 'set', path, data: encodeRecord(record), version }]) === null;
   }
 
   #end(running: Running): void {
     this.#running.splice(this.#running.indexOf(running), 1);
+  }
+}
+
+interface Found extends Try {
+  readonly path: string;
+  readonly version: number;
+}
+
+/** All tries of a task. */
+export function triesIn(world: World, id: string): Found[] {
+  return world.tree.children(world.layout.assigned).flatMap((worker) => triesAt(world, worker, id));
+}
+
+function triesAt({ tree, layout }: World, worker: string, id: string): Found[] {
+  const named = tree.children(layout.folder(worker)).map((name) => tryNamed(name)!);
+  return named
+    .filter((other) => other.id === id)
+    .map((other) => {
+      const path = layout.assignment(worker, other);
+      return { ...other, path, version: tree.nodes.get(path)!.version };
+    });
+}
+
+/** Somebody who wants a task forgotten: looks at it, at the folders one by one, and removes it. */
+export class ModelForget {
+  readonly #world: World;
+  readonly #id: string;
+  readonly #session: number;
+  readonly #version: number;
+  readonly #folders: string[];
+  readonly #tries: Found[] = [];
+  isOver = false;
+
+  constructor(world: World, id: string, version: number, isCancelled: boolean) {
+    this.#world = world;
+    this.#id = id;
+    this.#version = version;
+    this.#session = world.tree.openSession();
+    this.#folders = isCancelled ? world.tree.children(world.layout.assigned) : [];
+  }
+
+  step(): void {
+    const { tree, layout } = this.#world;
+    const folder = this.#folders.shift();
+    if (folder !== undefined) {
+      this.#tries.push(...triesAt(this.#world, folder, this.#id));
+      return;
+    }
+    const removals = this.#tries.map(({ path, version }): Operation => ({ op: 'delete', path, version }));
+    tree.commit(this.#session, [{ op: 'delete', path: layout.task(this.#id), version: this.#version }, ...removals]);
+    this.isOver = true;
   }
 }

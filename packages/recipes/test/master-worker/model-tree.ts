@@ -5,6 +5,7 @@ export interface ModelNode {
   readonly data: Uint8Array | null;
   readonly version: number;
   readonly czxid: bigint;
+  readonly mzxid: bigint;
   readonly mtimeMs: number;
   /** 0: persistent. */
   readonly owner: number;
@@ -88,15 +89,16 @@ export class ModelTree {
         return false;
       }
       const owner = operation.ephemeral === true ? session : 0;
-      const fresh = { data: operation.data, version: 0, czxid: this.#zxid, mtimeMs: this.timeMs, owner };
-      this.nodes.set(path, fresh);
+      const made = { version: 0, czxid: this.#zxid, mzxid: this.#zxid, mtimeMs: this.timeMs };
+      this.nodes.set(path, { data: operation.data, ...made, owner });
       return { type: 'created', path, zxid: this.#zxid };
     }
     if (node === undefined || (operation.version !== -1 && operation.version !== node.version)) {
       return false;
     }
     if (operation.op === 'set') {
-      this.nodes.set(path, { ...node, data: operation.data, version: node.version + 1, mtimeMs: this.timeMs });
+      const changed = { version: node.version + 1, mzxid: this.#zxid, mtimeMs: this.timeMs };
+      this.nodes.set(path, { ...node, data: operation.data, ...changed });
       return { type: 'data-changed', path, zxid: this.#zxid };
     }
     if (operation.op === 'delete') {

@@ -3,9 +3,9 @@
  * deed, workers that expire at any step and go on as if they had not, events that come late or not at all.
  */
 import { describe, expect, test } from 'vitest';
-import { Layout, TaskQueue } from '../../src/master-worker/queue.ts';
+import { Layout, TaskQueue, type Try, tryNamed } from '../../src/master-worker/queue.ts';
 import { decodeAssignment, decodeTask, encodeTask, type TaskHeader } from '../../src/master-worker/records.ts';
-import { ModelMaster, ModelWorker, type World } from './model-parts.ts';
+import { ModelForget, ModelMaster, ModelWorker, triesIn, type World } from './model-parts.ts';
 import { ModelTree } from './model-tree.ts';
 
 /** `SEEDS=10000 npx vitest run …` for a long look. */
@@ -25,17 +25,26 @@ function dice(seed: number): (below: number) => number {
   };
 }
 
+/** Adds to it, and tells how much there is now. */
+function count(counts: Map<string, number>, key: string, more = 1): number {
+  const sum = (counts.get(key) ?? 0) + more;
+  counts.set(key, sum);
+  return sum;
+}
+
 class Life {
   readonly random: (below: number) => number;
   readonly tree = new ModelTree();
   readonly queue: TaskQueue<never, never>;
   readonly layout: Layout;
   readonly world: World;
+  /** All of these by life. */
   readonly runs = new Map<string, number>();
   readonly tries = new Map<string, number>();
   readonly dones = new Map<string, number>();
-  /** How often each was submitted again. */
-  readonly again = new Map<string, number>();
+  /** Of each task that is queued, or was before it ended. */
+  readonly lives = new Map<string, bigint>();
+  forgets: ModelForget[] = [];
   masters: ModelMaster[] = [];
   workers: ModelWorker[] = [];
   submitted = 0;
@@ -44,12 +53,13 @@ class Life {
   constructor(seed: number, delivery: TaskQueue['delivery']) {
     this.random = dice(seed);
     const retryDelayMs = this.random(2) * 50;
-    this.queue = new TaskQueue({ path: '/q', delivery, shards: 2, triesMax: 1 + this.random(4), retryDelayMs });
+    const keepMs = this.random(3) === 0 ? 20 : 1_000_000;
+    this.queue = new TaskQueue({ path: '/q', delivery, shards: 2, triesMax: 1 + this.random(4), retryDelayMs, keepMs });
     this.layout = new Layout(this.queue);
-    const onRun = (id: string): void => void this.runs.set(id, (this.runs.get(id) ?? 0) + 1);
+    const onRun = ({ id, life }: Try): void => void count(this.runs, `${id}~${life}`);
     this.world = { tree: this.tree, queue: this.queue, layout: this.layout, random: this.random, onRun };
     for (const path of ['', '/q', '/effects', ...this.layout.skeleton]) {
-      this.tree.nodes.set(path, { data: null, version: 0, czxid: 0n, mtimeMs: 0, owner: 0 });
+      this.tree.nodes.set(path, { data: null, version: 0, czxid: 0n, mzxid: 0n, mtimeMs: 0, owner: 0 });
     }
     this.tree.listeners.add(({ type, path }) => this.#judge(type, path));
   }
@@ -65,31 +75,44 @@ class Life {
 
   /** What must be so at every moment. */
   #judge(type: string, path: string): void {
-    const [, , kind, , id] = path.split('/');
-    if (kind === 'assigned' && type === 'created' && id !== undefined) {
-      const holders = this.tree
-        .children(this.layout.assigned)
-        .filter((worker) => this.tree.nodes.has(this.layout.assignment(worker, id)));
-      expect(holders, `tries of ${id}`).toHaveLength(1);
+    const [, , kind, , name] = path.split('/');
+    if (name === undefined || type === 'deleted') {
+      return;
     }
-    if (kind === 'assigned' && type !== 'deleted' && id !== undefined) {
-      const { state } = decodeAssignment('', this.tree.nodes.get(path)!.data!);
-      const tries = (this.tries.get(id) ?? 0) + (state === 'assigned' ? 1 : state === 'returned' ? -1 : 0);
-      this.tries.set(id, tries);
-      expect(tries, `tries of ${id}`).toBeLessThanOrEqual(this.queue.triesMax);
-    }
-    if (kind === 'tasks' && type === 'data-changed' && id !== undefined && this.header(id)?.state === 'done') {
-      this.dones.set(id, (this.dones.get(id) ?? 0) + 1);
+    if (kind === 'assigned') {
+      this.#judgeTry(type, path, tryNamed(name)!);
+    } else if (kind === 'tasks') {
+      this.#judgeTask(path, name);
     }
   }
 
-  submit(): void {
+  #judgeTry(type: string, path: string, { id, life }: Try): void {
+    if (type === 'created') {
+      expect(triesIn(this.world, id), `tries of ${id}`).toHaveLength(1);
+    }
+    const { state } = decodeAssignment('', this.tree.nodes.get(path)!.data!);
+    const tries = count(this.tries, `${id}~${life}`, state === 'assigned' ? 1 : state === 'returned' ? -1 : 0);
+    expect(tries, `tries of ${id}`).toBeLessThanOrEqual(this.queue.triesMax);
+  }
+
+  #judgeTask(path: string, id: string): void {
+    const { data, mzxid } = this.tree.nodes.get(path)!;
+    const { header, body } = decodeTask('', data!);
+    if (header.state === 'queued') {
+      this.lives.set(id, mzxid);
+    } else if (header.state === 'done') {
+      const life = this.lives.get(id)!;
+      expect(Buffer.from(body!).toString(), `result of ${id}`).toBe(`${life}`);
+      expect(count(this.dones, `${id}~${life}`), `${id} done`).toBe(1);
+    }
+  }
+
+  submit(id = `task-${this.submitted++}`): void {
     const header = { state: 'queued', priority: this.random(3), serial: this.submitted, delayMs: 0 } as const;
-    const path = this.layout.task(`task-${this.submitted}`);
     const session = this.tree.openSession();
-    this.tree.commit(session, [{ op: 'create', path, data: encodeTask({ header, body: undefined }) }]);
+    const data = encodeTask({ header, body: undefined });
+    this.tree.commit(session, [{ op: 'create', path: this.layout.task(id), data }]);
     this.tree.sessions.delete(session);
-    this.submitted += 1;
   }
 
   cancel(): void {
@@ -102,13 +125,31 @@ class Life {
   /** Mostly at once: before anybody has seen that it was taken back. */
   retry(): void {
     const state = this.random(8) === 0 ? 'parked' : 'cancelled';
-    const over = this.ids.filter((id) => this.header(id)?.state === state);
-    const id = over[this.random(over.length || 1)];
-    if (id !== undefined) {
+    const id = this.#any((header) => header?.state === state);
+    if (id !== null) {
       this.#change(id, 'queued');
-      this.again.set(id, (this.again.get(id) ?? 0) + 1);
-      this.tries.set(id, 0); // those of its life before do not count
     }
+  }
+
+  forget(): void {
+    const id = this.#any((header) => header !== null && header.state !== 'queued');
+    if (id !== null) {
+      const { version } = this.tree.nodes.get(this.layout.task(id))!;
+      this.forgets.push(new ModelForget(this.world, id, version, this.header(id)!.state === 'cancelled'));
+    }
+  }
+
+  /** With the same id, and mostly before anybody has seen that it was forgotten. */
+  submitAgain(): void {
+    const id = this.#any((header) => header === null);
+    if (id !== null) {
+      this.submit(id);
+    }
+  }
+
+  #any(fits: (header: TaskHeader | null) => boolean): string | null {
+    const ids = this.ids.filter((id) => fits(this.header(id)));
+    return ids[this.random(ids.length || 1)] ?? null;
   }
 
   #change(id: string, state: 'cancelled' | 'queued'): void {
@@ -133,13 +174,14 @@ class Life {
   }
 
   work(fails: boolean): void {
-    const all = [...this.masters, ...this.workers];
+    const all = [...this.masters, ...this.workers, ...this.forgets];
     const actor = all[this.random(all.length)];
-    if (actor instanceof ModelMaster) {
-      actor.step();
+    if (actor instanceof ModelWorker) {
+      actor.step(fails);
     } else {
-      actor?.step(fails);
+      actor?.step();
     }
+    this.forgets = this.forgets.filter(({ isOver }) => !isOver);
     this.masters = this.masters.filter(({ isOver }) => !isOver);
     this.workers = this.workers.filter(({ isOver }) => !isOver);
   }
@@ -147,7 +189,7 @@ class Life {
   fault(): void {
     const master = this.masters[this.random(this.masters.length || 1)];
     const worker = this.workers[this.random(this.workers.length || 1)];
-    switch (this.random(9)) {
+    switch (this.random(11)) {
       case 7: // it has given its place up, and does not know whether what it sent before was done
         return master?.leaveSeat();
       case 0: // paused until its session has expired: it goes on all the same, until it is told
@@ -167,6 +209,10 @@ class Life {
         return this.random(3) === 0 ? this.retry() : undefined;
       case 6:
         return worker?.leave();
+      case 8:
+        return this.forget();
+      case 9:
+        return this.submitAgain();
       default:
         this.tree.timeMs += this.random(100);
     }
@@ -223,17 +269,18 @@ describe.each(['at-least-once', 'at-most-once', 'effectively-once'] as const)('%
       for (let seed = 1; seed <= SEEDS; seed++) {
         try {
           const life = live(seed, delivery);
+          const effects = life.tree.children('/effects').map((name) => name.split('-').slice(0, -1).join('-'));
+          const dones = delivery === 'effectively-once' ? [...life.dones.keys()] : [];
+          expect(effects.sort(), 'effects').toEqual(dones.sort());
+          if (delivery === 'at-most-once') {
+            expect(Math.max(0, ...life.runs.values()), 'runs').toBeLessThanOrEqual(1);
+          }
           for (const id of life.ids) {
-            const header = life.header(id)!;
-            ends[header.state] += 1;
-            expect(life.dones.get(id) ?? 0, `${id} done`).toBe(header.state === 'done' ? 1 : 0);
-            const effects = life.tree.children('/effects').filter((name) => name.startsWith(`${id}-`));
-            expect(effects, `effects of ${id}`).toHaveLength(
-              header.state === 'done' && delivery === 'effectively-once' ? 1 : 0,
-            );
-            if (delivery === 'at-most-once') {
-              expect(life.runs.get(id) ?? 0, `runs of ${id}`).toBeLessThanOrEqual(1 + (life.again.get(id) ?? 0));
+            const header = life.header(id);
+            if (header === null) {
+              continue; // forgotten, or not kept
             }
+            ends[header.state] += 1;
             if (header.state === 'parked' && header.reason === 'failed' && delivery !== 'at-most-once') {
               expect(header.attempts, `tries of ${id}`).toBe(life.queue.triesMax);
             }
