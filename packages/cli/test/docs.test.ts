@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { WordWhitelist, wordOf } from '../../server/src/admin/four-letter.ts';
+import { ensembleGauges } from '../../server/src/admin/metrics/ensemble-gauges.ts';
 import { gauges } from '../../server/src/admin/metrics/gauges.ts';
 import { loadConfig } from '../../server/src/config/config.ts';
 import { formatNotice } from '../../server/src/config/config-error.ts';
@@ -250,7 +251,8 @@ describe('what the server says', () => {
 });
 
 describe('monitoring', () => {
-  const names = new Set([...Object.keys(metricTable), ...gauges.map(({ name }) => name)]);
+  const gaugeNames = [...gauges, ...ensembleGauges('leader')].map(({ name }) => name);
+  const names = new Set([...Object.keys(metricTable), ...gaugeNames]);
   const { text, blocks, inlineCode } = page('docs/operating/monitoring.md');
 
   test('every metric in an alert or in the text exists', () => {

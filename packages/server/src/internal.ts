@@ -35,4 +35,5 @@ export type {
 } from './zab/environment.ts';
 export { ZAB_DEFAULTS, type ZabOptions } from './zab/options.ts';
 export { Peer } from './zab/peer.ts';
+export { NO_TALLIES } from './zab/tallies.ts';
 export { encodeNotification } from './zab/vote.ts';

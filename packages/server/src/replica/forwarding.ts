@@ -16,6 +16,7 @@ import type { Barrier, ClientConnection } from './client-connection.ts';
 import { Fifo } from './fifo.ts';
 import type { Instruments } from './instruments.ts';
 import type { InFlight, OrderSource, RequestBody } from './order.ts';
+import { ProposalTimes } from './proposal-times.ts';
 import { PayloadReader } from './replay.ts';
 import { Syncs } from './syncs.ts';
 
@@ -58,6 +59,8 @@ export interface ForwardingParts {
    * `settled` follows when those have been told.
    */
   readonly isAhead: boolean;
+  /** It is told what is committed, and is proposed nothing. */
+  readonly isObserver: boolean;
   readonly syncLimitMs: number;
 }
 
@@ -74,11 +77,15 @@ export class Forwarding implements OrderSource {
   #committed: number;
   #isAhead: boolean;
   readonly #answerMsMax: number;
+  /** When the leader made what it has proposed, by its wall clock; null: an observer, which acknowledges nothing. */
+  readonly #proposals: ProposalTimes | null;
+  #loggedThrough = 0;
   #hasAgreed = false;
   /** The last of the transactions whose effects may be there already. */
   #evenAfter = 0;
 
-  constructor({ world, uplink, clock, digestEnabled, instruments, isAhead, syncLimitMs }: ForwardingParts) {
+  constructor(parts: ForwardingParts) {
+    const { world, uplink, clock, digestEnabled, instruments, isAhead, isObserver, syncLimitMs } = parts;
     this.#world = world;
     this.#uplink = uplink;
     this.#clock = clock;
@@ -86,6 +93,7 @@ export class Forwarding implements OrderSource {
     this.#instruments = instruments;
     this.#committed = world.tree.lastZxid;
     this.#isAhead = isAhead;
+    this.#proposals = isObserver ? null : new ProposalTimes();
     this.#answerMsMax = ANSWER_SYNC_LIMITS * syncLimitMs;
   }
 
@@ -212,6 +220,16 @@ export class Forwarding implements OrderSource {
       this.#evenAfter = zxid;
     }
     this.#instruments.logged();
+    if (this.#proposals !== null) {
+      this.#proposals.note(zxid, timeMs);
+      this.#instruments.proposalReceived(this.#clock.wallMs - timeMs);
+    }
+  }
+
+  /** The log is on disk through `zxid`: what was proposed is acknowledged. */
+  logSynced(zxid: number): void {
+    this.#proposals?.addAges(this.#loggedThrough, zxid, this.#clock.wallMs, this.#instruments.ackCreation);
+    this.#loggedThrough = zxid;
   }
 
   /** Everything that the world may be ahead with has been proposed. */
@@ -246,6 +264,7 @@ export class Forwarding implements OrderSource {
   /** Everything proposed through `zxid` is committed. */
   committed(zxid: number): void {
     this.#committed = zxid;
+    this.#instruments.commitReceived();
   }
 
   /** The oldest sync has been answered. */
@@ -270,6 +289,9 @@ export class Forwarding implements OrderSource {
     tree.lastZxid = entry.zxid;
     const { nowMs, wallMs } = this.#clock;
     this.#instruments.committed(nowMs - entry.receivedMs, wallMs - entry.timeMs);
+    if (entry.zxid <= this.#committed) {
+      this.#instruments.commitPropagated(wallMs - entry.timeMs);
+    }
     this.#inFlight.shift();
     if (!this.#digestEnabled || entry.digest === null) {
       return true;

@@ -21,6 +21,8 @@ export interface HandshakePorts {
   admit(sessionId: bigint): boolean;
   /** Starts a session for the connection; `opened` follows, now or when its transaction has been applied. */
   begin(client: ClientConnection, timeoutMs: number): void;
+  /** A client wants to go on with a session, whatever comes of it. */
+  resumes(): void;
   /** The session is this connection's from now on. */
   attach(client: ClientConnection, session: Session<ClientConnection>, timeoutMs: number): void;
   /** Asks the leader whether a session that is not ours to judge is alive (§2.3, step 10); null: none but ours are. */
@@ -76,6 +78,7 @@ export class Handshake {
       this.#ports.begin(client, timeoutMs);
       return;
     }
+    this.#ports.resumes();
     const session = sessions.get(sessionId);
     if (this.#ports.isReadOnly && session?.local === false) {
       this.#ports.close(client); // it lives on, and must not be told otherwise

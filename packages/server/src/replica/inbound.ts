@@ -98,6 +98,7 @@ export class Inbound {
       if (this.#ports.wait(client)) {
         client.frames.keep(bytes);
       } else {
+        this.#ports.instruments.metrics.cnxn_closed_without_zk_server_running.add(1);
         this.#ports.close(client); // at once, even before the frame is whole (§2.3)
       }
       return;

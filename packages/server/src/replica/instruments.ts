@@ -10,6 +10,7 @@ import type { Statistics } from '../metrics/statistics.ts';
 import type { Change } from '../tree/data-tree.ts';
 import type { ReplicaOptions } from './options.ts';
 import { PathStatistics } from './path-statistics.ts';
+import type { PendingTallies } from './pending-changes.ts';
 
 /** What ZooKeeper adds to path and data for a node's stat when it counts bytes per namespace. */
 const STAT_BYTES = 68;
@@ -22,6 +23,8 @@ export class Instruments {
   readonly metrics: Metrics;
   readonly statistics: Statistics;
   readonly operations: OperationCounters;
+  /** Of changes that are prepared and not applied. */
+  readonly changes: PendingTallies;
   readonly bytesReceived: Counter;
   readonly watchBytes: Counter;
   readonly #responseBytes: Counter;
@@ -41,6 +44,12 @@ export class Instruments {
   readonly #prepared: Counter;
   readonly #logged: Counter;
   readonly #commits: Counter;
+  readonly #proposalsReceived: Counter;
+  readonly #commitsReceived: Counter;
+  readonly #proposalLatency: PercentileSummary;
+  readonly #commitPropagation: PercentileSummary;
+  /** From the proposal on the leader to the acknowledgement made here. */
+  readonly ackCreation: PercentileSummary;
   readonly #watchCounts: { readonly [K in Change['kind']]: PercentileSummary };
   readonly #readNamespaces: SummarySet | null;
   readonly #writeNamespaces: SummarySet | null;
@@ -55,6 +64,7 @@ export class Instruments {
     this.metrics = metrics;
     this.statistics = statistics;
     this.operations = new OperationCounters(metrics);
+    this.changes = { queued: metrics.outstanding_changes_queued, removed: metrics.outstanding_changes_removed };
     this.bytesReceived = metrics.bytes_received_count;
     this.watchBytes = metrics.watch_bytes;
     this.#responseBytes = metrics.response_bytes;
@@ -74,6 +84,11 @@ export class Instruments {
     this.#prepared = metrics.prep_processor_request_queued;
     this.#logged = metrics.sync_processor_request_queued;
     this.#commits = metrics.commit_count;
+    this.#proposalsReceived = metrics.learner_proposal_received_count;
+    this.#commitsReceived = metrics.learner_commit_received_count;
+    this.#proposalLatency = metrics.proposal_latency;
+    this.#commitPropagation = metrics.commit_propagation_latency;
+    this.ackCreation = metrics.proposal_ack_creation_latency;
     this.#watchCounts = {
       created: metrics.node_created_watch_count,
       deleted: metrics.node_deleted_watch_count,
@@ -119,6 +134,22 @@ export class Instruments {
   /** A transaction of the leader's was handed to the log. */
   logged(): void {
     this.#logged.value++;
+  }
+
+  /** A proposal has come from the leader, this long after the time it bears; clocks may differ. */
+  proposalReceived(latencyMs: number): void {
+    this.#proposalsReceived.value++;
+    this.#proposalLatency.add(Math.max(0, latencyMs));
+  }
+
+  /** The leader has told of a commit. */
+  commitReceived(): void {
+    this.#commitsReceived.value++;
+  }
+
+  /** What the leader has committed is applied here, in the turn in which it came. */
+  commitPropagated(latencyMs: number): void {
+    this.#commitPropagation.add(Math.max(0, latencyMs));
   }
 
   /** A batch of the log is durable; `waitingTxns` are left for the next one. */

@@ -27,6 +27,8 @@ export interface MemberReport {
   readonly phase: string;
   /** The server that leads; null while it is looking. */
   readonly leaderId: number | null;
+  /** The server that this learner is linked to, its leader or a follower that feeds observers; null: it is none. */
+  readonly masterId: number | null;
   readonly currentEpoch: number;
   /** Of the data here: this server does not vote, and waits for a leader's data. Null: there is none. */
   readonly damage: string | null;
@@ -45,7 +47,7 @@ export interface MemberReport {
 export function reportOf(
   peer: Peer,
   serverId: number,
-): Pick<MemberReport, 'serverId' | 'state' | 'phase' | 'leaderId' | 'configuration' | 'learners'> {
+): Pick<MemberReport, 'serverId' | 'state' | 'phase' | 'leaderId' | 'masterId' | 'configuration' | 'learners'> {
   const configuration = peer.membership.committed;
   const connected = peer.leadership?.learners ?? peer.learner?.master?.observers ?? [];
   const learners = [...connected].filter((learner) => Number.isFinite(learner.serverId));
@@ -54,6 +56,7 @@ export function reportOf(
     state: peer.state,
     phase: peer.phase,
     leaderId: peer.leaderId,
+    masterId: peer.learner?.masterId ?? null,
     configuration,
     learners: learners.map((learner) => ({
       serverId: learner.serverId,

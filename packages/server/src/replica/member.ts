@@ -21,6 +21,7 @@ import { Divergence } from './divergence.ts';
 import { Forwarding } from './forwarding.ts';
 import { Leading } from './leading.ts';
 import { type DatabaseEvents, type DatabaseParts, MemberDatabase } from './member-database.ts';
+import { MemberInstruments } from './member-instruments.ts';
 import { type MemberReport, reportOf } from './member-report.ts';
 import { PendingChanges } from './pending-changes.ts';
 import { ReadOnly } from './read-only.ts';
@@ -77,7 +78,7 @@ export class Member implements PeerService, DatabaseEvents {
   #service: Service | null = null;
   #leading: Leading | null = null;
   #forwarding: Forwarding | null = null;
-  readonly #proposals = { lastBytes: -1, minBytes: -1, maxBytes: -1 };
+  readonly #instruments: MemberInstruments;
   #servingSinceMs: number | null = null;
   /** Null: without a leader nobody is served. */
   readonly #readOnly: ReadOnly | null;
@@ -92,14 +93,15 @@ export class Member implements PeerService, DatabaseEvents {
     this.#seams = seams;
     this.#parts = parts;
     this.#database = new MemberDatabase({ ...parts.database, events: this });
-    const { service, connections, world } = parts;
+    const { service, connections, random, world } = parts;
     const { readOnlyDelayMs: delayMs = null } = seams;
     this.#readOnly = delayMs === null ? null : new ReadOnly({ service, connections, delayMs, world });
-    const { log } = service;
+    const { log, clock, instruments } = service;
+    this.#instruments = new MemberInstruments(instruments.metrics, clock);
     this.#showConfiguration(seams.configuration);
     this.peer = new Peer(
       seams.zab,
-      { database: this.#database, service: this, peers: seams.peers, random: parts.random, log },
+      { database: this.#database, service: this, peers: seams.peers, random, log, tallies: this.#instruments },
       seams.configuration,
       seams.proposedConfiguration,
     );
@@ -140,7 +142,7 @@ export class Member implements PeerService, DatabaseEvents {
       ...reportOf(this.peer, this.#seams.zab.serverId),
       currentEpoch: this.#database.currentEpoch,
       damage: this.#database.damage,
-      proposals: { ...this.#proposals },
+      proposals: this.#instruments.sizes,
       pendingSyncs: this.#pendingSyncs,
       servingSinceMs: this.#servingSinceMs,
     };
@@ -155,6 +157,7 @@ export class Member implements PeerService, DatabaseEvents {
   // The turn
 
   start(): void {
+    this.#instruments.unavailable();
     this.peer.start(this.#nowMs);
   }
 
@@ -199,6 +202,7 @@ export class Member implements PeerService, DatabaseEvents {
 
   logSynced(zxid: number): void {
     this.peer.logSynced(zxid);
+    this.#forwarding?.logSynced(zxid);
   }
 
   /** After the inputs: goes on with what had to wait. */
@@ -262,12 +266,11 @@ export class Member implements PeerService, DatabaseEvents {
     const world = this.#parts.world();
     this.#showConfiguration(this.peer.membership.committed);
     const { options, clock, instruments } = this.#parts.service;
-    const { metrics } = instruments;
-    const tallies = { queued: metrics.outstanding_changes_queued, removed: metrics.outstanding_changes_removed };
     const { fieldBytesMax } = options.storage;
     const rules = this.#seams.reconfiguration ?? RECONFIGURATION_DEFAULTS;
     const reconfiguration = new MemberReconfiguration(rules, this.peer.membership, leadership);
-    const pending = new PendingChanges(world, options.digestEnabled, fieldBytesMax, tallies, reconfiguration);
+    const { changes } = instruments;
+    const pending = new PendingChanges(world, options.digestEnabled, fieldBytesMax, changes, reconfiguration);
     const proposer = this.#proposer(leader, leadership);
     const writes = new Writes(world, pending, proposer, clock, options.digestEnabled, instruments);
     const heart = { leader, sync: (from: LearnerId | null, then?: () => void) => leadership.sync(from, then) };
@@ -278,9 +281,8 @@ export class Member implements PeerService, DatabaseEvents {
     this.#closeOrphans(writes);
   }
 
-  /** Remembers how large proposals are, and tells a change of membership from the others. */
+  /** Tells a change of membership from other transactions. */
   #proposer(leader: Proposer, leadership: Leadership): Proposer {
-    const sizes = this.#proposals;
     return {
       get lastProposed(): number {
         return leader.lastProposed;
@@ -290,10 +292,7 @@ export class Member implements PeerService, DatabaseEvents {
       },
       nextZxid: () => leader.nextZxid(),
       propose: (zxid, payload) => {
-        const { length } = payload;
-        sizes.lastBytes = length;
-        sizes.minBytes = sizes.minBytes < 0 ? length : Math.min(sizes.minBytes, length);
-        sizes.maxBytes = Math.max(sizes.maxBytes, length);
+        this.#instruments.proposed(zxid, payload.length);
         const configuration = this.configurationIn(payload);
         if (configuration === null) {
           leader.propose(zxid, payload);
@@ -323,7 +322,8 @@ export class Member implements PeerService, DatabaseEvents {
     const { isAhead } = this.#database;
     const { digestEnabled } = options;
     const syncLimitMs = this.#seams.zab.syncLimitTicks * this.#seams.zab.tickTimeMs;
-    const parts = { world, uplink: learner, clock, digestEnabled, instruments, isAhead, syncLimitMs };
+    const { isObserver } = learner;
+    const parts = { world, uplink: learner, clock, digestEnabled, instruments, isAhead, isObserver, syncLimitMs };
     this.#forwarding = new Forwarding(parts);
     const revalidate = (sessionId: bigint, timeoutMs: number): void => learner.revalidate(sessionId, timeoutMs);
     const diverged = (zxid: number): void => this.#leaveAsDiverged(learner, zxid);
@@ -350,6 +350,7 @@ export class Member implements PeerService, DatabaseEvents {
     const service = new Service(this.#parts.service, this.#parts.world(), role);
     this.#service = service;
     this.#servingSinceMs = this.#nowMs;
+    this.#instruments.serves(this.peer.state);
     this.#parts.connections.serve(takesClients ? service : null);
     const { leaderId, state } = this.peer;
     const { lastZxid, nodeCount } = this.#parts.world().tree;
@@ -359,6 +360,7 @@ export class Member implements PeerService, DatabaseEvents {
   }
 
   cease(reload: boolean): void {
+    this.#instruments.unavailable();
     const { connections } = this.#parts;
     connections.serve(null, this.peer.isSucceeding ? this.#nowMs + SUCCESSION_MS_MAX : undefined);
     this.#leading?.cease();

@@ -170,6 +170,7 @@ export class Service implements ConnectionService {
       lastZxid: () => this.#world.tree.lastZxid,
       admit: (sessionId) => this.sessions.admit(sessionId),
       begin: (client, timeoutMs) => this.sessions.begin(client, timeoutMs),
+      resumes: () => this.#parts.instruments.metrics.connection_revalidate_count.add(1),
       attach: (client, session, timeoutMs) => {
         this.sessions.attach(client, session, timeoutMs);
         if (role.kind === 'leader') {

@@ -134,6 +134,8 @@ export class Broadcast {
 
   /** This server's log is on disk through `zxid`. */
   logSynced(zxid: number): void {
+    const { serverId } = this.#options;
+    this.#environment.tallies.acknowledged(serverId, this.leader.ackedThrough(serverId), zxid);
     this.leader.synced(zxid);
     this.#sendCommits();
   }
@@ -150,7 +152,9 @@ export class Broadcast {
     if (!isLate && (zxid > leader.lastProposed || epochOf(zxid) !== epochOf(leader.lastProposed))) {
       return false;
     }
-    if (!link.isObserver && zxid > leader.ackedThrough(link.serverId)) {
+    const before = leader.ackedThrough(link.serverId);
+    if (!link.isObserver && zxid > before) {
+      this.#environment.tallies.acknowledged(link.serverId, Math.max(before, link.syncedZxid), zxid);
       leader.acknowledged(link.serverId, zxid);
       this.#sendCommits();
     }
@@ -250,6 +254,7 @@ export class Broadcast {
       const request = ForwardedRequest.decode(reader);
       service.forwarded(link, { ...request, body: data.subarray(reader.position), authinfo });
     } else if (type === PacketType.revalidate) {
+      this.#environment.tallies.askedAboutSession();
       const { sessionId, timeoutMs } = RevalidateRequest.decode(reader);
       const answer = (isAlive: boolean): void => writeRevalidated(link.output, zxid, sessionId, isAlive);
       if (service.revalidate(link, sessionId, timeoutMs, false)) {

@@ -7,6 +7,7 @@ import type { Log } from '../io/log.ts';
 import type { Link, Peers } from '../io/peers.ts';
 import type { Random } from '../io/random.ts';
 import type { Configuration } from './configuration.ts';
+import type { Tallies } from './tallies.ts';
 
 export type EpochName = 'acceptedEpoch' | 'currentEpoch';
 
@@ -185,4 +186,5 @@ export interface Environment {
   readonly peers: Peers;
   readonly random: Random;
   readonly log: Log;
+  readonly tallies: Tallies;
 }

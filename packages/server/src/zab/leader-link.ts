@@ -12,7 +12,12 @@ export const CONNECT_TRIES_MAX = 10;
  */
 const FIRST_PAUSE_MS = 2;
 
-export type Dial = (attempt: number, timeoutMs: number) => Link;
+export interface Dialled {
+  readonly serverId: number;
+  readonly link: Link;
+}
+
+export type Dial = (attempt: number, timeoutMs: number) => Dialled;
 
 export class LeaderLink {
   readonly input: PacketStream;
@@ -22,6 +27,7 @@ export class LeaderLink {
   readonly #pauseMsMax: number;
   #pauseMs = FIRST_PAUSE_MS;
   #link: Link | null;
+  #serverId: number;
   #isOpen = false;
   #isHeard = false;
   #tries = 1;
@@ -38,7 +44,14 @@ export class LeaderLink {
     this.#pauseMsMax = pauseMsMax;
     this.input = new PacketStream(fieldBytesMax);
     this.#connectDeadlineMs = nowMs + connectLimitMs;
-    this.#link = dial(0, connectLimitMs);
+    const { serverId, link } = dial(0, connectLimitMs);
+    this.#serverId = serverId;
+    this.#link = link;
+  }
+
+  /** Who was dialled last. */
+  get serverId(): number {
+    return this.#serverId;
   }
 
   owns(link: unknown): boolean {
@@ -89,7 +102,9 @@ export class LeaderLink {
     }
     if (nowMs >= this.#retryAtMs) {
       this.#retryAtMs = Number.POSITIVE_INFINITY;
-      this.#link = this.#dial(this.#tries, this.#connectDeadlineMs - nowMs);
+      const { serverId, link } = this.#dial(this.#tries, this.#connectDeadlineMs - nowMs);
+      this.#serverId = serverId;
+      this.#link = link;
       this.#tries++;
     }
     return true;

@@ -263,8 +263,7 @@ export class Leadership {
 
   #epochAccepted(learner: LearnerLink, { type, zxid, data }: Packet): void {
     if (type !== PacketType.ackEpoch || data === null) {
-      this.#drop(learner, `sent a packet of type ${type} instead of ACKEPOCH`);
-      return;
+      return this.#drop(learner, `sent a packet of type ${type} instead of ACKEPOCH`);
     }
     const { currentEpoch } = AckEpoch.decode(new JuteReader(data));
     learner.lastZxid = zxid;
@@ -417,15 +416,16 @@ export class Leadership {
       }
     }
     if (nowMs >= this.#phaseDeadlineMs) {
-      this.end(`no quorum of learners in time, while ${this.#phase}`, null);
-      return;
+      if (this.#phase === 'discovery' && this.#phaseDeadlineMs === this.#impatientMs) {
+        this.#environment.tallies.deserted();
+      }
+      return this.end(`no quorum of learners in time, while ${this.#phase}`, null);
     }
     if (this.#phase !== 'leading' || this.#broadcast === null) {
       return;
     }
     if (!this.#broadcast.tick(nowMs)) {
-      this.end('the quorum of followers is lost', null);
-      return;
+      return this.end('the quorum of followers is lost', null);
     }
     this.#goOnHandingOver();
   }

@@ -70,9 +70,9 @@ export class Learner {
     return this.#phase;
   }
 
-  /** It is in step: clients are served. */
-  get isFollowing(): boolean {
-    return this.#phase === 'following';
+  /** The server that this one is linked to, or tries to be: the leader, or a follower that feeds observers. */
+  get masterId(): number {
+    return this.#link.serverId;
   }
 
   /** Of the leader; 0 until it has told it. */
@@ -238,6 +238,7 @@ export class Learner {
   #acceptEpoch(ownEpoch: number): void {
     this.#phase = 'accepted';
     this.#heard();
+    this.#environment.tallies.epochAccepted();
     const { damage } = this.#environment.database;
     // Who lacks what it has acknowledged must not vouch for this leader's history: maybe only it had the rest.
     const currentEpoch = damage === null ? ownEpoch : -1;
@@ -355,8 +356,7 @@ export class Learner {
     }
     this.#phase = 'storing';
     if (catchUp.isInMemory) {
-      this.#environment.database.writeSnapshot();
-      return;
+      return this.#environment.database.writeSnapshot();
     }
     const awaited = catchUp.store();
     this.#logAwaited = awaited ?? 0;
@@ -398,8 +398,7 @@ export class Learner {
   /** UPTODATE: a quorum has this history, and the leader leads. */
   #follow(catchUp: CatchUp): void {
     if (this.#changes.activateLearnt(this.#newConfiguration, this.#epoch, catchUp.committedThrough)) {
-      this.end('the members have changed');
-      return;
+      return this.end('the members have changed');
     }
     this.#phase = 'following';
     this.#acknowledge(makeZxid(this.#epoch, 0));

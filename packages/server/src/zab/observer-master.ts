@@ -216,6 +216,7 @@ export class ObserverMaster {
       const body = isLate ? NO_DATA : bytes.subarray(reader.position);
       uplink.request(observer, { ...request, body, authinfo });
     } else if (type === PacketType.revalidate) {
+      environment.tallies.askedAboutSession();
       const { sessionId, timeoutMs } = RevalidateRequest.decode(reader);
       uplink.revalidate(observer, sessionId, timeoutMs);
     } else if (type !== PacketType.ack) {

@@ -268,7 +268,7 @@ export class Peer {
       }
       return;
     }
-    if (!this.#isEpochTold && (this.#leadership?.phase === 'leading' || this.#learner?.isFollowing === true)) {
+    if (!this.#isEpochTold && (this.#leadership?.phase === 'leading' || this.#learner?.phase === 'following')) {
       this.#isEpochTold = true;
       this.#refusals = 0;
       this.#election.synced(role.epoch ?? 0);
@@ -289,12 +289,14 @@ export class Peer {
     const { lastZxid, currentEpoch, damage } = this.#environment.database;
     const { committed, proposed } = this.#membership;
     const history = { lastZxid, currentEpoch, isDamaged: damage !== null };
+    this.#environment.tallies.looking();
     this.#election.start(this.#nowMs, history, committed, proposed);
   }
 
   /** Leads, or follows this leader. */
   #take(leaderId: number): void {
     const { serverId } = this.#options;
+    this.#environment.tallies.elected();
     this.#isEpochTold = false;
     this.#startAtMs = Number.POSITIVE_INFINITY;
     if (leaderId === serverId) {

@@ -22,10 +22,11 @@ export function reachLeader(
   const masters = isObserver && options.hasObserverMasters ? mastersFor(leaderId, environment, membership) : [];
   const dial: Dial = (attempt, timeoutMs) => {
     if (masters.length === 0 || attempt === CONNECT_TRIES_MAX - 1) {
-      return environment.peers.connect(leaderId, timeoutMs, 'quorum');
+      return { serverId: leaderId, link: environment.peers.connect(leaderId, timeoutMs, 'quorum') };
     }
     const patienceMs = Math.ceil(timeoutMs * PATIENCE_WITH_ONE);
-    return environment.peers.connect(masters[attempt % masters.length], patienceMs, 'observers');
+    const serverId = masters[attempt % masters.length];
+    return { serverId, link: environment.peers.connect(serverId, patienceMs, 'observers') };
   };
   return new LeaderLink(dial, fieldBytesMax, limitMs, leaderConnectDelayMs, nowMs);
 }

@@ -42,6 +42,7 @@ export class Synchronizer {
     learner.stage = 'syncing';
     learner.syncedWith = decision.kind;
     learner.syncedZxid = window.last;
+    this.#environment.tallies.bringsUpToDate(decision.kind, this.#underWay(decision.kind));
     if (decision.kind === 'snapshot') {
       const snapshot = this.#environment.database.beginOutgoing();
       learner.beginSnapshot(snapshot, window.after(snapshot.zxid));
@@ -53,8 +54,11 @@ export class Synchronizer {
 
   #isBusy(kind: SyncKind): boolean {
     const { concurrentSnapSyncsMax, concurrentDiffSyncsMax } = this.#options;
-    const count = [...this.#links].filter(({ stage, syncedWith }) => stage === 'syncing' && syncedWith === kind).length;
-    return count >= (kind === 'snapshot' ? concurrentSnapSyncsMax : concurrentDiffSyncsMax);
+    return this.#underWay(kind) >= (kind === 'snapshot' ? concurrentSnapSyncsMax : concurrentDiffSyncsMax);
+  }
+
+  #underWay(kind: SyncKind): number {
+    return [...this.#links].filter(({ stage, syncedWith }) => stage === 'syncing' && syncedWith === kind).length;
   }
 
   #readLog(zxid: number): LogWalk | null {

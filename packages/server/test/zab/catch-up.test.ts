@@ -44,6 +44,6 @@ test('who has got a snapshot needs none for the next link to the same leader', (
   const { peer } = cluster.up.find((server) => server !== leader) as typeof leader;
   peer.diverged(leader.database.lastZxid);
   cluster.until('it needs a snapshot', () => peer.learner?.needsSnapshot === true);
-  cluster.until('it has one', () => peer.learner?.isFromSnapshot === true && peer.learner.isFollowing);
+  cluster.until('it has one', () => peer.learner?.isFromSnapshot === true && peer.learner.phase === 'following');
   expect(peer.learner?.needsSnapshot).toBe(false);
 });

@@ -74,6 +74,7 @@ test('a leader that a voter has left waits no longer than it is told for a quoru
     expect(lone.leadership.endReason, 'it waits').toBeNull();
     lone.run(2);
     expect(lone.leadership.endReason).toBe('no quorum of learners in time, while discovery');
+    expect(lone.told.includes('deserted')).toBe(epochWaitMsMax >= 0);
   }
 });
 

@@ -1,14 +1,23 @@
-/** What `mntr` tells of a member of an ensemble (client-protocol.md §11). */
-import type { EnsembleView } from '../view.ts';
+/** What `mntr` and Prometheus are told of a member of an ensemble (client-protocol.md §11). */
+import type { EnsembleView, ServerMode } from '../view.ts';
 
-export interface LeaderGauge {
+export interface EnsembleGauge {
   readonly name: string;
   readonly meaning: string;
   readonly read: (ensemble: EnsembleView, nowMs: number) => number;
 }
 
-/** Of a leader: who follows it, and how it proposes. */
-export const leaderGauges: readonly LeaderGauge[] = [
+/** Of each member. */
+const memberGauges: readonly EnsembleGauge[] = [
+  {
+    name: 'quorum_size',
+    meaning: 'servers that have a vote',
+    read: ({ configuration }) => configuration.voters.length,
+  },
+];
+
+/** Of a leader besides: who follows it, and how it proposes. */
+const leaderGauges: readonly EnsembleGauge[] = [
   { name: 'learners', meaning: 'servers connected to the leader', read: ({ learners }) => learners.length },
   {
     name: 'synced_followers',
@@ -35,6 +44,10 @@ export const leaderGauges: readonly LeaderGauge[] = [
   { name: 'max_proposal_size', meaning: 'bytes, -1: none', read: ({ proposals }) => proposals.maxBytes },
   { name: 'min_proposal_size', meaning: 'bytes, -1: none', read: ({ proposals }) => proposals.minBytes },
 ];
+
+export function ensembleGauges(mode: ServerMode): readonly EnsembleGauge[] {
+  return mode === 'leader' ? [...memberGauges, ...leaderGauges] : memberGauges;
+}
 
 /** Our phases that belong to ZooKeeper's discovery, and to its broadcast; the others are of its synchronisation. */
 const DISCOVERY = new Set(['connecting', 'introduced', 'discovery', 'accepting', 'acknowledging', 'accepted']);

@@ -3,7 +3,7 @@ import type { Instrument } from '../../metrics/registry.ts';
 import { average, type Double } from '../format.ts';
 import { VERSION_TEXT } from '../version.ts';
 import type { ServerView } from '../view.ts';
-import { leaderGauges, peerState } from './ensemble-gauges.ts';
+import { ensembleGauges, peerState } from './ensemble-gauges.ts';
 import { gauges, quotaGauges, quotasByNamespace } from './gauges.ts';
 
 export type MonitorEntry = readonly [key: string, value: string | number | Double];
@@ -34,8 +34,10 @@ function* ensembleEntries(view: ServerView): Generator<MonitorEntry> {
     return;
   }
   yield ['peer_state', peerState(ensemble)];
-  yield ['quorum_size', ensemble.configuration.voters.length];
-  for (const gauge of mode === 'leader' ? leaderGauges : []) {
+  if (ensemble.state === 'observing' && ensemble.masterId !== null) {
+    yield ['observer_master_id', ensemble.masterId];
+  }
+  for (const gauge of ensembleGauges(mode)) {
     yield [gauge.name, gauge.read(ensemble, view.clock.nowMs)];
   }
 }

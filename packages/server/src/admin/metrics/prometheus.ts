@@ -8,7 +8,7 @@
 import { Counter, CounterSet, PercentileSummary, Summary } from '../../metrics/primitives.ts';
 import { type MetricName, metricTable } from '../../metrics/table.ts';
 import type { ServerView } from '../view.ts';
-import { leaderGauges } from './ensemble-gauges.ts';
+import { ensembleGauges } from './ensemble-gauges.ts';
 import { gauges, quotaGauges, quotasByNamespace } from './gauges.ts';
 
 export const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -29,8 +29,8 @@ export function prometheusText(view: ServerView, runtime: readonly RuntimeMetric
     out.push(`${gauge.name} ${numberText(Number(gauge.read(view)))}\n`);
   }
   const { ensemble } = view;
-  if (ensemble !== null && view.mode === 'leader') {
-    for (const gauge of leaderGauges) {
+  if (ensemble !== null) {
+    for (const gauge of ensembleGauges(view.mode)) {
       header(out, gauge.name, 'gauge', gauge.meaning);
       out.push(`${gauge.name} ${numberText(gauge.read(ensemble, view.clock.nowMs))}\n`);
     }

@@ -316,5 +316,5 @@ function epochOf(server: Server): number {
 
 function isInStepWith(server: Server, leader: Server): boolean {
   const { learner } = server.peer;
-  return learner?.isFollowing === true && learner.leaderId === leader.serverId && learner.epoch === epochOf(leader);
+  return learner?.phase === 'following' && learner.leaderId === leader.serverId && learner.epoch === epochOf(leader);
 }

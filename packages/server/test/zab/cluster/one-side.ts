@@ -11,6 +11,7 @@ import { Membership } from '../../../src/zab/membership.ts';
 import { ZAB_DEFAULTS, type ZabOptions } from '../../../src/zab/options.ts';
 import { type Packet, PacketStream } from '../../../src/zab/packet-stream.ts';
 import { writePacket } from '../../../src/zab/packets.ts';
+import { NO_TALLIES } from '../../../src/zab/tallies.ts';
 import { Events } from './events.ts';
 import { Disk, FakeDatabase } from './storage.ts';
 import { describe } from './wiretap.ts';
@@ -100,6 +101,7 @@ class World {
           return link;
         },
       },
+      tallies: { ...NO_TALLIES, deserted: tell('deserted') },
       service: {
         lead: tell('lead'),
         follow: tell('follow'),

@@ -3,6 +3,7 @@ import type { Link } from '../../../src/io/peers.ts';
 import { Configuration } from '../../../src/zab/configuration.ts';
 import type { Entry, Forwarded, LearnerId, Service } from '../../../src/zab/environment.ts';
 import { Peer } from '../../../src/zab/peer.ts';
+import { NO_TALLIES } from '../../../src/zab/tallies.ts';
 import type { Cluster } from './cluster.ts';
 import type { Receiver } from './network.ts';
 import { type Disk, FakeDatabase } from './storage.ts';
@@ -52,6 +53,7 @@ export class Server implements Receiver, Service {
         service: this,
         peers,
         random: network.random,
+        tallies: NO_TALLIES,
         log: {
           info: (message) => cluster.note(serverId, message),
           warn: (message) => cluster.note(serverId, `warning: ${message}`),
