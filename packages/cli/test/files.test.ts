@@ -57,9 +57,29 @@ describe('log', () => {
     const cut = await run('log', torn);
     expect(cut).toMatchObject({ code: 0, err: expect.stringContaining('a record is cut off, as a crash leaves it') });
     expect(cut.lines).toHaveLength(9);
-    const { code, err } = await run('log', join(basic, 'snapshot.0'));
-    expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining('does not begin with the header of a log') });
-    expect(err).toContain(`error: ${join(basic, 'snapshot.0')}: `);
+    const blank = join(directory, 'log.2');
+    writeFileSync(blank, '');
+    expect(await run('log', blank)).toMatchObject({ code: 0, err: expect.stringContaining('nothing is in it yet') });
+    writeFileSync(torn, Buffer.alloc(100).fill(1, 50));
+    expect(await run('log', torn)).toMatchObject({ code: 1, err: expect.stringContaining('it is no log') });
+  });
+
+  test('a healthy file of the other kind is said to be that, and nothing about moving it away', async () => {
+    const snapshot = join(basic, 'snapshot.0');
+    const compressed = ['gz-3.8.0/snapshot.39.gz', 'snappy-3.8.0/snapshot.39.snappy'];
+    for (const file of [snapshot, ...compressed.map((name) => join(golden, 'snapshot-variants', name))]) {
+      const err = `error: ${file}: it is a snapshot: treekeeper snapshot ${file} shows it\n`;
+      expect(await run('log', file)).toMatchObject({ code: 1, out: '', err });
+    }
+    const log = join(basic, 'log.1');
+    const isLog = `error: ${log}: it is a log: treekeeper log ${log} shows it\n`;
+    expect(await run('snapshot', log)).toMatchObject({ code: 1, out: '', err: isLog });
+    const other = join(directory, 'snapshot.1');
+    writeFileSync(other, 'no data of a server');
+    const noLog = `error: ${other}: it is no log: it does not begin with ZKLG\n`;
+    expect(await run('log', other)).toMatchObject({ code: 1, out: '', err: noLog });
+    const noSnapshot = `error: ${other}: it is no snapshot: it does not begin with ZKSN\n`;
+    expect(await run('snapshot', other)).toMatchObject({ code: 1, out: '', err: noSnapshot });
   });
 
   test.each(['log', 'snapshot'])('%s of a directory, or of what is not there, says of which', async (command) => {

@@ -1,6 +1,6 @@
 /** Reads the records of one log file (disk-format.md §2.1, §2.4). */
 import { LOG_MAGIC } from '@treekeeper/protocol';
-import type { Disk, FileSource } from '../io/disk.ts';
+import type { FileSource } from '../io/disk.ts';
 import { DamageError } from '../io/storage-error.ts';
 import { ADLER32_START, adler32 } from './adler32.ts';
 import { type DataFile, FILE_HEADER_BYTES, RECORD_END, RECORD_FRAME_BYTES, RECORD_HEAD_BYTES } from './format.ts';
@@ -217,7 +217,7 @@ function isZero(bytes: Uint8Array): boolean {
  * Whether a log has no more than (a part of) its header, or nothing but zeros: left over when power failed just after
  * its creation. The header reaches the disk before any record does, so no acknowledged transaction was ever in it.
  */
-export function isUnbegunLog(disk: Disk, file: DataFile): boolean {
+export function isUnbegunLog(disk: FileSource, file: DataFile): boolean {
   if (file.sizeBytes < FILE_HEADER_BYTES) {
     return true;
   }
