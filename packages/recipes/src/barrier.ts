@@ -97,7 +97,9 @@ const isSeat = (name: string): boolean => name.includes('member-');
 
 /**
  * A double barrier: nobody begins before `size` have come, nobody goes on before all have left. Whoever crashes or
- * loses its session has left; before all have come, that makes the others wait for another one.
+ * loses its session has left; before all have come, that makes the others wait for another one. There is no identity
+ * here: who was killed counts until its session has timed out, and its next run as one who comes besides, for only the
+ * program knows whether that is to do the work again.
  *
  * @example
  * ```ts

@@ -20,9 +20,9 @@ export function checkIdentity(identity: string | undefined, path: string): void 
   }
 }
 
-/** Whether a node has the name that a run of this identity gives. */
-export function isOfIdentity(child: string, identity: string, name: string): boolean {
-  const start = nameWith(identity, name);
+/** Whether a node has one of the names that a run of this identity gives. */
+export function isOfIdentity(child: string, identity: string, ...names: readonly string[]): boolean {
   const rest = child.replace(UNIQUE, '');
-  return rest !== child && rest.startsWith(start) && /^-?\d*$/.test(rest.slice(start.length));
+  const starts = names.map((name) => nameWith(identity, name));
+  return rest !== child && starts.some((start) => rest.startsWith(start) && /^-?\d*$/.test(rest.slice(start.length)));
 }

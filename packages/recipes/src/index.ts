@@ -38,5 +38,5 @@ export { Services, type ServicesOptions } from './services.ts';
 export { leastLoaded, random, roundRobin, type Strategy, sticky } from './strategies.ts';
 export { type Message, type SubscribeOptions, Subscription } from './subscription.ts';
 export { Topic, type TopicOptions } from './topic.ts';
-export { type TryAcquireOptions, TryLock } from './try-lock.ts';
+export { type TryAcquireOptions, TryLock, type TryLockOptions } from './try-lock.ts';
 export { type DecisionOptions, TwoPhaseCommit, type Vote } from './two-phase-commit.ts';

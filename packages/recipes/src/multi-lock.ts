@@ -3,10 +3,11 @@ import type { Client } from '@treekeeper/client';
 import { RecipeError } from './errors.ts';
 import { type GuardedClient, guard } from './guard.ts';
 import type { Hold } from './hold.ts';
+import { checkIdentity } from './identity.ts';
 import { type AcquireOptions, Lock, type LockOptions } from './lock.ts';
 
 /** Options of `MultiLock`. */
-export type MultiLockOptions = Pick<LockOptions, 'names'>;
+export type MultiLockOptions = Pick<LockOptions, 'names' | 'identity'>;
 
 /**
  * Holds several locks at once, or none. They are asked for in the order of their paths, whatever order they are named
@@ -25,7 +26,7 @@ export class MultiLock {
   readonly #paths: readonly string[];
   readonly #options: MultiLockOptions;
 
-  /** Throws INVALID_OPTION when no path is given. */
+  /** Throws INVALID_OPTION when no path is given, or `identity` is not part of a name. */
   constructor(client: Client, paths: Iterable<string>, options: MultiLockOptions = {}) {
     this.#client = client;
     this.#paths = [...new Set(paths)].sort();
@@ -33,6 +34,7 @@ export class MultiLock {
     if (this.#paths.length === 0) {
       throw new RecipeError('INVALID_OPTION', '(no path)', 'a MultiLock needs the path of at least one lock');
     }
+    checkIdentity(options.identity, this.#paths.join(' '));
   }
 
   /**

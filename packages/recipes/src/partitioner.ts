@@ -5,7 +5,7 @@ import type { Hold } from './hold.ts';
 import { Lock } from './lock.ts';
 import { Membership } from './membership.ts';
 import { join } from './paths.ts';
-import { throughSessions } from './renewal.ts';
+import { isFinal, throughSessions } from './renewal.ts';
 
 /** An item that is one's own. */
 export interface Ownership {
@@ -18,7 +18,10 @@ export interface Ownership {
 
 /** Options of `Partitioner`. */
 export interface PartitionerOptions {
-  /** This member's name, unique in the group. */
+  /**
+   * This member's name, unique in the group and the same across restarts: what an earlier run has left, killed and not
+   * yet timed out, is taken over at once. Another run under the name that still lives ends with LOST.
+   */
   readonly id: string;
   /** The same for all members; names of nodes. */
   readonly items: readonly string[];
@@ -61,7 +64,9 @@ export class Partitioner {
   /**
    * Takes part until the signal fires; then gives up everything and fulfils. `own` is called for each item that
    * becomes this member's; the item stays its own after `own` has ended, until it goes to another. Rejects with what
-   * `own` throws, with SESSION_EXPIRED when the client is at its end.
+   * `own` throws; with LOST when its membership is ended by others: an operator who removes the node, another run of
+   * the same name; with SESSION_EXPIRED when the client is at its end. Every item is given up before. Giving up needs
+   * the servers: while none answers it waits, until they do or the client is at its end.
    *
    * @example
    * ```ts
@@ -76,38 +81,52 @@ export class Partitioner {
   async run(own: (ownership: Ownership) => Promise<void>, { signal }: { readonly signal: AbortSignal }): Promise<void> {
     const group = new Membership(this.#client, join(this.#path, 'members'));
     const failed = new AbortController();
-    const ended = AbortSignal.any([signal, failed.signal]);
-    const asked = new Map<string, { readonly stop: AbortController; readonly running: Promise<void> }>();
+    const fail = (error: unknown): void => failed.abort({ error });
     await using members = await group.members();
-    await using _self = await group.join(this.#id, '');
-    const close = (): void => void members.close();
-    ended.addEventListener('abort', close, { once: true });
-    for await (const present of ended.aborted ? [] : members) {
-      for (const item of this.#items) {
-        const isMine = ownerOf(item, [...present.keys()]) === this.#id;
-        const known = asked.get(item);
-        if (isMine && known === undefined) {
-          const stop = new AbortController();
-          const running = this.#own(item, own, stop.signal).catch((error: unknown) => failed.abort({ error }));
-          asked.set(item, { stop, running });
-        } else if (!isMine && known !== undefined) {
-          known.stop.abort();
-          asked.delete(item);
+    await using self = await group.join(this.#id, '');
+    self.signal.addEventListener('abort', () => this.#isAtEnd || fail(self.signal.reason), { once: true });
+    const ended = AbortSignal.any([signal, failed.signal]);
+    ended.addEventListener('abort', () => void members.close(), { once: true });
+    const shares = new Map<string, AbortController>();
+    const running = new Set<Promise<void>>();
+    try {
+      for await (const present of ended.aborted ? [] : members) {
+        for (const item of this.#items) {
+          const isMine = ownerOf(item, [...present.keys()]) === this.#id;
+          const known = shares.get(item);
+          if (isMine && known === undefined) {
+            const stop = new AbortController();
+            shares.set(item, stop);
+            const share = this.#own(item, own, stop.signal)
+              .catch(fail)
+              .finally(() => running.delete(share));
+            running.add(share);
+          } else if (!isMine && known !== undefined) {
+            known.abort();
+            shares.delete(item);
+          }
         }
       }
+    } catch (error) {
+      fail(error);
     }
-    for (const { stop } of asked.values()) {
+    for (const stop of shares.values()) {
       stop.abort();
     }
-    await Promise.all([...asked.values()].map(({ running }) => running));
+    await Promise.all(running);
     if (failed.signal.aborted) {
       throw (failed.signal.reason as { readonly error: unknown }).error;
     }
   }
 
+  /** Then the end of the membership is no news: the members end, with what has ended the client. */
+  get #isAtEnd(): boolean {
+    return isFinal(this.#client, this.#client.state);
+  }
+
   /** Holds an item until it is to be given up; again, when it is lost meanwhile. */
   async #own(item: string, own: (ownership: Ownership) => Promise<void>, stop: AbortSignal): Promise<void> {
-    const lock = new Lock(this.#client, join(join(this.#path, 'items'), item));
+    const lock = new Lock(this.#client, join(join(this.#path, 'items'), item), { identity: this.#id });
     while (!stop.aborted) {
       try {
         await using hold = await throughSessions(this.#client, () => lock.acquire({ signal: stop, data: this.#id }));

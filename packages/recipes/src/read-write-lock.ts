@@ -5,6 +5,7 @@ import { type Contender, contendersOf, namesIn } from './contenders.ts';
 import { RecipeError } from './errors.ts';
 import { forever } from './forever.ts';
 import { type Held, Hold, type HoldOptions } from './hold.ts';
+import { checkIdentity, nameWith } from './identity.ts';
 import type { AcquireOptions, NodeNames } from './lock.ts';
 import { join } from './paths.ts';
 import { untilAnswered } from './repeat.ts';
@@ -15,6 +16,13 @@ import { inSequence } from './sequence.ts';
 export interface ReadWriteLockOptions {
   /** Curator's (`__READ__`, `__WRIT__`), or kazoo's (`__rlock__`, `__lock__`). @default 'curator' */
   readonly names?: NodeNames | undefined;
+  /**
+   * Who this program is, across its restarts. A run that was killed leaves a node until its session has timed out; the
+   * next run with the same identity ends it at once, whether it was to read or to write, instead of waiting for it. No
+   * two programs that live at the same time may have the same: the later one would end what the earlier one holds
+   * (whose signal fires).
+   */
+  readonly identity?: string | undefined;
 }
 
 /** As of `Lock.acquire`; nobody is asked to give it up. */
@@ -62,8 +70,12 @@ export class ReadWriteLock {
   readonly #client: Client;
   readonly #path: string;
   readonly #names: Names;
+  readonly #identity: string | undefined;
 
+  /** Throws INVALID_OPTION. */
   constructor(client: Client, path: string, options: ReadWriteLockOptions = {}) {
+    checkIdentity(options.identity, path);
+    this.#identity = options.identity;
     this.#client = client;
     this.#path = path;
     this.#names = NAMES[options.names ?? 'curator'];
@@ -99,7 +111,7 @@ export class ReadWriteLock {
     const seat = await this.#seat(this.#names.write, options);
     await seat.waitFor((order, me) => order[me - 1] ?? null, signal);
     const sequence = seat.name.slice(seat.name.lastIndexOf(this.#names.write) + this.#names.write.length);
-    const readName = `_c_${randomUUID()}-${this.#names.read}${sequence}`;
+    const readName = `_c_${randomUUID()}-${nameWith(this.#identity, this.#names.read)}${sequence}`;
     const held = { path: this.#path, node: seat.path, token: seat.token };
     return new WriteHold(this.#client, held, join(this.#path, readName), options);
   }
@@ -119,7 +131,14 @@ export class ReadWriteLock {
   }
 
   #seat(name: string, { data, signal }: ReadWriteAcquireOptions): Promise<Seat> {
-    return Seat.take(this.#client, this.#path, { name, data, signal, isContender });
+    return Seat.take(this.#client, this.#path, {
+      name,
+      data,
+      signal,
+      isContender,
+      identity: this.#identity,
+      namesOfIdentity: Object.values(this.#names),
+    });
   }
 }
 

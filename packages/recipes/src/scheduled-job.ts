@@ -3,6 +3,7 @@ import { type Client, type Codec, isTreekeeperError, utf8 } from '@treekeeper/cl
 import { type Clock, systemClock } from './clock.ts';
 import { Election, type Leadership } from './election.ts';
 import { RecipeError } from './errors.ts';
+import { checkIdentity } from './identity.ts';
 import { join } from './paths.ts';
 
 /** Options of `ScheduledJob`. */
@@ -14,6 +15,11 @@ export interface ScheduledJobOptions {
    * is left out until the next time. @default 'at-least-once'
    */
   readonly delivery?: 'at-least-once' | 'at-most-once' | undefined;
+  /**
+   * Who this program is, across its restarts. A run that was killed leads until its session has timed out; the next run
+   * with the same identity takes its place at once. No two programs that live at the same time may have the same.
+   */
+  readonly identity?: string | undefined;
   /** @default the machine's own */
   readonly clock?: Clock | undefined;
 }
@@ -54,9 +60,11 @@ export class ScheduledJob {
   readonly #intervalMs: number;
   readonly #isAtMostOnce: boolean;
   readonly #clock: Clock;
+  readonly #identity: string | undefined;
 
+  /** Throws INVALID_OPTION. */
   constructor(client: Client, path: string, options: ScheduledJobOptions) {
-    const { intervalMs, delivery = 'at-least-once', clock = systemClock } = options;
+    const { intervalMs, delivery = 'at-least-once', clock = systemClock, identity } = options;
     if (!Number.isSafeInteger(intervalMs) || intervalMs < 1) {
       throw new RecipeError('INVALID_OPTION', path, `intervalMs is ${intervalMs}: a whole number, 1 or more`);
     }
@@ -65,6 +73,8 @@ export class ScheduledJob {
     this.#intervalMs = intervalMs;
     this.#isAtMostOnce = delivery === 'at-most-once';
     this.#clock = clock;
+    checkIdentity(identity, path);
+    this.#identity = identity;
   }
 
   /**
@@ -101,7 +111,7 @@ export class ScheduledJob {
    * ```
    */
   async run(job: (run: JobRun) => Promise<void>, { signal }: { readonly signal: AbortSignal }): Promise<void> {
-    const election = new Election(this.#client, join(this.#path, 'leader'));
+    const election = new Election(this.#client, join(this.#path, 'leader'), { identity: this.#identity });
     try {
       await election.run((leadership) => this.#lead(job, leadership, signal), { data: '', signal });
     } catch (error) {

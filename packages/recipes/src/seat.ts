@@ -26,6 +26,8 @@ export interface SeatOptions {
   readonly isContender?: ((name: string) => boolean) | undefined;
   /** Ends the seats that earlier runs of the same program have left. */
   readonly identity?: string | undefined;
+  /** What the names of its seats may begin with. @default `name` alone */
+  readonly namesOfIdentity?: readonly string[] | undefined;
 }
 
 /** The one to wait for, of the seated in order; null: nobody, go. `me` is the own place in `order`. */
@@ -56,7 +58,7 @@ export class Seat {
    * once, and removes the node that may come to be nevertheless.
    */
   static async take(client: Client, directory: string, options: SeatOptions): Promise<Seat> {
-    const { name, data = '', signal, identity } = options;
+    const { name, data = '', signal, identity, namesOfIdentity = [name] } = options;
     throwIfAborted(signal, directory);
     // The signal does not go with the call: an aborted create may still happen, and nobody would know its name.
     const created = client.create(join(directory, nameWith(identity, name)), data, {
@@ -68,14 +70,14 @@ export class Seat {
     const node = await abortable(created, signal, directory, ({ path }) => remove(client, path));
     const seat = new Seat(client, directory, options, node);
     if (identity !== undefined) {
-      await seat.#endEarlierRun(identity, name, signal);
+      await seat.#endEarlierRun(identity, namesOfIdentity, signal);
     }
     return seat;
   }
 
-  async #endEarlierRun(identity: string, name: string, signal: AbortSignal | undefined): Promise<void> {
+  async #endEarlierRun(identity: string, names: readonly string[], signal: AbortSignal | undefined): Promise<void> {
     try {
-      const ending = endEarlierRun(this.#client, this.#directory, identity, name, this.token);
+      const ending = endEarlierRun(this.#client, this.#directory, identity, names, this.token);
       await abortable(ending, signal, this.#directory, () => undefined);
     } catch (error) {
       void this.leave();
@@ -164,11 +166,11 @@ export async function endEarlierRun(
   client: Client,
   directory: string,
   identity: string,
-  name: string,
+  names: readonly string[],
   token: bigint,
 ): Promise<void> {
   for (const child of await seatsIn(client, directory)) {
-    if (isOfIdentity(child, identity, name)) {
+    if (isOfIdentity(child, identity, ...names)) {
       const node = join(directory, child);
       const stat = await client.exists(node, forever);
       if (stat !== null && stat.ephemeralOwner !== client.sessionId && stat.czxid < token) {

@@ -99,7 +99,7 @@ export class Semaphore {
     });
     try {
       if (identity !== undefined) {
-        const ending = endEarlierRun(this.#client, this.#leasesPath, identity, LEASE, seat.token);
+        const ending = endEarlierRun(this.#client, this.#leasesPath, identity, [LEASE], seat.token);
         await abortable(ending, signal, this.#path, () => undefined);
       }
       await seat.waitFor((order, me) => order[me - 1] ?? null, signal);

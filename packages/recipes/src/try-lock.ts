@@ -5,9 +5,20 @@ import { type Contender, contendersOf } from './contenders.ts';
 import { forever } from './forever.ts';
 import type { Fence } from './guard.ts';
 import { Hold, type HoldOptions } from './hold.ts';
+import { checkIdentity, nameWith } from './identity.ts';
 import { join } from './paths.ts';
 import { untilAnswered } from './repeat.ts';
 import { abortable, throwIfAborted, untilGone } from './seat.ts';
+
+/** Options of `TryLock`. */
+export interface TryLockOptions {
+  /**
+   * Who this program is, across its restarts. A run that was killed leaves a node until its session has timed out; the
+   * next run with the same identity takes its place at once, instead of finding the lock taken. No two programs that
+   * live at the same time may have the same: the later one would end what the earlier one holds (whose signal fires).
+   */
+  readonly identity?: string | undefined;
+}
 
 /** Options of `TryLock.tryAcquire`. */
 export interface TryAcquireOptions extends HoldOptions {
@@ -35,10 +46,14 @@ const HOLDER = 'holder';
 export class TryLock {
   readonly #client: Client;
   readonly #path: string;
+  readonly #identity: string | undefined;
 
-  constructor(client: Client, path: string) {
+  /** Throws INVALID_OPTION. */
+  constructor(client: Client, path: string, options: TryLockOptions = {}) {
+    checkIdentity(options.identity, path);
     this.#client = client;
     this.#path = path;
+    this.#identity = options.identity;
   }
 
   /**
@@ -90,7 +105,7 @@ export class TryLock {
   }
 
   async #take(options: TryAcquireOptions): Promise<Hold | null> {
-    const won = await this.#win(randomUUID(), options.data ?? '');
+    const won = await this.#win(nameWith(this.#identity, randomUUID()), options.data ?? '');
     if (won === null) {
       return null;
     }
@@ -104,27 +119,51 @@ export class TryLock {
 
   /** The lock's Stat, if this attempt has won; the nonce in it tells whose attempt the last one was. */
   async #win(nonce: string, data: string | Uint8Array): Promise<Stat | null> {
+    let replaced: number | null = null;
     for (;;) {
       try {
-        const attempt = this.#client
-          .transaction()
-          .set(this.#path, nonce)
-          .create(join(this.#path, HOLDER), data, { mode: 'ephemeral' });
-        const [{ stat }] = await attempt.commit(forever);
-        return stat;
+        return await this.#attempt(nonce, data, replaced);
       } catch (error) {
         if (isTreekeeperError(error, 'NODE_EXISTS')) {
           // Somebody has it; or we do, by an attempt whose answer was lost.
           const { value, stat } = await this.#client.get(this.#path, forever);
-          return Buffer.from(value).toString() === nonce ? stat : null;
-        }
-        if (isTreekeeperError(error, 'NO_NODE')) {
+          const last = Buffer.from(value).toString();
+          if (last === nonce) {
+            return stat;
+          }
+          if (!(await this.#isOfEarlierRun(last, nonce))) {
+            return null;
+          }
+          replaced = stat.version;
+        } else if (replaced !== null && isOutdated(error)) {
+          replaced = null; // it has gone, or somebody else has come
+        } else if (isTreekeeperError(error, 'NO_NODE')) {
           await this.#makeFence();
         } else if (!isTreekeeperError(error, 'CONNECTION_LOSS')) {
           throw error;
         }
       }
     }
+  }
+
+  /** `replaced`: the version that the lock has got from the holder who is to be ended; null: from nobody. */
+  async #attempt(nonce: string, data: string | Uint8Array, replaced: number | null): Promise<Stat> {
+    const holder = join(this.#path, HOLDER);
+    const setting = this.#client.transaction().set(this.#path, nonce, { version: replaced ?? -1 });
+    const [{ stat }] = await (replaced === null
+      ? setting.create(holder, data, { mode: 'ephemeral' }).commit(forever)
+      : setting.delete(holder).create(holder, data, { mode: 'ephemeral' }).commit(forever));
+    return stat;
+  }
+
+  /** Whether the last attempt was one of another session and of the same identity. */
+  async #isOfEarlierRun(last: string, nonce: string): Promise<boolean> {
+    const identity = this.#identity;
+    if (identity === undefined || last.length !== nonce.length || !last.startsWith(nameWith(identity, ''))) {
+      return false;
+    }
+    const stat = await this.#client.exists(join(this.#path, HOLDER), forever);
+    return stat?.ephemeralOwner !== this.#client.sessionId;
   }
 
   async #makeFence(): Promise<void> {
@@ -143,4 +182,8 @@ export class TryLock {
       this.#client.transaction().check(fence.path, fence.version).delete(node).commit(forever);
     await untilAnswered(attempt, () => true).catch(() => null); // refused: it is gone already
   }
+}
+
+function isOutdated(error: unknown): boolean {
+  return isTreekeeperError(error, 'NO_NODE') || isTreekeeperError(error, 'BAD_VERSION');
 }

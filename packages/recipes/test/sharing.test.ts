@@ -2,7 +2,7 @@
 import type { Client } from '@treekeeper/client';
 import { startServer, type TestServer } from '@treekeeper/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type Ownership, Partitioner, ScheduledJob } from '../src/index.ts';
+import { isRecipeError, type Ownership, Partitioner, ScheduledJob } from '../src/index.ts';
 import { ownerOf } from '../src/partitioner.ts';
 
 let server: TestServer;
@@ -73,6 +73,87 @@ test('each item has one owner at a time, whoever comes and goes', async () => {
   await Promise.all([a.stop(), c.stop()]);
   expect(party.owners.size).toBe(0);
   expect(party.doubles).toBe(0);
+});
+
+/** Owns one item, and goes on for as long as it may. */
+function owner(client: Client, path: string, id: string) {
+  const stop = new AbortController();
+  let begin: () => void = () => undefined;
+  const owning = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const own = async ({ signal }: Ownership): Promise<void> => {
+    begin();
+    await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  };
+  const run = new Partitioner(client, path, { id, items: ['item'] }).run(own, { signal: stop.signal });
+  run.catch(() => undefined);
+  return { owning, run, stop };
+}
+
+test('a member whose node an operator removes says so, and has given up its items', async () => {
+  const { owning, run } = owner(await lasting(), '/removed', 'a');
+  await owning;
+  await observer.delete('/removed/members/a');
+  await expect(run).rejects.toSatisfy((error) => isRecipeError(error, 'LOST'));
+  expect(await observer.children('/removed/items/item')).toEqual([]);
+});
+
+test('a member whose name another run takes over ends; the other one goes on', async () => {
+  const first = owner(await lasting(), '/taken', 'a');
+  await first.owning;
+  const second = owner(await lasting(), '/taken', 'a');
+  await expect(first.run).rejects.toSatisfy((error) => isRecipeError(error, 'LOST'));
+  await second.owning;
+  second.stop.abort();
+  await second.run;
+});
+
+test('a member whose session ends for good says that, and has told its owners', async () => {
+  const client = await server.client({ onExpired: 'close' });
+  const { owning, run } = owner(client, '/expired', 'a');
+  await owning;
+  await server.expireSession(client.sessionId);
+  await expect(run).rejects.toMatchObject({ code: 'SESSION_EXPIRED' });
+});
+
+test('who is told to stop waits for the owner of an item that has gone to another', async () => {
+  const [first, second] = ownerOf('item', ['a', 'b']) === 'a' ? ['b', 'a'] : ['a', 'b'];
+  const stop = new AbortController();
+  const events: string[] = [];
+  let finish: () => void = () => undefined;
+  const finished = new Promise<void>((resolve) => {
+    finish = resolve;
+  });
+  const signals: AbortSignal[] = [];
+  const run = new Partitioner(await lasting(), '/moved', { id: first!, items: ['item'] })
+    .run(
+      async ({ signal }) => {
+        signals.push(signal);
+        await finished;
+        events.push('finished');
+      },
+      { signal: stop.signal },
+    )
+    .then(() => events.push('over'));
+  const until = async (holds: () => boolean): Promise<void> => {
+    while (!holds()) {
+      await observer.sync('/');
+    }
+  };
+  await until(() => signals.length === 1);
+  const other = owner(await lasting(), '/moved', second!);
+  await until(() => signals[0]!.aborted);
+  stop.abort();
+  for (let trip = 0; trip < 10; trip++) {
+    await observer.sync('/'); // enough for it to have left, if it did not wait
+  }
+  finish();
+  await run;
+  expect(events).toEqual(['finished', 'over']);
+  await other.owning;
+  other.stop.abort();
+  await other.run;
 });
 
 test('what an owner throws ends its part in it', async () => {
