@@ -62,7 +62,7 @@ export type Operation =
   | { readonly op: 'set'; readonly path: string; readonly data: Uint8Array; readonly version: number }
   | { readonly op: 'delete'; readonly path: string; readonly version: number };
 
-/** The operations of a step: all are refused together or done together. `parked`: the task to be, for a step that parks. */
+/** The operations of a step: all are refused together or done together. `parked`: the task to be, of one that parks. */
 export function operationsOf(step: Step, layout: Layout, parked?: Uint8Array): Operation[] {
   switch (step.kind) {
     case 'assign':
