@@ -2,6 +2,7 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ensemble, type EnsembleMember, type MemberOptions } from './ensemble.ts';
+import { cShellWithFailOver } from './programs/c-fail-over.ts';
 import { cScript, cShellText } from './programs/c-shell.ts';
 import { shellScript, shellText } from './programs/java-shell.ts';
 import { kazooScripts, runKazoo } from './programs.ts';
@@ -15,7 +16,7 @@ type Script = readonly (readonly [command: string, expected: string])[];
 
 export const ensemblePrograms: Suite = {
   name: 'ensemble-programs',
-  summary: 'zkCli.sh, cli_mt and kazoo at the leader, a follower and an observer, and kazoo while leaders die',
+  summary: 'zkCli.sh, cli_mt and kazoo at the leader, a follower and an observer, kazoo and cli_mt while leaders die',
   async run(options, checks) {
     for (const role of ROLES) {
       await checks.part(`zkCli.sh at the ${role}`, () =>
@@ -27,6 +28,9 @@ export const ensemblePrograms: Suite = {
       }
     }
     await checks.part('kazoo while leaders die', () => kazooWithFailOver(options, checks));
+    await checks.part('cli_mt while its server and leaders die', () =>
+      withEnsemble(options, (ensemble) => cShellWithFailOver(ensemble, checks)),
+    );
   },
 };
 

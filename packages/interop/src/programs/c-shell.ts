@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const SHELL_MS_MAX = 60_000;
@@ -26,32 +27,63 @@ export const cScript: readonly (readonly [command: string, expected: string])[] 
   ['get /end', '/end: rc = -101'],
 ];
 
-/** What cli_mt prints for the script, clocks masked, without what its other thread prints on sending. */
-export async function cShellText(port: number): Promise<string> {
-  const args = ['-oL', '/usr/lib/zookeeper/bin/cli_mt', '-h', `127.0.0.1:${port}`];
-  const child = spawn('sh', ['-c', `exec stdbuf ${args.join(' ')} 2>&1`], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-    timeout: SHELL_MS_MAX,
-  });
-  let text = '';
-  child.stdout.on('data', (chunk: Buffer) => {
-    text += chunk.toString();
-  });
-  const ended = new Promise((done) => child.once('close', done));
-  const seen = async (piece: string): Promise<void> => {
-    for (let i = 0; i < SHELL_MS_MAX / 50 && !text.includes(piece); i++) {
+/** cli_mt as a process. */
+export class CShell {
+  /** What it has printed so far. */
+  text = '';
+  readonly #child: ChildProcessByStdio<Writable, Readable, null>;
+  readonly #ended: Promise<unknown>;
+
+  /**
+   * @param hosts as cli_mt takes them: `127.0.0.1:2181,127.0.0.1:2182`
+   * @param lifeMsMax it is killed after so long
+   */
+  constructor(hosts: string, lifeMsMax: number) {
+    const command = `exec stdbuf -oL /usr/lib/zookeeper/bin/cli_mt -h ${hosts} 2>&1`;
+    this.#child = spawn('sh', ['-c', command], { stdio: ['pipe', 'pipe', 'inherit'], timeout: lifeMsMax });
+    this.#child.stdout.on('data', (chunk: Buffer) => {
+      this.text += chunk.toString();
+    });
+    this.#ended = new Promise((done) => this.#child.once('close', done));
+  }
+
+  send(line: string): void {
+    this.#child.stdin.write(`${line}\n`);
+  }
+
+  /** Waits until `pattern` is in what it has printed from `from` on; null: it does not come. */
+  async seen(pattern: RegExp, from = 0): Promise<RegExpExecArray | null> {
+    for (let i = 0; i < SHELL_MS_MAX / 50; i++) {
+      const match = pattern.exec(this.text.slice(from));
+      if (match !== null) {
+        return match;
+      }
       await sleep(50);
     }
-  };
-  await seen('CONNECTED_STATE');
+    return null;
+  }
+
+  async quit(): Promise<void> {
+    this.#child.stdin.end('quit\n');
+    await this.#ended;
+  }
+
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+/** What cli_mt prints for the script, clocks masked, without what its other thread prints on sending. */
+export async function cShellText(port: number): Promise<string> {
+  const shell = new CShell(`127.0.0.1:${port}`, SHELL_MS_MAX);
+  await shell.seen(/CONNECTED_STATE/);
   for (const [line] of cScript) {
-    child.stdin.write(`${line}\n`);
+    shell.send(line);
     await sleep(30);
   }
-  await seen('/end: rc = -101');
-  child.stdin.end('quit\n');
-  await ended;
-  return masked(text);
+  await shell.seen(/\/end: rc = -101/);
+  await shell.quit();
+  return masked(shell.text);
 }
 
 function masked(text: string): string {
