@@ -13,7 +13,7 @@ export function leadElsewhere({ leadership, membership }: Peer, log: Log): void 
   }
   const inStep = [...leadership.learners].filter(({ stage, isObserver }) => stage === 'active' && !isObserver);
   const voters = inStep.map(({ serverId }) => serverId).filter((serverId) => !membership.observes(serverId));
-  if (membership.quorum.hasQuorum(new Set(voters)) && leadership.handOver(null)) {
+  if (membership.quorum.hasQuorum(new Set(voters)) && leadership.handOver(null, true)) {
     log.warn('leadership is given away, for this server cannot log anything: it follows when its disk has space again');
   }
 }

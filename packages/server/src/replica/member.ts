@@ -23,6 +23,7 @@ import { Leading } from './leading.ts';
 import { type DatabaseEvents, type DatabaseParts, MemberDatabase } from './member-database.ts';
 import { MemberInstruments } from './member-instruments.ts';
 import { type MemberReport, reportOf } from './member-report.ts';
+import { orphanedSessions } from './orphans.ts';
 import { PendingChanges } from './pending-changes.ts';
 import { ReadOnly } from './read-only.ts';
 import { MemberReconfiguration, RECONFIGURATION_DEFAULTS, type ReconfigurationRules } from './reconfiguration.ts';
@@ -126,9 +127,10 @@ export class Member implements PeerService, DatabaseEvents {
    * other that could.
    *
    * @param heirId null: the one that is best suited
+   * @param isLeaving this server stops
    */
-  handOver(heirId: number | null): boolean {
-    return this.peer.leadership?.handOver(heirId) ?? false;
+  handOver(heirId: number | null, isLeaving = false): boolean {
+    return this.peer.leadership?.handOver(heirId, isLeaving) ?? false;
   }
 
   /** It is still the leader of others that it is giving away. */
@@ -278,7 +280,10 @@ export class Member implements PeerService, DatabaseEvents {
     world.sessions.foreign = ForeignSessions.of(options, clock);
     const diverged = (): void => this.#giveUpLeading();
     this.#serve({ kind: 'leader', order: this.#leading, diverged }, this.#seams.leaderServes);
-    this.#closeOrphans(writes);
+    // Ephemerals whose session nobody knows: a transaction removes them everywhere.
+    for (const owner of orphanedSessions(world, this.#parts.service.log)) {
+      this.#leading.submit(closeSession, {}, owner, [], null, 0);
+    }
   }
 
   /** Tells a change of membership from other transactions. */
@@ -301,16 +306,6 @@ export class Member implements PeerService, DatabaseEvents {
         }
       },
     };
-  }
-
-  /** Ephemerals whose session nobody knows: a transaction removes them everywhere. */
-  #closeOrphans(writes: Writes): void {
-    const { tree, sessions } = this.#parts.world();
-    for (const owner of [...tree.sessionsWithEphemerals()]) {
-      if (sessions.get(owner) === undefined) {
-        writes.submit(closeSession, {}, owner, [], null, 0);
-      }
-    }
   }
 
   follow(): void {

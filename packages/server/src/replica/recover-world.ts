@@ -12,6 +12,7 @@ import type { LoggedTxnHeader } from '../storage/txn-body.ts';
 import { DataTree } from '../tree/data-tree.ts';
 import { WatchTable } from '../watches/watch-table.ts';
 import type { ReplicaOptions } from './options.ts';
+import { orphanedSessions } from './orphans.ts';
 import { replay } from './replay.ts';
 import type { ReplicaWorld } from './service.ts';
 
@@ -254,19 +255,14 @@ export class WorldSink implements RecoverySink {
 
   /** Sessions that own nodes and are in no table are gone: so are their nodes. Returns how many sessions. */
   removeOrphans(): number {
-    const { tree, sessions } = this.world;
-    let orphans = 0;
-    for (const owner of [...tree.sessionsWithEphemerals()]) {
-      if (sessions.get(owner) === undefined) {
-        orphans++;
-        for (const path of tree.ephemeralsOf(owner)) {
-          tree.remove(path, tree.lastZxid);
-        }
-      }
+    const { tree } = this.world;
+    const orphans = orphanedSessions(this.world, this.#log);
+    for (const path of orphans.flatMap((owner) => tree.ephemeralsOf(owner))) {
+      tree.remove(path, tree.lastZxid);
     }
-    if (orphans > 0) {
-      this.#log.info(`removed the ephemeral nodes of ${orphans} sessions that no longer exist`);
+    if (orphans.length > 0) {
+      this.#log.info(`removed the ephemeral nodes of ${orphans.length} sessions that no longer exist`);
     }
-    return orphans;
+    return orphans.length;
   }
 }

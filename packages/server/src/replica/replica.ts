@@ -408,7 +408,7 @@ export class Replica {
   stop(): void {
     this.#stopping = true;
     this.#connections.stop();
-    this.#member?.handOver(null);
+    this.#member?.handOver(null, true);
   }
 
   get stopped(): boolean {

@@ -16,6 +16,7 @@ import { assert } from '../assert.ts';
 import type { CommittedLog } from './committed-log.ts';
 import type { Configuration } from './configuration.ts';
 import type { Entry, Environment } from './environment.ts';
+import { Heirs } from './heirs.ts';
 import { Leader } from './leader.ts';
 import type { LearnerLink } from './learner-link.ts';
 import { hasSameQuorumAddress, type Membership } from './membership.ts';
@@ -45,6 +46,8 @@ const NO_DATA = new Uint8Array(0);
 
 export class Broadcast {
   readonly leader: Leader;
+  readonly serverId: number;
+  readonly heirs: Heirs;
   readonly #options: ZabOptions;
   readonly #environment: Environment;
   readonly #membership: Membership;
@@ -60,6 +63,7 @@ export class Broadcast {
   /** The change of membership that is proposed and not committed. */
   #change: { readonly zxid: number; readonly configuration: Configuration } | null = null;
   #successor: number | null = null;
+  #isDeposed = false;
   /** Followers that have left because their trees were not this server's, and by which link they said so. */
   readonly #contradicting = new Map<number, LearnerLink>();
   #isOutvoted = false;
@@ -72,6 +76,7 @@ export class Broadcast {
     committedLog: CommittedLog,
     links: ReadonlySet<LearnerLink>,
   ) {
+    this.serverId = options.serverId;
     this.#options = options;
     this.#environment = environment;
     this.#membership = membership;
@@ -81,6 +86,7 @@ export class Broadcast {
     this.leader = new Leader(options.serverId, membership.quorum, makeZxid(epoch, 0), {
       append: (zxid, payload) => this.#append(zxid, payload),
     });
+    this.heirs = new Heirs(options.serverId, this.leader, membership, committedLog, links);
   }
 
   /** The server that is to lead from now on, by the change of membership that was committed; null: this one goes on. */
@@ -96,6 +102,7 @@ export class Broadcast {
 
   #append(zxid: number, payload: Uint8Array): void {
     assert(counterOf(zxid) <= COUNTER_LAST, 'an epoch is left before its counter is used up');
+    this.leader.open &&= counterOf(zxid) < COUNTER_LAST;
     const packet = proposalPacket(zxid, payload);
     this.#outstanding.push({ zxid, payload: payloadOf(packet), packet });
     this.#environment.database.append(zxid, payload);
@@ -218,14 +225,7 @@ export class Broadcast {
 
   /** Whether the followers that are connected, and this server, are a quorum. */
   hasQuorum(quorum: { hasQuorum(servers: ReadonlySet<number>): boolean }): boolean {
-    const present = new Set([this.#options.serverId]);
-    for (const link of this.#links) {
-      // Who is to observe from now on is about to leave, and comes back without a vote.
-      if (link.isLive && !link.isObserver && !this.#membership.observes(link.serverId)) {
-        present.add(link.serverId);
-      }
-    }
-    return quorum.hasQuorum(present);
+    return quorum.hasQuorum(this.heirs.present());
   }
 
   #ping(nowMs: number): void {
@@ -277,7 +277,7 @@ export class Broadcast {
     log.error(`server ${link.serverId} has another tree than this one, after zxid 0x${zxid.toString(16)}`);
     this.#contradicting.set(link.serverId, link);
     for (const [serverId, earlier] of this.#contradicting) {
-      const now = this.#follower(serverId);
+      const now = this.heirs.follower(serverId);
       if (now !== undefined && now !== earlier) {
         this.#contradicting.delete(serverId); // it has come back for this tree
       }
@@ -395,28 +395,38 @@ export class Broadcast {
     this.leader.limitCommits(Number.POSITIVE_INFINITY);
   }
 
-  /** This server, if it can go on as it is; else the voter of the new configuration that has the most. */
+  /** This server, if it can go on; else the voter of the new configuration that has the most. */
   #designatedLeader(before: Configuration, after: Configuration): number {
-    const { serverId } = this.#options;
-    const electable = after.electable;
-    if (electable.includes(serverId) && hasSameQuorumAddress(serverId, before, after)) {
-      return serverId;
+    if (this.#canGoOn(before, after)) {
+      return this.serverId;
     }
-    const present = electable.filter((voter) => this.#follower(voter) !== undefined);
-    return this.#mostAdvanced(present) ?? electable[0];
+    return this.heirs.bestOf(after.electable) ?? after.electable[0];
   }
 
-  /** At activation: a configuration that the leader before has proposed is in force, a quorum of both being in step. */
+  /** Whether those who are told of a change of members find this server as their leader after it as before. */
+  #canGoOn(before: Configuration, after: Configuration): boolean {
+    return after.electable.includes(this.serverId) && hasSameQuorumAddress(this.serverId, before, after);
+  }
+
+  /**
+   * At activation: a configuration that the leader before has proposed is in force, a quorum of both being in step.
+   * UPTODATE does not say who is to lead. So who has to leave this leader elects, and this one does the same.
+   */
   completeChange(configuration: Configuration): void {
-    const before = this.#membership.committed;
-    const designated = this.#designatedLeader(before, configuration);
+    const canGoOn = this.#canGoOn(this.#membership.committed, configuration);
     this.#membership.activate(configuration);
-    if (designated === this.#options.serverId) {
+    if (canGoOn) {
       this.leader.replaceQuorum(this.#membership.quorum);
     } else {
       this.leader.limitCommits(this.leader.committed);
-      this.#leaveTo(designated);
+      this.leader.open = false;
+      this.#isDeposed = true;
     }
+  }
+
+  /** A change of membership is in force by which this server cannot lead: the others elect. */
+  get isDeposed(): boolean {
+    return this.#isDeposed;
   }
 
   /** Another server leads from now on: nothing more is committed here, and so nothing more is to be proposed. */
@@ -430,57 +440,5 @@ export class Broadcast {
   /** Learners that have been told who leads next, and are still here. */
   get hasLeaving(): boolean {
     return [...this.#links].some(({ isLive, knowsHandOver }) => isLive && (knowsHandOver || this.#successor !== null));
-  }
-
-  get hasFollowers(): boolean {
-    const { electable } = this.#membership.committed;
-    return electable.some((voter) => this.#follower(voter) !== undefined);
-  }
-
-  /** Whether this follower has everything that was proposed. */
-  hasAll(serverId: number): boolean {
-    return this.isIdle && this.#historyOf(serverId) >= this.#committedLog.last;
-  }
-
-  /** How far the history of a follower goes, as far as it has told. */
-  #historyOf(serverId: number): number {
-    if (serverId === this.#options.serverId) {
-      return Number.POSITIVE_INFINITY;
-    }
-    const follower = this.#follower(serverId);
-    return follower === undefined ? -1 : Math.max(follower.syncedZxid, this.leader.ackedThrough(serverId));
-  }
-
-  #follower(serverId: number): LearnerLink | undefined {
-    return [...this.#links].find((link) => link.serverId === serverId && link.stage === 'active' && !link.isObserver);
-  }
-
-  /** Whether this server could be elected, and is in step. */
-  canLead(serverId: number): boolean {
-    const isInStep = serverId === this.#options.serverId || this.#follower(serverId) !== undefined;
-    return isInStep && this.#membership.committed.electable.includes(serverId);
-  }
-
-  /** The follower that is in step and best suited to lead next, and can be told so; null: there is none. */
-  get heir(): number | null {
-    const { electable } = this.#membership.committed;
-    const { serverId } = this.#options;
-    return this.#mostAdvanced(electable.filter((voter) => voter !== serverId && this.knowsHandOver(voter)));
-  }
-
-  /** Whether this server can be told that it leads next: this one itself can, in a new epoch. */
-  knowsHandOver(serverId: number): boolean {
-    return serverId === this.#options.serverId || this.#follower(serverId)?.knowsHandOver === true;
-  }
-
-  /** Whoever has the longest history; of equals the first. */
-  #mostAdvanced(serverIds: readonly number[]): number | null {
-    let best: number | null = null;
-    for (const serverId of serverIds) {
-      if (best === null || this.#historyOf(serverId) > this.#historyOf(best)) {
-        best = serverId;
-      }
-    }
-    return best;
   }
 }

@@ -197,8 +197,7 @@ export class Leadership {
   #introduced(learner: LearnerLink, packet: Packet): void {
     const introduction = readIntroduction(packet, this.#membership, this.#options.serverId);
     if (typeof introduction === 'string') {
-      this.#drop(learner, introduction);
-      return;
+      return this.#drop(learner, introduction);
     }
     const { serverId, isObserver, acceptedEpoch } = introduction;
     learner.isObserver = isObserver;
@@ -211,7 +210,7 @@ export class Leadership {
     if (this.#phase !== 'discovery') {
       this.#inform(learner);
       if (acceptedEpoch > epochOf(this.#epochZxid) && this.#membership.roleOf(learner.serverId) !== 'stranger') {
-        this.laterEpoch = acceptedEpoch;
+        this.laterEpoch = Math.max(this.laterEpoch, acceptedEpoch);
         this.handOver(this.#options.serverId); // it could never join this epoch: a new one is made (§5.3)
       }
       return;
@@ -463,9 +462,10 @@ export class Leadership {
    * follow (Apache ZooKeeper's ignore that, and elect). False when there is no follower that could lead.
    *
    * @param heirId null: the one that has acknowledged the most
+   * @param isLeaving this server stops, or can log nothing: the next leader has to find a quorum without it
    */
-  handOver(heirId: number | null): boolean {
-    return this.#phase === 'leading' && this.#succession?.begin(heirId, this.#nowMs) === true;
+  handOver(heirId: number | null, isLeaving = false): boolean {
+    return this.#phase === 'leading' && this.#succession?.begin(heirId, this.#nowMs, isLeaving) === true;
   }
 
   /** It is being given away. */

@@ -332,7 +332,7 @@ export class Peer {
     this.#refusals = this.#learner?.isRefused === true ? this.#refusals + 1 : this.#refusals;
     const { isObserver = false, isRefused = false, needsSnapshot = false, lostLeader = null } = this.#learner ?? {};
     this.#needsSnapshot = needsSnapshot;
-    this.#epochBefore = this.#leadership?.laterEpoch ?? 0;
+    this.#epochBefore = Math.max(this.#epochBefore, this.#leadership?.laterEpoch ?? 0);
     role?.close();
     this.#leadership = null;
     this.#learner = null;

@@ -12,8 +12,8 @@ import { writeHandOver, writeHandOverQuery } from './packets.ts';
 const FAREWELL_MS = 1000;
 
 /**
- * How long followers may take to say that they know of handing over. Those of Apache ZooKeeper never do: when there is
- * nobody else, leadership is given up as soon as they have everything, and one of them is elected.
+ * How long followers may take to say that they know of handing over. Those of Apache ZooKeeper never do: when those who
+ * do are no quorum, leadership is given up as soon as a quorum has everything, and one of it is elected.
  */
 const ANSWER_MS = 100;
 /** For what was said last to leave, before links are closed. */
@@ -22,6 +22,8 @@ const PARTING_MS = 20;
 /** To whom it is to be given (null: to the best), since when, and for how long that is tried. */
 interface Wish {
   readonly heirId: number | null;
+  /** This server does not follow the heir. */
+  readonly isLeaving: boolean;
   readonly askedMs: number;
   readonly untilMs: number;
 }
@@ -73,12 +75,14 @@ export class Succession {
    * Gives leadership away. False when there is no follower that could lead.
    *
    * @param heirId null: the one that has acknowledged the most; this server itself: it goes on in a new epoch
+   * @param isLeaving the heir has to find a quorum without this server
    */
-  begin(heirId: number | null, nowMs: number): boolean {
+  begin(heirId: number | null, nowMs: number, isLeaving = false): boolean {
     const broadcast = this.#broadcast;
-    const isPossible = heirId === null ? broadcast.hasFollowers : broadcast.canLead(heirId);
+    const { heirs } = broadcast;
+    const isPossible = heirId === null ? heirs.hasAny : heirs.canLead(heirId);
     if (isPossible && this.#farewell === null && this.#wanted === null) {
-      this.#wanted = { heirId, askedMs: nowMs, untilMs: nowMs + this.#patienceMs };
+      this.#wanted = { heirId, isLeaving, askedMs: nowMs, untilMs: nowMs + this.#patienceMs };
       broadcast.leader.open = false;
       for (const learner of this.#links) {
         if (learner.isLive) {
@@ -100,7 +104,7 @@ export class Succession {
       return { reason: 'a majority of the servers has another tree', successor: null };
     }
     if (broadcast.isNearlyUsedUp && this.#wanted === null) {
-      this.begin(null, nowMs);
+      this.begin(broadcast.heirs.hasAny ? null : broadcast.serverId, nowMs); // alone, it goes on in an epoch of its own
     }
     if (this.#farewell === null) {
       this.#considerFarewell(nowMs);
@@ -113,7 +117,9 @@ export class Succession {
 
   #considerFarewell(nowMs: number): void {
     const broadcast = this.#broadcast;
-    if (broadcast.successor !== null) {
+    if (broadcast.isDeposed) {
+      this.#sayGoodbye(null, nowMs + PARTING_MS);
+    } else if (broadcast.successor !== null) {
       // The learners know it already, from the transaction that changed the membership.
       this.#sayGoodbye(broadcast.successor, nowMs + FAREWELL_MS);
     } else if (this.#wanted !== null && broadcast.isIdle) {
@@ -124,14 +130,16 @@ export class Succession {
   }
 
   /** Everything is committed: somebody else may lead. */
-  #considerHeir({ heirId, askedMs, untilMs }: Wish, nowMs: number): void {
+  #considerHeir({ heirId, isLeaving, askedMs, untilMs }: Wish, nowMs: number): void {
     const broadcast = this.#broadcast;
-    if (heirId !== null && !broadcast.canLead(heirId)) {
+    const { heirs } = broadcast;
+    if (heirId !== null && !heirs.canLead(heirId)) {
       this.#stay(`server ${heirId} is gone`);
       return;
     }
-    const heir = heirId === null || broadcast.knowsHandOver(heirId) ? (heirId ?? broadcast.heir) : null;
-    if (heir !== null && broadcast.hasAll(heir)) {
+    const best = heirId ?? heirs.best;
+    const heir = best !== null && heirs.knowsHandOver(best) && heirs.canSkipElection(isLeaving) ? best : null;
+    if (heir !== null && heirs.hasAll(heir)) {
       for (const learner of this.#links) {
         if (learner.isLive) {
           writeHandOver(learner.output, broadcast.leader.lastProposed, heir);

@@ -37,9 +37,8 @@ export function synchronize(
     return { kind: 'difference', keep: null, fromLog: null, fromWindow: [] };
   }
   if (learnerZxid > last) {
-    // What it has beyond was never committed. Counter 0 names no transaction: there is nothing at which one could cut.
-    const cuttable = counterOf(learnerZxid) > 0 && counterOf(last) > 0;
-    return cuttable ? { kind: 'difference', keep: last, fromLog: null, fromWindow: [] } : SNAPSHOT;
+    // What it has beyond was never committed.
+    return isCuttable(last, learnerZxid) ? { kind: 'difference', keep: last, fromLog: null, fromWindow: [] } : SNAPSHOT;
   }
   if (learnerZxid >= committed.base) {
     return fromWindow(learnerZxid, committed);
@@ -82,9 +81,16 @@ function joinAt(learnerZxid: number, before: number, next: Entry): { readonly ke
   if (learnerZxid === before || counterOf(learnerZxid) === 0) {
     return { keep: null };
   }
-  // A cut does not cross epochs: the learner's log need not have the end of the leader's earlier one.
-  const cuttable = epochOf(before) === epochOf(learnerZxid) && epochOf(next.zxid) === epochOf(learnerZxid);
-  return cuttable && counterOf(before) > 0 ? { keep: before } : null;
+  return epochOf(next.zxid) === epochOf(learnerZxid) && isCuttable(before, learnerZxid) ? { keep: before } : null;
+}
+
+/**
+ * Whether the history of a learner can be cut behind `keep`. Counter 0 names no transaction: there is nothing at which
+ * one could cut. And no cut crosses epochs: of an earlier one the learner may have nothing in its log (a snapshot
+ * brought it), and Apache ZooKeeper then keeps the first record behind it, which is one that is to go (trap 23).
+ */
+function isCuttable(keep: number, learnerZxid: number): boolean {
+  return counterOf(learnerZxid) > 0 && counterOf(keep) > 0 && epochOf(keep) === epochOf(learnerZxid);
 }
 
 /** The part of the log on disk that a learner misses, up to where the window begins. */

@@ -51,7 +51,7 @@ describe('a learner whose last transaction', () => {
     ['is the one in front of the window', '1.4', windowOf('1.4', '1.5', '1.6'), [], 'DIFF 1.5 1.6'],
     ['ends the epoch before', '1.7', windowOf('1.6', '1.7', '2.1'), [], 'DIFF 2.1'],
     ['is ahead in this epoch', '1.9', windowOf('1.6', '1.7'), [], 'TRUNC 100000007'],
-    ['is ahead, in an epoch of which nothing is left', '2.1', windowOf('1.6', '1.7'), [], 'TRUNC 100000007'],
+    ['is ahead, in an epoch of which nothing is left: no cut crosses it', '2.1', windowOf('1.6', '1.7'), [], 'SNAP'],
     ['is ahead of an epoch that has gone on', '1.9', windowOf('1.6', '1.7', '2.1'), [], 'SNAP'],
     ['is ahead of an empty history, which has no place to cut at', '1.2', windowOf('0.0'), [], 'SNAP'],
     ['is ahead of a history that ended with a snapshot of an idle epoch', '2.3', windowOf('2.0'), [], 'SNAP'],

@@ -112,10 +112,13 @@ export class Network {
   readonly faults: Faults = { lossProbability: 0, delayMs: () => 1, isChopping: false };
   readonly #servers = new Map<number, Receiver>();
   readonly #cuts = new Set<string>();
+  readonly #off = new Set<number>();
   #ends: End[] = [];
   #waiting: (() => void)[] = [];
   /** Sees every write. */
   wiretap: (from: number, to: number, link: Link, bytes: Uint8Array) => void = () => undefined;
+  /** What a server hears of what arrives at its end of a link. */
+  arriving: (to: number, link: Link, bytes: Uint8Array) => Uint8Array = (_to, _link, bytes) => bytes;
   /** Sees the open end of a new link. */
   onDial: (from: number, to: number, dialling: Link, accepting: Link) => void = () => undefined;
 
@@ -151,6 +154,11 @@ export class Network {
     }
   }
 
+  /** The machine is off: who dials it hears nothing, where one without its process would refuse. */
+  turnOff(serverId: number): void {
+    this.#off.add(serverId);
+  }
+
   isCut(from: number, to: number): boolean {
     return this.#cuts.has(`${from}>${to}`);
   }
@@ -159,10 +167,11 @@ export class Network {
     this.#waiting.push(run);
   }
 
-  deliver(to: End, bytes: Uint8Array): void {
+  deliver(to: End, sent: Uint8Array): void {
     if (!to.owner.isUp) {
       return;
     }
+    const bytes = this.arriving(to.owner.serverId, to, sent);
     let start = 0;
     while (start < bytes.length && to.isOpen) {
       const isWhole = !this.faults.isChopping || this.random.next() < 0.5;
@@ -203,7 +212,7 @@ export class Network {
       const receiver = this.#servers.get(to);
       const isThere = receiver?.isUp && receiver.isListening;
       const isCut = this.isCut(self.serverId, to) || this.isCut(to, self.serverId);
-      if (!near.isOpen || !self.isUp) {
+      if (!near.isOpen || !self.isUp || this.#off.has(to)) {
         return;
       }
       if (!isThere || isCut) {

@@ -232,9 +232,9 @@ export class Server implements Receiver, Service {
     }
   }
 
-  handOver(heirId: number | null): void {
+  handOver(heirId: number | null, isLeaving = false): void {
     if (this.peer.leader !== null) {
-      this.turn(() => this.peer.leadership?.handOver(heirId));
+      this.turn(() => this.peer.leadership?.handOver(heirId, isLeaving));
     }
   }
 
