@@ -71,15 +71,19 @@ describe('create modes (§5.1)', () => {
     expect(server.client().get(exists('/c')).stat.ephemeralOwner).toBe(0n);
   });
 
-  test('with extended types off a stored TTL owner is a session', () => {
+  test('with extended types off a stored TTL owner is a session, which is not looked for', () => {
     const server = new TestServer();
     server.client().get(createTTL('/t', 5000n));
-    const world = new StandaloneWorld(noExtendedTypes);
+    const errors: string[] = [];
+    const log = { info: () => {}, warn: () => {}, error: (message: string) => void errors.push(message) };
+    const world = new StandaloneWorld({ ...noExtendedTypes, log });
     world.disk = server.world.disk;
     world.kill();
-    // No such session exists, so the node goes with it.
     const { tree } = world.replica.world;
-    expect(tree.find('/t')).toBe(0);
+    expect(tree.ephemeralsOf(ttlOwner(5000n))).toEqual(['/t']); // Apache ZooKeeper removes it
+    expect(errors).toEqual([
+      expect.stringMatching(/nodes with a time to live \(1, among them \/t\).*Set extendedTypesEnabled=true/),
+    ]);
   });
 
   test.each<[string, Request, string, bigint]>([
