@@ -35,7 +35,7 @@ function tlsKeys(prefix: 'ssl.' | 'ssl.quorum.', group: 'clientTls' | 'quorumTls
       meaning: 'Format of the trust store; by the file name when unset' },
     { key: `${prefix}protocol`, kind: 'property', type: text, default: null,
       effect: `${group}.protocol`, judgement: 'should',
-      meaning: 'TLSv1.2: that one only; TLSv1.3, or unset: both. FIPS mode changes nothing here' },
+      meaning: 'TLSv1.2: that one only; TLSv1.3, or unset: both, in FIPS mode, too' },
     { key: `${prefix}enabledProtocols`, kind: 'property', type: list, default: null,
       effect: `${group}.enabledProtocols`, judgement: 'must',
       meaning: 'Protocols that are allowed, TLSv1.2 and TLSv1.3 among them; goes before protocol' },
