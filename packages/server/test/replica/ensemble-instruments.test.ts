@@ -266,6 +266,15 @@ describe('sessions that go on', () => {
   });
 });
 
+test('who feeds an observer is the one that it has found at last', () => {
+  const ensemble = new TestEnsemble(3, { observers: 4, zab: { hasObserverMasters: true } });
+  const [dead, alive] = ensemble.learners;
+  dead.kill();
+  ensemble.untilServing();
+  const observers = ensemble.members.slice(3); // each tries the followers in an order of its own
+  expect(observers.map(masterShown)).toEqual(observers.map(() => alive.id));
+});
+
 function viewOf({ running }: TestMember, mode: ServerMode): ServerView {
   const { report } = running.member ?? {};
   if (report === undefined) {
