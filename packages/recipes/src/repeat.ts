@@ -2,7 +2,7 @@ import { isTreekeeperError } from '@treekeeper/client';
 
 /**
  * Repeats an attempt whose connection was lost before the answer. `isDone` tells a refusal that says: the lost attempt
- * has succeeded, or what it was for is so anyhow. Null then.
+ * has succeeded, or what it was for is so anyhow. Null then. A loss is no refusal, however often it comes.
  */
 export async function untilAnswered<T>(
   attempt: () => Promise<T>,
@@ -12,12 +12,13 @@ export async function untilAnswered<T>(
     try {
       return await attempt();
     } catch (error) {
+      if (isTreekeeperError(error, 'CONNECTION_LOSS')) {
+        continue; // lost again, which is no refusal
+      }
       if (attempts > 1 && isDone(error)) {
         return null;
       }
-      if (!isTreekeeperError(error, 'CONNECTION_LOSS')) {
-        throw error;
-      }
+      throw error;
     }
   }
 }

@@ -289,3 +289,23 @@ test('a lease whose answer is lost, and which nobody waits for any more, is give
   await released;
   await client.close();
 });
+
+test('a lock that is given back is free, though the answer is lost again and again', async () => {
+  const gate = new Gate();
+  const client = await server.client({ transport: gate.transport });
+  const hold = await new TryLock(client, '/lost-twice').acquire();
+  let losses = 0;
+  gate.refuses = (opcode) => {
+    if (opcode !== OpCode.multi || losses === 3) {
+      return false;
+    }
+    losses += 1;
+    setImmediate(() => gate.cut());
+    return true; // it does not come to the server either
+  };
+  gate.hold();
+  await hold.release();
+  expect(losses).toBe(3);
+  expect(await childrenOf('/lost-twice')).toEqual([]);
+  await client.close();
+});

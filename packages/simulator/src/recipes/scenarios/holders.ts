@@ -1,6 +1,15 @@
 /** Locks, semaphores and elections: whoever is let in writes under guard. */
 import type { Client } from '@treekeeper/client';
-import { Election, type Hold, Lock, MultiLock, Semaphore, TryLock } from '@treekeeper/recipes';
+import {
+  Election,
+  type Hold,
+  Lock,
+  type MultiHold,
+  MultiLock,
+  ReadWriteLock,
+  Semaphore,
+  TryLock,
+} from '@treekeeper/recipes';
 import { check } from '../../checkers/violation.ts';
 import { type HeldThing, Journal } from '../journal.ts';
 import type { Program } from '../program.ts';
@@ -33,12 +42,25 @@ export const lockScenario: ScenarioMaker = (setting) =>
     admit: (client, program, options) => new Lock(client, PATH).acquire({ ...options, data: program.name }),
   });
 
+type Admit = HolderRecipe['admit'];
+
+/** What admits one at a time, and knows programs across their restarts. */
+const withIdentity: readonly Admit[] = [
+  (client, { name }, options) => new Lock(client, PATH, { identity: name }).acquire(options),
+  (client, { name }, options) => new ReadWriteLock(client, PATH, { identity: name }).write(options),
+  (client, { name }, options) => new TryLock(client, PATH, { identity: name }).acquire(options),
+  (client, { name }, options) => new Semaphore(client, PATH, { identity: name, leases: 1 }).acquire(options),
+  (client, { name }, options) => new Election(client, PATH, { identity: name }).campaign({ ...options, data: name }),
+  async (client, { name }, options) =>
+    asOne(PATH, await new MultiLock(client, [...OTHERS, PATH], { identity: name }).acquire(options)),
+];
+
 /** A program that starts again does not wait for the session that it had before. */
 export const identityScenario: ScenarioMaker = (setting) =>
   holders(setting, {
     holdersMax: 1,
-    directories: [PATH],
-    admit: (client, { name }, options) => new Lock(client, PATH, { identity: name }).acquire(options),
+    directories: [PATH, `${PATH}/locks`, `${PATH}/leases`, ...OTHERS],
+    admit: setting.dice.pick(withIdentity),
   });
 
 export const tryLockScenario: ScenarioMaker = (setting) =>
@@ -55,19 +77,7 @@ export const multiLockScenario: ScenarioMaker = (setting) =>
     directories: [PATH, ...OTHERS],
     admit: async (client, _program, options) => {
       const paths = setting.dice.chance(0.5) ? [...OTHERS, PATH] : [PATH, setting.dice.pick(OTHERS)];
-      const all = await new MultiLock(client, paths).acquire(options);
-      return {
-        token: all.tokenOf(PATH),
-        node: paths.join(' '),
-        guarded: all.guarded,
-        get signal() {
-          return all.signal;
-        },
-        get state() {
-          return all.signal.aborted ? 'lost' : 'held';
-        },
-        release: () => all.release(),
-      };
+      return asOne(PATH, await new MultiLock(client, paths).acquire(options));
     },
   });
 
@@ -91,6 +101,22 @@ export const semaphoreScenario: ScenarioMaker = (setting) => {
     },
   });
 };
+
+/** Several locks, as the hold of one of them. */
+function asOne(path: string, all: MultiHold): Admitted {
+  return {
+    token: all.tokenOf(path),
+    node: path,
+    guarded: all.guarded,
+    get signal() {
+      return all.signal;
+    },
+    get state() {
+      return all.signal.aborted ? 'lost' : 'held';
+    },
+    release: () => all.release(),
+  };
+}
 
 function holders(setting: Setting, recipe: HolderRecipe): Scenario {
   const { world, dice } = setting;

@@ -39,6 +39,14 @@ export const partitionScenario: ScenarioMaker = (setting): Scenario => {
     }
   };
 
+  /** As an operator does: whoever it is has to notice. */
+  const removeMember = async (client: Client): Promise<void> => {
+    if (!world.isHealed) {
+      world.count('member removed');
+      await client.delete(`${PATH}/members/${dice.pick(programs)}`).catch(() => undefined); // it was not there
+    }
+  };
+
   const round = async (program: Program, client: Client): Promise<void> => {
     for (const journal of journals.values()) {
       await journal.open(client);
@@ -46,6 +54,9 @@ export const partitionScenario: ScenarioMaker = (setting): Scenario => {
     const leaving = new AbortController();
     if (!world.isHealed && dice.chance(0.5)) {
       program.after(dice.between(0, 10_000), () => leaving.abort());
+    }
+    if (dice.chance(0.3)) {
+      program.after(dice.between(0, 10_000), () => void removeMember(client));
     }
     const signal = AbortSignal.any([program.closing.signal, leaving.signal]);
     const partitioner = new Partitioner(client, PATH, { id: program.name, items });
