@@ -180,7 +180,7 @@ describe('treekeeper server', () => {
 
   test('a system error is told without a stack, any other with it', async () => {
     const system = Object.assign(new Error("ENOENT: no such file, open '/no/x.log'"), { syscall: 'open' });
-    expect(await start([], system)).toEqual({ code: 1, out: '', err: `error: Error: ${system.message}\n` });
+    expect(await start([], system)).toEqual({ code: 1, out: '', err: `error: ${system.message}\n` });
     const { code, err } = await start([], new Error('our mistake'));
     expect(code).toBe(1);
     expect(err).toMatch(/^error: Error: our mistake\n {4}at /);

@@ -9,15 +9,17 @@ import type { LoadedConfig } from './config/config.ts';
 import { EXIT_CODES } from './config/exit-codes.ts';
 import type { ServerConfig } from './config/server-config.ts';
 import { onEndSignal } from './host/end-signals.ts';
+import { LogFileError } from './host/rolling-file.ts';
 import { TlsError } from './host/tls.ts';
 import { keepYoungGenerationSmall } from './host/young-generation.ts';
 import type { Log } from './io/log.ts';
 import { StorageError } from './io/storage-error.ts';
 import { Server } from './server.ts';
 import { ElectionPortError } from './wiring/election-port-error.ts';
-import { HttpPortError, portProblem } from './wiring/http-port-error.ts';
+import { CLIENT_PORT_KEYS, HttpPortError, portProblem } from './wiring/http-port-error.ts';
 
 export { createLogger } from './host/logger.ts';
+export { LogFileError };
 
 /** Runs a server until it is told to end (SIGTERM, SIGINT) or cannot go on; then the process ends. */
 export async function runServer({ config }: LoadedConfig, log: Log): Promise<void> {
@@ -104,7 +106,8 @@ function verdict(error: unknown): { code: number; text: string } {
     error instanceof AuthConfigError ||
     error instanceof TlsError ||
     error instanceof JaasError ||
-    error instanceof NameRuleError
+    error instanceof NameRuleError ||
+    error instanceof LogFileError
   ) {
     return { code: EXIT_CODES.invalidInvocation.code, text: error.message };
   }
@@ -121,7 +124,7 @@ function verdict(error: unknown): { code: number; text: string } {
   }
   const problem = portProblem(error);
   if (problem !== null) {
-    return { code, text: `${problem} (clientPort, secureClientPort)` };
+    return { code, text: `${problem} (${CLIENT_PORT_KEYS})` };
   }
   const { syscall, path } = error as NodeJS.ErrnoException;
   if (syscall !== undefined && path !== undefined) {

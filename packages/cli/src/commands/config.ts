@@ -15,7 +15,11 @@ import { type Terminal, UsageError } from '../terminal.ts';
 
 const FAULTS_EXIT_CODE = 1;
 
-/** `treekeeper config [zoo.cfg] [-Dkey=value ...] [--all] [--output table|json]` */
+/**
+ * Faults are what a server would end with: what the configuration says, and what is in the files that it names.
+ *
+ * `treekeeper config [zoo.cfg] [-Dkey=value ...] [--all] [--output table|json]`
+ */
 export async function config(args: readonly string[], terminal: Terminal): Promise<number> {
   const own = { all: { type: 'boolean' }, output: { type: 'string', short: 'o' } } as const;
   const { file, defines, help, options } = parseConfigArguments(args, own);
@@ -29,7 +33,12 @@ export async function config(args: readonly string[], terminal: Terminal): Promi
   }
   try {
     const loaded = loadConfig({ file, defines, env: terminal.env });
-    const warnings = [...loaded.warnings, ...(await unresolvableHosts(loaded.config))];
+    const { preflight } = await import('@treekeeper/server/preflight');
+    const found = await preflight(loaded);
+    const warnings = [...loaded.warnings, ...found.warnings, ...(await unresolvableHosts(loaded.config))];
+    if (found.faults.length > 0) {
+      throw new ConfigError(found.faults, warnings);
+    }
     const settings = loaded.settings.filter(({ origin }) => all || origin.kind !== 'default');
     if (output === 'json') {
       terminal.out(json({ ...loaded, settings, warnings, faults: [] }));
@@ -98,7 +107,8 @@ Options:
   -h, --help             This text
 
 Exit codes:
-   0  A server would start with it; there may be warnings
-   1  There are faults; each is named with its file and line
+   0  A server would start with it, if its ports are free and its data whole; there may be warnings
+   1  There are faults: in the file, in key stores and JAAS files, directories, names of addresses. Each is named, with
+      its file and line where it has one
    2  Wrong arguments
 `;

@@ -14,9 +14,9 @@ async function startServer(loaded: LoadedConfig): Promise<void> {
   if (process.env[ENDS_WITH_STDIN] === '1') {
     process.stdin.on('end', () => process.kill(process.pid, 'SIGTERM')).resume();
   }
-  const { createLogger, runServer } = await import('@treekeeper/server/main');
+  const { createLogger, LogFileError, runServer } = await import('@treekeeper/server/main');
   process.stdout.on('error', () => {}); // whoever reads the log may go away; the server stays
-  const log = createLogger(loaded.config.log, process.stdout);
+  const log = orConfigError(LogFileError, () => createLogger(loaded.config.log, process.stdout));
   for (const note of loaded.notes) {
     log.info(formatNotice(note));
   }
@@ -27,6 +27,18 @@ async function startServer(loaded: LoadedConfig): Promise<void> {
     }
   });
   await runServer(loaded, log);
+}
+
+/** An error of this kind comes from what somebody has set. */
+function orConfigError<T>(kind: new (...args: never[]) => Error, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    if (!(error instanceof kind)) {
+      throw error;
+    }
+    throw new ConfigError([{ origin: { kind: 'default' }, key: null, message: error.message }]);
+  }
 }
 
 /** `treekeeper server [zoo.cfg] [-Dkey=value ...]` */
@@ -53,7 +65,7 @@ export async function server(args: readonly string[], terminal: Terminal, start:
 function showStartError(terminal: Terminal, error: unknown): number {
   // A system error says all there is in its message; of anything else we want to know where it was.
   const isSystemError = error instanceof Error && 'syscall' in error;
-  const text = error instanceof Error && !isSystemError ? error.stack : String(error);
+  const text = error instanceof Error ? (isSystemError ? error.message : error.stack) : String(error);
   complain(terminal, 'red', 'error', text ?? String(error));
   return EXIT_CODES.unexpectedError.code;
 }

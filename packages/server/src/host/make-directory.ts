@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
@@ -21,6 +21,18 @@ export function makeDirectory(path: string): void {
     }
     syncDirectory(dirname(directory));
   }
+}
+
+/**
+ * Throws the system's error if `makeDirectory` would, or the directory cannot be written, as far as that can be told
+ * without making anything.
+ */
+export function checkDirectory(path: string): void {
+  let at = resolve(path);
+  while (statSync(at, { throwIfNoEntry: false }) === undefined) {
+    at = dirname(at);
+  }
+  accessSync(`${at}/.`, constants.R_OK | constants.W_OK | constants.X_OK); // the dot: of a file, it fails
 }
 
 function syncDirectory(path: string): void {

@@ -29,7 +29,7 @@ import { assert } from '../assert.ts';
 import type { Area, Disk, DiskCompletion, DiskStep, FileEntry } from '../io/disk.ts';
 import { StorageError } from '../io/storage-error.ts';
 import { DirectoryLock } from './directory-lock.ts';
-import { makeDirectory } from './make-directory.ts';
+import { checkDirectory, makeDirectory } from './make-directory.ts';
 
 export interface NodeDiskOptions {
   /** Holds `version-2` with the snapshots. */
@@ -354,20 +354,34 @@ function kindOf({ code }: NodeJS.ErrnoException): 'full' | 'failed' {
 }
 
 /** The version-2 directory in `directory`, which exists and can be written. */
+/**
+ * Throws what a NodeDisk's constructor would for this directory, which `key` names, as far as that can be told without
+ * making anything. That another server uses it is no fault.
+ */
+export function checkDataDirectory(directory: string, key: string, autocreate: boolean): void {
+  inDirectory(directory, key, autocreate, checkDirectory);
+}
+
 function usableDirectory(directory: string, key: string, autocreate: boolean): string {
+  return inDirectory(directory, key, autocreate, (path) => {
+    makeDirectory(path);
+    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
+    return realpathSync(path);
+  });
+}
+
+/** Runs it on the directory's `version-2`; errors become StorageError. */
+function inDirectory<T>(directory: string, key: string, autocreate: boolean, run: (path: string) => T): T {
   const path = join(directory, VERSION_DIRECTORY);
   try {
-    if (autocreate) {
-      makeDirectory(path);
-    } else if (!existsSync(path)) {
+    if (!autocreate && !existsSync(path)) {
       throw new StorageError(
         'directory',
         `${path} does not exist (${key}), and zookeeper.datadir.autocreate is off. Create it, or correct ${key}: a ` +
           'missing directory may be one that is not mounted',
       );
     }
-    accessSync(path, constants.R_OK | constants.W_OK | constants.X_OK);
-    return realpathSync(path);
+    return run(path);
   } catch (error) {
     throw error instanceof StorageError ? error : unusable(path, error, `Correct ${key}, or give this user the right`);
   }

@@ -1,6 +1,6 @@
-import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { makeDirectory } from './make-directory.ts';
+import { checkDirectory, makeDirectory } from './make-directory.ts';
 
 /**
  * A text file that is renamed to `path.1` when it has become too large, `path.1` to `path.2` and so on; the oldest one
@@ -53,14 +53,34 @@ export class RollingFile {
   }
 }
 
-/** Opens one; the system's error is told with the `settings` that led there. */
+/** A log cannot be written where the configuration wants it. The message names the file and the settings. */
+export class LogFileError extends Error {
+  override readonly name = 'LogFileError';
+
+  constructor(path: string, reason: unknown, settings: string) {
+    const why = reason instanceof Error ? reason.message : String(reason);
+    super(`the log file ${path} cannot be written: ${why}. Correct ${settings}, or give this user the right`);
+  }
+}
+
+/** Opens one. Throws LogFileError; `settings` are those that led there. */
 export function openRollingFile(path: string, maxBytes: number, backups: number, settings: string): RollingFile {
   try {
     return new RollingFile(path, maxBytes, backups);
   } catch (error) {
-    if (error instanceof Error) {
-      error.message += ` (${settings})`;
+    throw new LogFileError(path, error, settings);
+  }
+}
+
+/** Throws what `openRollingFile` would, as far as that can be told without making anything. */
+export function checkRollingFile(path: string, settings: string): void {
+  try {
+    if (existsSync(path)) {
+      accessSync(path, constants.W_OK);
+    } else {
+      checkDirectory(dirname(path));
     }
-    throw error;
+  } catch (error) {
+    throw new LogFileError(path, error, settings);
   }
 }

@@ -130,7 +130,8 @@ function configurationFiles(
   };
 }
 
-function securityOf(config: ServerConfig, ensemble: EnsembleConfig): PeerSecurity {
+/** How servers make sure of each other. Throws JaasError. */
+export function securityOf(config: ServerConfig, ensemble: EnsembleConfig): PeerSecurity {
   const usesTls = ensemble.tlsEnabled || ensemble.portUnification;
   return {
     tls: usesTls ? config.quorumTls : null,

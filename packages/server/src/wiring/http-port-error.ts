@@ -9,12 +9,27 @@ export class HttpPortError extends Error {
   }
 }
 
+/** What client ports are set by; a message about one names all. */
+export const CLIENT_PORT_KEYS = 'clientPort, clientPortAddress, secureClientPort, secureClientPortAddress';
+
+interface ListenError extends NodeJS.ErrnoException {
+  readonly port?: number;
+  readonly address?: string;
+  readonly hostname?: string;
+}
+
 /** Whether the error is that of a port that could not be had, and what to tell the operator then. */
 export function portProblem(error: unknown): string | null {
-  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).syscall !== 'listen') {
+  if (!(error instanceof Error)) {
     return null;
   }
-  const { port, address, code } = error as NodeJS.ErrnoException & { port?: number; address?: string };
+  const { syscall, port, address, hostname, code } = error as ListenError;
+  if (syscall === 'getaddrinfo') {
+    return nameProblem(String(hostname), String(code));
+  }
+  if (syscall !== 'listen') {
+    return null;
+  }
   const where = `port ${port} on ${address ?? 'all addresses'}`;
   switch (code) {
     case 'EADDRINUSE':
@@ -26,4 +41,15 @@ export function portProblem(error: unknown): string | null {
     default:
       return `${where} cannot be opened: ${error.message}`;
   }
+}
+
+/** Whether it is the address that is wrong, not the port. */
+export function isAddressProblem(error: unknown): boolean {
+  const { syscall, code } = error as Partial<ListenError>;
+  return syscall === 'getaddrinfo' || code === 'EADDRNOTAVAIL';
+}
+
+/** A host name that leads nowhere; `reason` is the resolver's code. */
+export function nameProblem(host: string, reason: string): string {
+  return `the host name ${host} cannot be resolved here (${reason}): correct it, or make it known to this machine`;
 }

@@ -2,7 +2,7 @@
 import { type AdminDependencies, type HttpListener, startAdminHttp, startMetricsHttp } from '../admin/http.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import { createTlsServerOptions, loadTls, TlsError } from '../host/tls.ts';
-import { HttpPortError, portProblem } from './http-port-error.ts';
+import { HttpPortError, isAddressProblem, portProblem } from './http-port-error.ts';
 
 /** The open ports, with what to tell the operator about them. */
 export interface HttpPorts {
@@ -76,8 +76,11 @@ async function orPortError(server: 'admin' | 'metrics', opening: Promise<HttpLis
     if (error instanceof TlsError) {
       throw error;
     }
+    const isAddress = isAddressProblem(error);
     const keys =
-      server === 'admin' ? 'admin.serverPort; admin.enableServer=false does without' : 'metricsProvider.*Port';
+      server === 'admin'
+        ? `admin.${isAddress ? 'serverAddress' : 'serverPort'}; admin.enableServer=false does without`
+        : `metricsProvider.${isAddress ? 'httpHost' : '*Port'}`;
     const problem = portProblem(error) ?? String(error);
     throw new HttpPortError(server, `the ${server} server cannot start: ${problem} (${keys})`);
   }

@@ -58,8 +58,11 @@ test.each([
   [{ 'audit.enable': 'true' }, 'log.dir, auditlog.file'],
 ])('a log that cannot be opened ends the start: %j', (settings, keys) => {
   const { status, stdout, stderr } = runServerToEnd({ ...settings, 'log.dir': '/dev/null/logs' });
-  expect(status).toBe(1);
-  expect(stdout + stderr).toMatch(new RegExp(`ENOTDIR: .*'/dev/null/logs' \\(${keys}\\)\\n$`));
+  expect(status).toBe(2);
+  const advice = `ENOTDIR: .*'/dev/null/logs'\\. Correct ${keys}, or give this user the right\\n$`;
+  expect(stdout + stderr).toMatch(
+    new RegExp(`(?:error:|ERROR) the log file /dev/null/logs/\\S+ cannot be written: ${advice}`),
+  );
 });
 
 test('zoo.cfg, -D and SERVER_JVMFLAGS count together, the file first; unknown keys are told and do not stop it', async () => {
