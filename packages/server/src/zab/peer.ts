@@ -122,6 +122,11 @@ export class Peer {
     return this.#membership;
   }
 
+  /** The latest committed transactions, as learners that lag a little get them. */
+  get window(): CommittedLog {
+    return this.#committedLog;
+  }
+
   /** When `tick` is due although nothing happens. */
   get deadlineMs(): number {
     const role = this.#leadership?.deadlineMs ?? this.#learner?.deadlineMs ?? Number.POSITIVE_INFINITY;

@@ -481,6 +481,7 @@ describe('an ensemble', () => {
     expect(next.peer.state).toBe('leading');
     cluster.run(200);
     expect(next.peer.state).toBe('looking');
+    expect(cluster.up.map(({ peer }) => peer.leaderId)).not.toContain(next.serverId); // nor do they wait longer for it
   });
 
   test('leadership is handed over without an election', () => {

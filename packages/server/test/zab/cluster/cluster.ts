@@ -10,6 +10,7 @@ import { ZAB_DEFAULTS, type ZabOptions } from '../../../src/zab/options.ts';
 import { Events } from './events.ts';
 import { Network } from './network.ts';
 import { Server } from './server.ts';
+import { checkStep } from './step.ts';
 import { Disk } from './storage.ts';
 import { Wiretap } from './wiretap.ts';
 
@@ -58,6 +59,8 @@ export class Cluster {
   readonly #deciders = new Map<number, readonly Configuration[]>();
   readonly #leaders = new Map<number, number>();
   readonly #epochs = new Map<number, { accepted: number; current: number }>();
+  /** Of the configuration that each server knows to be in force. */
+  readonly #versions = new Map<number, number>();
   isTracing = true;
 
   constructor(seed: number, { voters, observers = 0, ...options }: ClusterOptions) {
@@ -113,6 +116,7 @@ export class Cluster {
   wipe(serverId: number): void {
     this.disks.delete(serverId);
     this.#epochs.delete(serverId);
+    this.#versions.delete(serverId);
     this.wiretap.forget(serverId);
   }
 
@@ -307,6 +311,20 @@ export class Cluster {
     this.expect(accepted >= before.accepted && current >= before.current, `2: server ${server.serverId}: epoch falls`);
     this.expect(current <= accepted, `2: server ${server.serverId}: current epoch ${current} above ${accepted}`);
     this.#epochs.set(server.serverId, { accepted, current });
+    checkStep(server, (fact, what) => this.expect(fact, what));
+    const { version } = server.peer.membership.committed;
+    const known = this.#versions.get(server.serverId) ?? 0;
+    this.expect(version >= known, `24: server ${server.serverId}: version ${zxidHex(version)} after ${zxidHex(known)}`);
+    this.#versions.set(server.serverId, version);
+  }
+
+  /** Transactions leave a server's log, because its leader has said so. */
+  cut(server: Server, zxids: readonly number[]): void {
+    const lost = zxids.find((zxid) => this.#position.has(zxid));
+    this.expect(
+      lost === undefined,
+      `17: server ${server.serverId} cuts off ${zxidHex(lost ?? 0)}, which was delivered`,
+    );
   }
 }
 

@@ -43,6 +43,7 @@ export class Server implements Receiver, Service {
     this.database.persisted = (name) => this.peer.epochPersisted(name);
     this.database.snapshotWritten = () => this.peer.snapshotWritten();
     this.database.truncated = (isDone) => this.peer.truncated(isDone);
+    this.database.cutting = (zxids) => cluster.cut(this, zxids);
     const peers = network.peersOf(this, (isListening) => {
       this.isListening = isListening;
     });

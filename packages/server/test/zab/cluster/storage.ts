@@ -54,6 +54,8 @@ export class Disk {
 export class FakeDatabase implements Database {
   state: State;
   lastZxid: number;
+  /** The end of the log, with what is on its way there. */
+  loggedThrough: number;
   readonly #disk: Disk;
   readonly #events: Events;
   readonly #answer: (run: () => void) => void;
@@ -71,6 +73,7 @@ export class FakeDatabase implements Database {
     const { zxid, state } = disk.recover();
     this.state = state;
     this.lastZxid = zxid;
+    this.loggedThrough = zxid;
     // A crash between the history and its epoch leaves the epoch behind (quorum-protocol.md §12).
     const { epochs } = disk;
     epochs.currentEpoch = Math.max(epochs.currentEpoch, Math.floor(zxid / 2 ** 32));
@@ -105,9 +108,12 @@ export class FakeDatabase implements Database {
   persisted: (name: EpochName) => void = () => undefined;
   snapshotWritten: () => void = () => undefined;
   truncated: (isDone: boolean) => void = () => undefined;
+  /** These transactions leave the log. */
+  cutting: (zxids: readonly number[]) => void = () => undefined;
 
   append(zxid: number, payload: Uint8Array): void {
     this.#appended.push({ zxid, payload: payload.slice() });
+    this.loggedThrough = zxid;
   }
 
   /** At the end of a turn: what was appended goes to the disk in one batch, when the disk is free. */
@@ -133,6 +139,7 @@ export class FakeDatabase implements Database {
 
   writeSnapshot(): void {
     const snapshot = { zxid: this.lastZxid, state: new Map(this.state) };
+    this.loggedThrough = this.lastZxid;
     const write = () => {
       this.#disk.snapshots = [snapshot];
       this.#disk.log = [];
@@ -150,6 +157,7 @@ export class FakeDatabase implements Database {
     const reachesBack = (cut.log.at(-1) ?? cut.snapshots.at(-1))?.zxid === zxid || cut.snapshots.at(-1)?.zxid === zxid;
     const write = () => {
       if (reachesBack && cut.snapshots.length > 0) {
+        this.cutting(disk.log.filter((entry) => entry.zxid > zxid).map((entry) => entry.zxid));
         Object.assign(disk, cut);
       }
     };
@@ -230,6 +238,7 @@ export class FakeDatabase implements Database {
     const { zxid, state } = this.#disk.recover();
     this.state = state;
     this.lastZxid = zxid;
+    this.loggedThrough = zxid;
   }
 
   apply(zxid: number, payload: Uint8Array): void {

@@ -1,19 +1,29 @@
 /** Reads what goes over the links: as text for transcripts, and to check what learners promise. */
-import { epochOf, JuteReader, makeZxid, PacketType, zxidHex } from '@treekeeper/protocol';
+import { counterOf, epochOf, JuteReader, makeZxid, PacketType, zxidHex } from '@treekeeper/protocol';
 import type { Link } from '../../../src/io/peers.ts';
+import { follows } from '../../../src/zab/committed-log.ts';
 import { type Packet, PacketStream } from '../../../src/zab/packet-stream.ts';
 import { HAND_OVER_PACKET_TYPE } from '../../../src/zab/packets.ts';
 import type { Cluster } from './cluster.ts';
+import { isWhatIsDurable } from './step.ts';
 import { FakeDatabase } from './storage.ts';
 
 const NAMES = new Map<number, string>(Object.entries(PacketType).map(([name, type]) => [type, name.toUpperCase()]));
 NAMES.set(HAND_OVER_PACKET_TYPE, 'HANDOVER');
+
+const JOINING: readonly number[] = [PacketType.followerInfo, PacketType.observerInfo];
+const DECISIONS: readonly number[] = [PacketType.diff, PacketType.trunc, PacketType.snap];
+const NEW_TXN: readonly number[] = [PacketType.proposal, PacketType.inform, PacketType.informAndActivate];
 
 interface Ear {
   readonly stream: PacketStream;
   readonly isLearner: boolean;
   readonly proposed: number[];
   epoch: number;
+  /** Of a learner: the end of its history when it joined, and then of what it was sent. */
+  lastZxid: number;
+  /** What its leader had committed when it decided how to bring it up to date. */
+  dueZxid: number;
   incoming: ReturnType<FakeDatabase['beginIncoming']> | null;
 }
 
@@ -31,7 +41,7 @@ export class Wiretap {
     this.#cluster = cluster;
     cluster.network.wiretap = (from, to, link, bytes) => this.#hear(from, to, link, bytes);
     cluster.network.onDial = (_from, _to, dialling, accepting) => {
-      const ear = { proposed: [], epoch: 0, incoming: null };
+      const ear = { proposed: [], epoch: 0, lastZxid: 0, dueZxid: 0, incoming: null };
       this.#ears.set(dialling, { ...ear, stream: new PacketStream(), isLearner: true });
       this.#ears.set(accepting, { ...ear, stream: new PacketStream(), isLearner: false });
       this.#peers.set(dialling, accepting);
@@ -89,13 +99,39 @@ export class Wiretap {
     } else if (type === PacketType.newLeader) {
       const accepted = this.#cluster.disks.get(from)?.epochs.acceptedEpoch;
       this.#cluster.expect(accepted === epochOf(zxid), `6: server ${from} leads on before it has its epoch on disk`);
+    } else if (type === PacketType.trunc) {
+      this.#checkCut(from, learner.lastZxid, zxid);
     }
+    if (DECISIONS.includes(type)) {
+      learner.dueZxid = this.#cluster.server(from).database.lastZxid;
+    }
+    if (type === PacketType.trunc || type === PacketType.snap) {
+      learner.lastZxid = zxid;
+    } else if (NEW_TXN.includes(type)) {
+      const [name, last] = [zxidHex(zxid), zxidHex(learner.lastZxid)];
+      this.#cluster.expect(follows(learner.lastZxid, zxid), `19: server ${from} sends ${name} behind ${last}`);
+      learner.lastZxid = zxid;
+    }
+  }
+
+  /** Where a learner whose history ends at `lastZxid` is told to cut it. */
+  #checkCut(leaderId: number, lastZxid: number, zxid: number): void {
+    const { database } = this.#cluster.server(leaderId);
+    const isPlace = database.state.has(zxid) && epochOf(zxid) === epochOf(lastZxid);
+    const name = `17: server ${leaderId} has a learner at ${zxidHex(lastZxid)} cut at ${zxidHex(zxid)}`;
+    this.#cluster.expect(isPlace || zxid === database.lastZxid, name);
   }
 
   #check(serverId: number, ear: Ear, { type, zxid, data }: Packet): void {
     const cluster = this.#cluster;
     const disk = cluster.disks.get(serverId);
     const acknowledged = this.#epochsAcknowledged.get(serverId) ?? 0;
+    if (JOINING.includes(type)) {
+      const isSo = isWhatIsDurable(cluster.server(serverId));
+      cluster.expect(isSo, `16: server ${serverId} joins with another history than its disk has`);
+    } else if (type === PacketType.ackEpoch) {
+      ear.lastZxid = zxid;
+    }
     if (type === PacketType.ackEpoch && data !== null && new JuteReader(data).int() >= 0) {
       cluster.expect(
         ear.epoch > acknowledged,
@@ -109,10 +145,10 @@ export class Wiretap {
     }
     cluster.expect(ear.epoch >= acknowledged, `4: server ${serverId} acknowledges to an old leader`);
     if (zxid === makeZxid(ear.epoch, 0)) {
-      cluster.expect(
-        disk?.epochs.currentEpoch === ear.epoch,
-        `7: server ${serverId} joins before its epoch is on disk`,
-      );
+      const isHere = disk?.epochs.currentEpoch === ear.epoch;
+      cluster.expect(isHere, `7: server ${serverId} joins before its epoch is on disk`);
+      const isWhole = counterOf(ear.dueZxid) === 0 || disk?.holds(ear.dueZxid) === true;
+      cluster.expect(isWhole, `7: server ${serverId} joins without ${zxidHex(ear.dueZxid)} on its disk`);
       return;
     }
     for (const proposed of ear.proposed.filter((proposal) => proposal <= zxid)) {
