@@ -28,6 +28,8 @@ export class Shift<Payload, Result> {
   readonly #hold: Hold;
   readonly #watch: Watch;
   readonly #entries = new Map<string, Entry<Payload, Result>>();
+  /** What is begun, or given back; also what was called off, and has not noticed yet. */
+  readonly #underWay = new Set<Promise<void>>();
   /** By name, tries of which something was told, and whether it was only that they have ended. */
   readonly #dirty = new Map<string, { readonly isEnd: boolean }>();
   #looking: Promise<void> | null = null;
@@ -114,7 +116,12 @@ export class Shift<Payload, Result> {
     } catch {
       // It is gone, or cannot be told; the master takes what it has from it when its node is gone.
     }
-    await Promise.allSettled([...this.#entries.values()].map(({ assigned }) => assigned.giveBack()));
+    for (const { assigned } of this.#entries.values()) {
+      this.#await(assigned.giveBack());
+    }
+    while (this.#underWay.size > 0) {
+      await Promise.all(this.#underWay);
+    }
     await this.#hold.release();
   }
 
@@ -245,7 +252,11 @@ export class Shift<Payload, Result> {
       body,
     });
     this.#entries.set(name, { version, assigned });
-    const done = this.#isLeaving ? assigned.giveBack() : assigned.run();
-    done.catch((error: unknown) => this.#fail(error));
+    this.#await(this.#isLeaving ? assigned.giveBack() : assigned.run());
+  }
+
+  #await(ending: Promise<void>): void {
+    const ended = ending.catch((error: unknown) => this.#fail(error)).finally(() => this.#underWay.delete(ended));
+    this.#underWay.add(ended);
   }
 }

@@ -75,10 +75,10 @@ export class Worker<Payload, Result> {
   }
 
   /**
-   * Works until the signal fires; then gives back what has not begun, finishes what has, and fulfils. Outlives lost
-   * connections, and lost sessions where the client begins new ones (`onExpired: 'new-session'`). Rejects with
-   * SESSION_EXPIRED or CLOSED when the client is at its end, INVALID_OPTION or INVALID_DATA when the queue is
-   * another, NO_AUTH.
+   * Works until the signal fires; then gives back what has not begun, finishes what has, and fulfils: no handler runs
+   * any more then, not even one that was told to stop. Outlives lost connections, and lost sessions where the client
+   * begins new ones (`onExpired: 'new-session'`). Rejects with SESSION_EXPIRED or CLOSED when the client is at its
+   * end, INVALID_OPTION or INVALID_DATA when the queue is another, NO_AUTH.
    *
    * @example
    * ```ts
