@@ -1,4 +1,8 @@
-/** Master-worker: no task is lost or done twice in effect, and none is in two hands at a time. */
+/**
+ * Master-worker: no task is lost or done twice in effect, none is in two hands at a time, and what comes of one is
+ * never taken for the result of another that was submitted with the same id after it was taken back, forgotten, or not
+ * kept any longer. Workers leave in good order under load, and what they have begun they finish.
+ */
 import { type Client, isTreekeeperError } from '@treekeeper/client';
 import { isRecipeError } from '@treekeeper/recipes';
 import {
@@ -13,11 +17,16 @@ import {
 import { check } from '../../checkers/violation.ts';
 import type { Program } from '../program.ts';
 import { rounds, type Scenario, type ScenarioMaker, type Setting } from '../scenario.ts';
+import { TaskLives } from './task-lives.ts';
 
 const PATH = '/tasks';
 const EFFECTS = '/effects';
 const TASKS_MAX = 40;
+const BURST_MAX = 6;
+const KEEP_MS = 3_600_000;
 const SEPARATOR = '+';
+/** Between a task's id and the number of its try's life. */
+const LIFE_MARK = '~';
 
 export const taskScenario: ScenarioMaker = (setting) => new TaskScenario(setting);
 
@@ -26,10 +35,9 @@ class TaskScenario implements Scenario {
   readonly #setting: Setting;
   readonly #delivery: Delivery;
   readonly #queue: TaskQueue<string, string>;
-  readonly #submitted = new Set<string>();
-  readonly #outcomes = new Map<string, 'done' | 'parked'>();
-  /** How often handlers have begun. */
-  readonly #runs = new Map<string, number>();
+  readonly #lives: TaskLives;
+  /** So far are the masters' clocks ahead of the servers'; tasks that are over go after what is left of an hour. */
+  readonly #aheadMs: number;
   #named = 0;
   #submitting: Program | null = null;
 
@@ -37,9 +45,12 @@ class TaskScenario implements Scenario {
     this.#setting = setting;
     const { dice } = setting;
     this.#delivery = dice.pick(['effectively-once', 'effectively-once', 'at-least-once', 'at-most-once'] as const);
-    this.#queue = new TaskQueue({ path: PATH, delivery: this.#delivery, triesMax: 1000, shards: 4 });
+    const rules = { delivery: this.#delivery, triesMax: 1000, shards: 4, keepMs: KEEP_MS };
+    this.#queue = new TaskQueue({ path: PATH, ...rules });
     const workers = Array.from({ length: dice.between(1, 3) }, (_, i) => `worker${i + 1}`);
     this.programs = ['master1', 'master2', ...workers, 'submitter'];
+    this.#lives = new TaskLives(this.#delivery);
+    this.#aheadMs = dice.chance(0.5) ? KEEP_MS - dice.between(0, 4000) : 0;
   }
 
   main(program: Program): Promise<void> {
@@ -49,53 +60,65 @@ class TaskScenario implements Scenario {
   readonly onTurn = (): void => {
     const { world } = this.#setting;
     const folders = world.children(`${PATH}/assigned`);
-    const assigned = folders.flatMap((worker) => world.children(`${PATH}/assigned/${worker}`));
+    const tries = folders.flatMap((worker) => world.children(`${PATH}/assigned/${worker}`));
+    const assigned = tries.map((name) => name.slice(0, name.lastIndexOf(LIFE_MARK)));
     const twice = assigned.find((id, i) => assigned.indexOf(id) !== i);
     check(twice === undefined, 'assignments', () => `${twice} is assigned to two workers`);
   };
 
   missing(): string | null {
-    const open = [...this.#submitted].filter((id) => !this.#outcomes.has(id));
+    const { open } = this.#lives;
     const isSubmitting = this.#submitting !== null && !this.#submitting.isDead;
     return open.length === 0 && !isSubmitting ? null : `results of ${open.join(', ')}, or a submission`;
   }
 
   judge(): void {
     const { world } = this.#setting;
-    const effects = world.children(EFFECTS).map((name) => name.split(SEPARATOR)[0]);
-    for (const id of this.#submitted) {
-      const count = effects.filter((effect) => effect === id).length;
-      const tries = this.#runs.get(id) ?? 0;
-      if (this.#delivery === 'effectively-once') {
-        check(count === 1, 'tasks', () => `${id} was done, and has happened ${count} times in effect`);
-      }
-      check(tries > 0 || this.#outcomes.get(id) === 'parked', 'tasks', () => `${id} was never run`);
-      check(
-        this.#delivery !== 'at-most-once' || tries <= 1,
-        'tasks',
-        () => `${id} was to run once, and ran ${tries} times`,
-      );
-    }
+    this.#lives.judge(world.children(EFFECTS).map((name) => name.split(SEPARATOR)[0] as string));
     const left = [...world.children(`${PATH}/workers`), ...world.children(`${PATH}/masters`)];
     check(left.length === 0, 'leftovers', () => `left: ${left.join(', ')}`);
   }
 
   async #round(program: Program, client: Client): Promise<void> {
-    const { signal } = program.closing;
     if (program.name.startsWith('master')) {
-      await new Master(client, this.#queue, { name: program.name }).run({ signal });
+      const clock = {
+        now: () => program.wallMs + this.#aheadMs,
+        after: (delayMs: number, call: () => void) => program.after(delayMs, call),
+      };
+      await new Master(client, this.#queue, { name: program.name, clock }).run({ signal: program.closing.signal });
     } else if (program.name.startsWith('worker')) {
-      const handler = (attempt: Attempt<string>) => this.#work(program, client, attempt);
-      await new Worker(client, this.#queue, handler, { concurrency: 3, name: program.name }).run({ signal });
+      await this.#workFor(program, client);
     } else {
       await this.#submitOrWait(program, client);
     }
   }
 
+  /** Until the end, or until it leaves in good order, to join again. */
+  async #workFor(program: Program, client: Client): Promise<void> {
+    const { dice, world } = this.#setting;
+    const leaving = new AbortController();
+    if (!world.isHealed && dice.chance(0.7)) {
+      program.after(dice.between(200, 5000), () => leaving.abort());
+    }
+    let running = 0;
+    const handler = async (attempt: Attempt<string>): Promise<string> => {
+      running += 1;
+      try {
+        return await this.#work(program, client, attempt);
+      } finally {
+        running -= 1;
+      }
+    };
+    const worker = new Worker(client, this.#queue, handler, { concurrency: 3, capacity: 4, name: program.name });
+    await worker.run({ signal: AbortSignal.any([program.closing.signal, leaving.signal]) });
+    check(running === 0, 'tasks', () => `${program.name} has left, and ${running} of its handlers run on`);
+    world.count('worker left');
+  }
+
   async #work(program: Program, client: Client, attempt: Attempt<string>): Promise<string> {
     const { dice, planted } = this.#setting;
-    const { id, payload, transaction, signal } = attempt;
-    this.#runs.set(id, (this.#runs.get(id) ?? 0) + 1);
+    const { payload, transaction, signal } = attempt;
+    this.#lives.ran(payload);
     await program.sleep(dice.between(0, 1500));
     // Half of them do not listen, and go on.
     if (dice.chance(0.5)) {
@@ -103,7 +126,7 @@ class TaskScenario implements Scenario {
     }
     if (this.#delivery === 'effectively-once') {
       const target = planted.looseEffects === true ? client : transaction;
-      await target.create(`${EFFECTS}/${id}${SEPARATOR}`, '', { mode: 'persistent-sequential' });
+      await target.create(`${EFFECTS}/${payload}${SEPARATOR}`, '', { mode: 'persistent-sequential' });
     }
     return payload.toUpperCase();
   }
@@ -117,38 +140,74 @@ class TaskScenario implements Scenario {
     });
     const submitter = new Submitter(client, this.#queue);
     await program.sleep(dice.between(0, 400));
-    const open = [...this.#submitted].find((id) => !this.#outcomes.has(id));
-    if (this.#named < TASKS_MAX && !world.isHealed && (open === undefined || dice.chance(0.8))) {
-      await this.#submit(program, submitter);
+    const [open] = this.#lives.open;
+    const { ids } = this.#lives;
+    if (!world.isHealed && ids.length > 0 && dice.chance(0.4)) {
+      await this.#replace(program, submitter, dice.pick(ids));
+    } else if (this.#named < TASKS_MAX && !world.isHealed && (open === undefined || dice.chance(0.8))) {
+      const names = Array.from({ length: dice.between(1, BURST_MAX) }, () => `task-${++this.#named}`);
+      await this.#submit(program, submitter, names);
     } else if (open !== undefined) {
       await this.#settle(await submitter.task(open), program.closing.signal);
     }
   }
 
-  async #submit(program: Program, submitter: Submitter<string, string>): Promise<void> {
+  async #submit(program: Program, submitter: Submitter<string, string>, ids: readonly string[]): Promise<void> {
     const { world, dice } = this.#setting;
-    const id = `task-${++this.#named}`;
     this.#submitting = program;
-    await submitter.submit(id, { id, priority: dice.between(0, 2) }).finally(() => {
+    const submit = async (id: string): Promise<void> => {
+      await submitter.submit(this.#lives.begin(id), { id, priority: dice.between(0, 2) });
+      this.#lives.submitted(id);
+      world.count('task submitted');
+    };
+    await Promise.all(ids.map(submit)).finally(() => {
       this.#submitting = null;
     });
-    this.#submitted.add(id);
-    world.count('task submitted');
+  }
+
+  /** Takes it back, if it is not over; has it forgotten, and submits another with its id. */
+  async #replace(program: Program, submitter: Submitter<string, string>, id: string): Promise<void> {
+    const { world, dice } = this.#setting;
+    const task = await submitter.task(id);
+    try {
+      if (this.#lives.open.includes(id) && (await task.cancel())) {
+        this.#lives.cancelled(id);
+        world.count('task taken back');
+        await program.sleep(dice.chance(0.5) ? 0 : dice.between(0, 500));
+      }
+    } catch (error) {
+      this.#ended(id, error);
+    }
+    if (await task.forget()) {
+      this.#lives.gone(id);
+      await program.sleep(dice.chance(0.7) ? 0 : dice.between(0, 500));
+      await this.#submit(program, submitter, [id]);
+      world.count('task replaced');
+    }
   }
 
   async #settle(task: TaskHandle<string, string>, signal: AbortSignal): Promise<void> {
     const { world } = this.#setting;
     try {
-      const result = await task.result({ signal });
-      check(result === task.id.toUpperCase(), 'tasks', () => `the result of ${task.id} is ${result}`);
-      this.#outcomes.set(task.id, 'done');
+      this.#lives.done(task.id, await task.result({ signal }));
       world.count('task done');
     } catch (error) {
-      if (!isRecipeError(error, 'TASK_PARKED') || this.#delivery !== 'at-most-once') {
-        throw error;
-      }
-      this.#outcomes.set(task.id, 'parked');
+      this.#ended(task.id, error);
+    }
+  }
+
+  #ended(id: string, error: unknown): void {
+    const { world } = this.#setting;
+    if (isRecipeError(error, 'TASK_CANCELLED')) {
+      this.#lives.cancelled(id); // by a call whose answer was lost
+    } else if (isRecipeError(error, 'TASK_GONE') && this.#aheadMs > 0) {
+      this.#lives.gone(id);
+      world.count('task expired');
+    } else if (isRecipeError(error, 'TASK_PARKED') && this.#delivery === 'at-most-once') {
+      this.#lives.parked(id);
       world.count('task parked');
+    } else {
+      throw error;
     }
   }
 }
