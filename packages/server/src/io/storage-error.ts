@@ -26,3 +26,6 @@ export class DamageError extends StorageError {
     this.damage = damage;
   }
 }
+
+/** There are no files, and an empty directory is not to be taken for a new database. */
+export class NoDataError extends DamageError {}

@@ -260,8 +260,8 @@ export class MemberDatabase implements Database {
     if (this.#damage !== null) {
       this.#parts.onDamage();
       this.#parts.log.error(
-        `${this.#damage}. This server does not vote and serves nobody until a leader has given it all data. The damaged ` +
-          'files stay as they are until then, and are kept afterwards. If this goes on, too many of the others are ' +
+        `${this.#damage}. This server does not vote and serves nobody until a leader has given it all data. Files that ` +
+          'are there stay as they are until then, and are kept afterwards. If this goes on, too many of the others are ' +
           'missing or damaged, too',
       );
     }
@@ -272,8 +272,8 @@ export class MemberDatabase implements Database {
       this.#damage = null;
       this.#isDistrusted = false;
       this.#parts.log.warn(
-        'this server has all data again, from the leader, and takes its part in votes. What was on the disk before is ' +
-          'kept as damaged.*, for whoever wants to know what happened; remove those files when nobody does',
+        'this server has all data again, from the leader, and takes its part in votes. Files that were on the disk ' +
+          'before are kept as damaged.*, for whoever wants to know what happened; remove them when nobody does',
       );
       this.#parts.events.healed();
     }

@@ -2,7 +2,7 @@
 import { type ACL, type JuteReader, OpCode, type StatPersisted, zxidHex } from '@treekeeper/protocol';
 import type { Disk } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
-import { DamageError, StorageError } from '../io/storage-error.ts';
+import { DamageError, NoDataError } from '../io/storage-error.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import type { AccessControl } from '../operations/operation.ts';
 import { SessionTable } from '../sessions/session-table.ts';
@@ -26,7 +26,7 @@ export interface RecoveredWorld {
   readonly isAhead: boolean;
   /** What recovery says of the history on disk. */
   readonly history: Recovered;
-  /** A member whose files are damaged: it begins with nothing, and they stay as they are. Null: they are not. */
+  /** A member whose files are damaged or missing: it begins with nothing, and they stay as they are. Null: all is well. */
   readonly damage: DamageError | null;
 }
 
@@ -64,6 +64,7 @@ export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams, isMe
   let isReplaced = false;
   try {
     const newest = load(options, seams);
+    requireTrust(newest.history, isMember);
     loaded = betterThan(newest, options, seams) ?? newest;
     isReplaced = loaded !== newest;
   } catch (error) {
@@ -74,13 +75,6 @@ export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams, isMe
   }
   const { sink, history } = loaded;
   const { lastZxid, snapshotZxid, sinceSnapshotTxns } = history;
-  if (lastZxid < 0) {
-    throw new StorageError(
-      'data',
-      'there is no data, and db.autocreate=false says that this may be a mistake. If a new database is meant, create an ' +
-        'empty file named initialize beside the version-2 directory of the logs (dataLogDir), or remove the setting',
-    );
-  }
   const { world } = sink;
   world.tree.lastZxid = lastZxid;
   const orphans = isMember ? 0 : sink.removeOrphans();
@@ -106,6 +100,26 @@ export function recoverWorld(options: ReplicaOptions, seams: RecoverySeams, isMe
     history,
     damage,
   };
+}
+
+/**
+ * Nothing on disk, where that is not to be taken for a new database (disk-format.md §1). Of a member that is damage as
+ * any other: it has acknowledged what it does not know, and if it votes as if there had been nothing, all may lose it.
+ */
+function requireTrust({ lastZxid }: Recovered, isMember: boolean): void {
+  if (lastZxid >= 0) {
+    return;
+  }
+  const noData = 'there is no data, and db.autocreate=false says that this may be a mistake';
+  const initialize = 'create an empty file named initialize beside the version-2 directory of the logs (dataLogDir)';
+  if (isMember) {
+    throw new NoDataError(
+      `${noData} (only where the whole ensemble is new: stop all servers, and ${initialize} of each)`,
+      'The other voters are no quorum without this server, so that nobody can show what it had acknowledged. See that its ' +
+        'disk is there, or put back a copy of it',
+    );
+  }
+  throw new NoDataError(noData, `If a new database is meant, ${initialize}, or remove the setting`);
 }
 
 interface Loaded {

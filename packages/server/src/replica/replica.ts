@@ -12,7 +12,7 @@ import type { Disk, DiskCompletion } from '../io/disk.ts';
 import type { Input } from '../io/input.ts';
 import type { Log } from '../io/log.ts';
 import type { Random } from '../io/random.ts';
-import { type DamageError, StorageError } from '../io/storage-error.ts';
+import { type DamageError, NoDataError, StorageError } from '../io/storage-error.ts';
 import type { Metrics } from '../metrics/registry.ts';
 import { Statistics } from '../metrics/statistics.ts';
 import type { AccessControl } from '../operations/operation.ts';
@@ -211,7 +211,9 @@ export class Replica {
     if (!configuration.hasQuorum(new Set(others))) {
       throw damage;
     }
-    if (toWrite.includes('acceptedEpoch')) {
+    // Who has lost everything has lost this, too. What it had promised matters only if it was emptied, and came back,
+    // within one election, while the leader before went on: as with Apache ZooKeeper (quorum-protocol.md §12).
+    if (toWrite.includes('acceptedEpoch') && !(damage instanceof NoDataError)) {
       throw new StorageError(
         'data',
         `${damage.damage}. The file acceptedEpoch is missing, too, so that this server does not know what it has promised ` +
