@@ -26,7 +26,7 @@ export interface RecoveredWorld {
   readonly isAhead: boolean;
   /** What recovery says of the history on disk. */
   readonly history: Recovered;
-  /** A member whose files are damaged or missing: it begins with nothing, and they stay as they are. Null: all is well. */
+  /** A member whose files are damaged or missing: it begins with nothing, and they stay as they are. Null: all well. */
   readonly damage: DamageError | null;
 }
 
