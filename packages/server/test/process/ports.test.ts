@@ -124,3 +124,27 @@ describe('TLS', () => {
     expect(await exchange(server.port, ['r', 'uok'])).toBe('imok');
   });
 });
+
+test('TLS connections beyond netty.server.outstandingHandshake.limit are closed, until a handshake ends', async () => {
+  const server = await ServerProcess.start({
+    ...tlsSettings,
+    secureClientPort: 0,
+    'netty.server.outstandingHandshake.limit': 1,
+    '4lw.commands.whitelist': 'mntr',
+  });
+  const { securePort } = server;
+  const silent = connect(securePort, '127.0.0.1');
+  const handshakes = (count: number) =>
+    expect
+      .poll(() => exchange(server.port, ['mntr']), { timeout: 20_000 })
+      .toMatch(new RegExp(`^zk_outstanding_tls_handshake\\t${count}$`, 'm'));
+  await handshakes(1);
+  await expect(Client.open(securePort, null, withCertificate)).rejects.toThrow();
+  expect(await exchange(server.port, ['mntr'])).toMatch(/^zk_tls_handshake_exceeded\t1$/m);
+  silent.destroy();
+  await handshakes(0);
+  const client = await Client.open(securePort, null, withCertificate);
+  expect((await client.call(create('/over TLS'))).err).toBe(0);
+  await client.end();
+  await server.stop();
+});

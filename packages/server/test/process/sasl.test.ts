@@ -81,6 +81,27 @@ describe('with DIGEST-MD5', () => {
   });
 });
 
+test('server.realm is what rule DEFAULT takes off a name', async () => {
+  const directory = newDirectory();
+  const jaas = JAAS.replace(
+    'user_joe',
+    'user_jane@EXAMPLE.COM="secret"\n  user_jane@ELSEWHERE.ORG="secret"\n  user_joe',
+  );
+  const settings = { ...saslSettings(directory), 'fips-mode': 'false', 'kerberos.removeRealmFromPrincipal': 'true' };
+  writeFileSync(join(directory, 'jaas.conf'), jaas);
+  const server = await ServerProcess.start({ ...settings, 'server.realm': 'EXAMPLE.COM' }, { directory });
+  for (const [name, user] of [
+    ['jane@EXAMPLE.COM', 'jane'],
+    ['jane@ELSEWHERE.ORG', 'jane@ELSEWHERE.ORG'],
+  ]) {
+    const client = await Client.open(server.port);
+    expect((await logIn(client, name, 'secret')).err).toBe(0);
+    expect((await client.call(whoAmI())).body.clientInfo).toContainEqual({ authScheme: 'sasl', user });
+    await client.end();
+  }
+  await server.stop();
+});
+
 test('fips-mode, which is the default, takes no DIGEST-MD5', async () => {
   const directory = newDirectory();
   const server = await ServerProcess.start(saslSettings(directory), { directory });

@@ -110,6 +110,57 @@ describe('limits', () => {
   });
 });
 
+describe('metrics and the log', () => {
+  const prometheus = {
+    'metricsProvider.className': 'org.apache.zookeeper.metrics.prometheus.PrometheusMetricsProvider',
+    'metricsProvider.httpHost': '127.0.0.1',
+    'metricsProvider.httpPort': 0,
+  };
+
+  async function metricsOf(server: ServerProcess): Promise<string> {
+    const url = /http:\/\/127\.0\.0\.1:\d+\/metrics/.exec(server.output)?.[0] ?? '';
+    return await (await fetch(url)).text();
+  }
+
+  test('exportJvmInfo: those of the process, or not', async () => {
+    for (const [settings, there] of [
+      [{}, true],
+      [{ 'metricsProvider.exportJvmInfo': 'false' }, false],
+    ] as const) {
+      const server = await ServerProcess.start({ ...prometheus, ...settings });
+      const text = await metricsOf(server);
+      expect(text).toContain('\nznode_count ');
+      expect(text.includes('process_resident_memory_bytes')).toBe(there);
+      await server.stop();
+    }
+  });
+
+  test('quantiles forget after two of prometheusMetricsSummaryRotateIntervalSeconds', async () => {
+    const server = await ServerProcess.start({
+      ...prometheus,
+      'metricsProvider.prometheusMetricsSummaryRotateIntervalSeconds': 1,
+    });
+    const client = await Client.open(server.port);
+    expect((await client.call(create('/a'))).err).toBe(0);
+    await expect
+      .poll(() => metricsOf(server), { timeout: 20_000 })
+      .toMatch(/^updatelatency\{quantile="0\.5",?\} NaN$/m);
+    expect(await metricsOf(server)).toMatch(/^updatelatency_count [1-9]/m);
+    await client.end();
+    await server.stop();
+  });
+
+  test('log.maxbackupindex: so many renamed files are kept', async () => {
+    const directory = newDirectory();
+    const logs = join(directory, 'logs');
+    const settings = { 'log.dir': logs, 'log.file': 'server.log', 'log.maxfilesize': 50, 'log.maxbackupindex': 2 };
+    const server = await ServerProcess.start(settings, { directory });
+    await server.stop();
+    expect(server.output.match(/ INFO /g)?.length).toBeGreaterThan(3);
+    expect(readdirSync(logs).sort()).toEqual(['server.log', 'server.log.1', 'server.log.2']);
+  });
+});
+
 describe('access', () => {
   const closed = { acl: [{ perms: ALL_PERMISSIONS, id: { scheme: 'digest', id: digestIdOf('joe:secret') } }] };
 
