@@ -6,7 +6,7 @@ import { type Attempt, type Delivery, Submitter, TaskQueue } from '../../src/mas
 import { Layout } from '../../src/master-worker/queue.ts';
 import { operationsOf } from '../../src/master-worker/steps.ts';
 import { Gate } from '../gate.ts';
-import { expectTidy, Steered, startMaster, startWorker, until } from './helpers.ts';
+import { aborted, expectTidy, Steered, startMaster, startWorker, until } from './helpers.ts';
 
 const deliveries: readonly Delivery[] = ['at-least-once', 'at-most-once', 'effectively-once'];
 
@@ -130,6 +130,26 @@ test('a worker that may not say what has become of a task ends, and the task is 
   const other = startWorker(observer, queue, async ({ attempt }) => `try ${attempt}`);
   expect(await task.result()).toBe('try 2');
   await other.stop();
+  await expectTidy(observer, queue);
+  await master.stop();
+});
+
+test('a worker has left when none of its handlers runs any more, not even one that was told to stop', async () => {
+  const queue = new TaskQueue<string, string>({ path: '/deaf' });
+  const steered = new Steered<string, string>();
+  const master = startMaster(observer, queue);
+  const working = startWorker(observer, queue, steered.handler);
+  const task = await new Submitter(observer, queue).submit('A');
+  const [attempt] = await steered.begun(1);
+  await task.cancel();
+  await aborted(attempt!.signal);
+  let isRunning = true;
+  const left = working.stop().then(() => isRunning);
+  await until(async () => (await observer.children('/deaf/assigned')).length === 1);
+  await observer.sync('/');
+  isRunning = false;
+  steered.finish(0, 'too late');
+  expect(await left).toBe(false);
   await expectTidy(observer, queue);
   await master.stop();
 });

@@ -59,6 +59,11 @@ export class TaskLives {
     life.runs += 1;
   }
 
+  /** Nobody waits for it any more. */
+  abandon(id: string): void {
+    this.#isOpen.set(id, false);
+  }
+
   done(id: string, result: string): void {
     const life = this.#candidates(id).find(({ payload }) => payload.toUpperCase() === result);
     check(life !== undefined, 'tasks', () => `the result of ${id} is ${result}, of a task that is over`);

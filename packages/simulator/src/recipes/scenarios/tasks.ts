@@ -178,6 +178,7 @@ class TaskScenario implements Scenario {
     } catch (error) {
       this.#ended(id, error);
     }
+    this.#lives.abandon(id); // if the answer is lost it may be gone
     if (await task.forget()) {
       this.#lives.gone(id);
       await program.sleep(dice.chance(0.7) ? 0 : dice.between(0, 500));
