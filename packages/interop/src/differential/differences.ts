@@ -371,6 +371,15 @@ export const differences: readonly Difference[] = [
     reason: 'Clients take those bytes for garbage; the switch is for sessions of an ensemble that has a quorum.',
     avoided: 'a single server always has a quorum',
   },
+  {
+    id: 'read-only-unknown-session',
+    what: 'A client that comes to a server without a quorum (readonlymode.enabled) with a session which that server does not know',
+    apache: 'is told that its session is gone, with localSessionsEnabled',
+    treekeeper: 'is closed without an answer, like with a session of the ensemble, and tries the next server',
+    reason:
+      'A server that was cut off before the session began knows nothing of it, and the quorum keeps it: told otherwise, the client would give up its locks.',
+    avoided: 'a single server always has a quorum',
+  },
 ];
 
 function hasBadFlags(multi: Buffer): boolean {

@@ -80,8 +80,9 @@ export class Handshake {
     }
     this.#ports.resumes();
     const session = sessions.get(sessionId);
-    if (this.#ports.isReadOnly && session?.local === false) {
-      this.#ports.close(client); // it lives on, and must not be told otherwise
+    if (this.#ports.isReadOnly && session?.local !== true) {
+      // It may live on, even if it was never heard of here: only a quorum can say that it is gone.
+      this.#ports.close(client);
       return;
     }
     this.#cutOff(session); // even before the password is looked at (trap 24)

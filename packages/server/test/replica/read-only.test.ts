@@ -1,6 +1,7 @@
 /** Servers without a quorum that serve reads (quorum-protocol.md §10): to whom, what, and how it ends. */
 import { ErrorNumber } from '@treekeeper/protocol';
 import { beforeEach, describe, expect, test } from 'vitest';
+import { sessionPassword } from '../../src/sessions/password.ts';
 import { expectSameTrees, TestEnsemble, type TestMember } from './ensemble.ts';
 import {
   check,
@@ -73,6 +74,17 @@ describe('whom it takes', () => {
     expect(again.wire.handshake).toBeNull();
     back();
     expect(alone.resume(global).wire.sessionId).toBe(global.wire.sessionId);
+  });
+
+  test('nor one that it has never heard of: the others may have begun it, and not have told', () => {
+    const sessionId = 0x0200000000001234n;
+    const stranger = readOnlyClient(alone, { sessionId, passwd: sessionPassword(sessionId) });
+    expect(stranger.wire.connection.closed).toBe(true);
+    expect(stranger.wire.handshake, 'it is not told that its session is gone').toBeNull();
+    back();
+    const asked = readOnlyClient(alone, { sessionId, passwd: sessionPassword(sessionId) });
+    ensemble.untilServing();
+    expect(asked.wire.handshake, 'a quorum knows').toMatchObject({ sessionId: 0n, timeOut: 0 });
   });
 
   test('nobody before it has looked for a leader for a while', () => {
