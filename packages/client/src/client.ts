@@ -262,7 +262,7 @@ export interface Client extends AsyncDisposable {
   removeWatches(path: string, kind?: WatchKind, options?: CallOptions): Promise<void>;
 
   /**
-   * Ephemeral nodes of this session whose paths begin so.
+   * Ephemeral nodes of this session below this client's root whose paths begin so.
    *
    * @example
    * ```ts

@@ -5,12 +5,11 @@ import { bytes, type Codec, encodeValue, invalidValue } from './codec.ts';
 import { parseServerList } from './connect-string.ts';
 import { ensembleConfig } from './ensemble-config.ts';
 import { codeOfNumber, isTreekeeperError, TreekeeperError } from './errors.ts';
-import { ListenerWatcher, ListenerWatchers } from './listener-watcher.ts';
 import { type MultiPart, type MultiPartResult, multiReadOperation } from './multi.ts';
 import { newNode } from './new-node.ts';
 import { type GetDataReply, operations } from './operations.ts';
 import { PersistentWatch } from './persistent-watch.ts';
-import { join, toClient, toServer } from './rooted-path.ts';
+import { isWithin, join, toClient, toServer } from './rooted-path.ts';
 import { authOperation } from './session/internal-requests.ts';
 import type { WatchRegistration, WatchTableName } from './session/types.ts';
 import type { SessionCore } from './session-core.ts';
@@ -71,13 +70,11 @@ export class ConnectedClient implements Client {
   readonly root: string;
   readonly #core: SessionCore;
   readonly #isOwner: boolean;
-  readonly #listeners: ListenerWatchers;
 
   constructor(core: SessionCore, root: string, isOwner: boolean) {
     this.#core = core;
     this.root = root;
     this.#isOwner = isOwner;
-    this.#listeners = new ListenerWatchers(root);
   }
 
   get state(): SessionState {
@@ -269,7 +266,8 @@ export class ConnectedClient implements Client {
   async ephemerals(prefix = '/', options?: CallOptions): Promise<string[]> {
     const body = { prefixPath: join(this.root, prefix) };
     return await this.#call('ephemerals', body, prefix, options, (reply: { ephemerals: string[] }) =>
-      reply.ephemerals.map((path) => toClient(this.root, path)),
+      // The server takes the prefix as text: /app also begins the names of the neighbours /apple and /application.
+      reply.ephemerals.filter((path) => isWithin(this.root, path)).map((path) => toClient(this.root, path)),
     );
   }
 
@@ -290,9 +288,7 @@ export class ConnectedClient implements Client {
   }
 
   getConfig(options: WatchableOptions = {}): Promise<EnsembleConfig> {
-    const { watch } = options;
-    const watcher = watch === undefined ? null : new ListenerWatcher('', watch);
-    const registration = watcher === null ? null : ({ on: 'data', path: CONFIG_PATH, watcher } as const);
+    const registration = this.#registration('data', CONFIG_PATH, '', options);
     const body = { path: CONFIG_PATH, watch: registration !== null };
     return this.#core.driver.call(operations.get, body, 'getConfig', CONFIG_PATH, this.#terms(options), registration, {
       finish: ensembleConfig,
@@ -356,13 +352,23 @@ export class ConnectedClient implements Client {
   ): Promise<Result> {
     try {
       const full = this.#full(path, name);
-      const listener = options?.watch;
-      const watch = listener === undefined ? null : { on, path: full, watcher: this.#listeners.of(listener) };
+      const watch = this.#registration(on, full, this.root, options);
       const body = { path: full, watch: watch !== null };
       return this.#core.driver.call(operations[name], body, name, path, this.#terms(options), watch, handlers);
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /** @param root of which the listener is told paths */
+  #registration(
+    on: WatchRegistration['on'],
+    path: string,
+    root: string,
+    options: WatchableOptions | undefined,
+  ): WatchRegistration | null {
+    const listener = options?.watch;
+    return listener === undefined ? null : { on, path, watcher: this.#core.listeners.of(listener, root) };
   }
 
   #call<Reply, Result>(

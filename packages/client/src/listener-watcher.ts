@@ -1,9 +1,10 @@
 import type { ToldWatcher } from './driver.ts';
 import { toClient } from './rooted-path.ts';
+import type { Watcher } from './session/types.ts';
 import type { WatchEvent, WatchListener } from './types.ts';
 
-/** A listener of one view as a watcher of the session. */
-export class ListenerWatcher implements ToldWatcher {
+/** A listener of views with one root as a watcher of the session. */
+class ListenerWatcher implements ToldWatcher {
   readonly kind = 'watcher';
   readonly #root: string;
   readonly #listener: WatchListener;
@@ -25,22 +26,22 @@ export class ListenerWatcher implements ToldWatcher {
   }
 }
 
-/** One watcher for each listener, so that setting the same one twice is one watch. */
+/** Of one session: one watcher for each listener and root, so that setting the same one twice is one watch. */
 export class ListenerWatchers {
-  readonly #root: string;
-  readonly #watchers = new WeakMap<WatchListener, ListenerWatcher>();
+  readonly #watchers = new WeakMap<WatchListener, Map<string, Watcher>>();
 
-  constructor(root: string) {
-    this.#root = root;
-  }
-
-  of(listener: WatchListener): ListenerWatcher {
-    const known = this.#watchers.get(listener);
-    if (known !== undefined) {
-      return known;
+  /** @param root of which the listener is told paths */
+  of(listener: WatchListener, root: string): Watcher {
+    let byRoot = this.#watchers.get(listener);
+    if (byRoot === undefined) {
+      byRoot = new Map();
+      this.#watchers.set(listener, byRoot);
     }
-    const watcher = new ListenerWatcher(this.#root, listener);
-    this.#watchers.set(listener, watcher);
+    let watcher = byRoot.get(root);
+    if (watcher === undefined) {
+      watcher = new ListenerWatcher(root, listener);
+      byRoot.set(root, watcher);
+    }
     return watcher;
   }
 }

@@ -18,9 +18,14 @@ export function join(root: string, path: string): string {
   return root === '' ? path : path === '/' ? root : root + path;
 }
 
-/** What the client calls a path of the server's. */
+/** Whether a path of the server's is the root or below it, and not that of a neighbour whose name begins so. */
+export function isWithin(root: string, path: string): boolean {
+  return path.startsWith(root) && (path.length === root.length || root === '' || path[root.length] === '/');
+}
+
+/** What the client calls a path of the server's; one that it cannot name stays as it is. */
 export function toClient(root: string, path: string): string {
-  if (root === '' || !path.startsWith(root)) {
+  if (root === '' || !isWithin(root, path)) {
     return path;
   }
   return path.length === root.length ? '/' : path.slice(root.length);
