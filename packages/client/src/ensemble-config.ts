@@ -3,6 +3,7 @@ import type { Client } from './client.ts';
 import { parseServerList } from './connect-string.ts';
 import type { Driver } from './driver.ts';
 import type { GetDataReply } from './operations.ts';
+import { patient } from './patient.ts';
 import type { EnsembleConfig } from './types.ts';
 
 /** Listening everywhere: clients find it where the other servers do. */
@@ -38,7 +39,7 @@ function addressOf(host: string | undefined, client: string | undefined): string
 export function followConfiguration(client: Client, driver: Driver, isSecure: boolean): void {
   let known = '';
   const follow = async (): Promise<void> => {
-    const config = await client.getConfig({ watch: changed, timeoutMs: Number.POSITIVE_INFINITY });
+    const config = await client.getConfig({ watch: changed, ...patient(client) });
     const addresses = isSecure ? config.secureClientAddresses : config.clientAddresses;
     const list = [...addresses].sort().join();
     if (list !== '' && list !== known) {
@@ -47,7 +48,7 @@ export function followConfiguration(client: Client, driver: Driver, isSecure: bo
     }
   };
   const changed = ({ type }: { readonly type: string }): void => {
-    if (type !== 'lost' && type !== 'removed') {
+    if (type !== 'lost') {
       follow().catch(() => undefined);
     }
   };

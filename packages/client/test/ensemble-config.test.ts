@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { ensembleConfig } from '../src/ensemble-config.ts';
+import { connect } from '../src/index.ts';
 import type { Stat } from '../src/types.ts';
+import { Wire } from './support/wire.ts';
 
 const stat = {} as Stat;
 
@@ -27,4 +29,68 @@ test('a server by itself has none', () => {
   const nothing = { version: null, clientAddresses: [], secureClientAddresses: [], stat };
   expect(ensembleConfig({ data: null, stat })).toEqual({ text: '', ...nothing });
   expect(ensembleConfig({ data: Buffer.from('x'), stat })).toEqual({ text: 'x', ...nothing });
+});
+
+/** A service that knows where its members are, and what was asked for. */
+class Service {
+  readonly wire = new Wire();
+  /** Reads of the configuration. */
+  reads = 0;
+  readonly #asked: string[] = [];
+  #onAsked = (): void => undefined;
+
+  constructor() {
+    const data = Buffer.from('server.9=zk9:2888:3888:participant;0.0.0.0:2181\nversion=1');
+    this.wire.nodes.set('/zookeeper/config', { data, version: 0, owner: 0n });
+  }
+
+  readonly resolver = async (host: string): Promise<readonly string[]> => {
+    this.#asked.push(host);
+    this.#onAsked();
+    return ['10.0.0.1'];
+  };
+
+  /** Fulfils when a client looks for this host. */
+  asked(host: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#onAsked = () => {
+        if (this.#asked.includes(host)) {
+          resolve();
+        }
+      };
+      this.#onAsked();
+    });
+  }
+}
+
+test('who follows the configuration does so in the next session as well, when one ends while it is read', async () => {
+  const service = new Service();
+  const { wire, resolver } = service;
+  wire.fate = (_, path) => {
+    if (path !== '/zookeeper/config' || ++service.reads > 1) {
+      return 'answered';
+    }
+    wire.greeting = (sessionId) => (sessionId === 0n ? 'welcome' : 'gone');
+    return 'dropped';
+  };
+  const options = { transport: wire.transport, resolver, followConfig: true, onExpired: 'new-session' } as const;
+  const client = await connect('a:1', options);
+  await service.asked('zk9');
+  expect(service.reads).toBe(2);
+  await client.close({ keepSession: true });
+});
+
+test('who follows the configuration goes on when somebody removes its watch', async () => {
+  const service = new Service();
+  const { wire, resolver } = service;
+  const client = await connect('zk9:2181', { transport: wire.transport, resolver, followConfig: true });
+  await client.exists('/'); // behind the first read
+  wire.fate = (_, path) => {
+    service.reads += path === '/zookeeper/config' ? 1 : 0;
+    return 'answered';
+  };
+  await client.removeWatches('/zookeeper/config');
+  await client.exists('/');
+  expect(service.reads).toBe(2); // the removal, and the read that sets it again
+  await client.close({ keepSession: true });
 });

@@ -9,6 +9,7 @@ import type { Client } from '../client.ts';
 import { bytes, type Codec, invalidValue, nullableBytes } from '../codec.ts';
 import { isTreekeeperError, TreekeeperError } from '../errors.ts';
 import { limits } from '../limits.ts';
+import { patient } from '../patient.ts';
 import type { CallOptions, NodeValue, Stat, Watch, WatchEvent } from '../types.ts';
 import type { CacheChange, CacheOptions } from './types.ts';
 import { View } from './view.ts';
@@ -296,19 +297,6 @@ export class Mirror<T> {
       return { kind: 'invalid', error: invalidValue('cache', path, cause), stat, zxid: stat.mzxid };
     }
   }
-}
-
-/** Goes on as long as there is a session, and in the next one if the client begins one. */
-function patient(client: Client, signal: AbortSignal): CallOptions {
-  const hasNewSession = (): boolean => client.state !== 'expired' && client.state !== 'closed';
-  return {
-    signal,
-    timeoutMs: Number.POSITIVE_INFINITY,
-    retry: {
-      attemptsMax: Number.POSITIVE_INFINITY,
-      when: (error) => error.retry === 'safe' || (error.code === 'SESSION_EXPIRED' && hasNewSession()),
-    },
-  };
 }
 
 function deferred(): Deferred {

@@ -22,8 +22,11 @@ import {
   ReplyHeader,
   SetAclRequest,
   SetDataRequest,
+  SetWatches2,
   StatResponse,
   SyncResponse,
+  WatcherType,
+  WatchesRequest,
   ZooKeeperError,
 } from '@treekeeper/protocol';
 import type { Transport, TransportEvents } from '../../src/transport.ts';
@@ -59,6 +62,8 @@ interface Line {
   sessionId: bigint;
   /** Answers that do not leave; null: they do. */
   held: Uint8Array[] | null;
+  /** Paths of persistent watches; never fired. */
+  readonly watched: Set<string>;
 }
 
 export class Wire {
@@ -67,6 +72,8 @@ export class Wire {
   writes = 0;
   unanswered = 0;
   connections = 0;
+  /** Before 3.9 there is no removal of a persistent watch alone. */
+  isOld = false;
   /** What becomes of a request; asked for each. The path is '' for those without one. */
   fate: (isWrite: boolean, path: string) => Fate = () => 'answered';
   /** Whether a connection is let in; `gone` ends the session that it asks for, `never` is silence, `busy` hangs up. */
@@ -74,7 +81,8 @@ export class Wire {
   readonly transport: Transport = {
     connect: (_, events) => {
       this.connections++;
-      const line: Line = { events, frames: new FrameReader(0xfffff), isOpen: true, sessionId: -1n, held: null };
+      const frames = new FrameReader(0xfffff);
+      const line: Line = { events, frames, isOpen: true, sessionId: -1n, held: null, watched: new Set() };
       queueMicrotask(() => events.opened());
       return {
         write: (bytes) => queueMicrotask(() => this.#read(line, bytes)),
@@ -86,6 +94,11 @@ export class Wire {
   #zxid = 0;
   #sessions = 0n;
   #line: Line | null = null;
+
+  /** Paths on which the present connection has a persistent watch. */
+  get watched(): string[] {
+    return [...(this.#line?.watched ?? [])];
+  }
 
   /** The present connection breaks. */
   cut(): void {
@@ -233,6 +246,20 @@ export class Wire {
         const children = this.#children(reader.ustring());
         return (writer) => GetChildrenResponse.encode(writer, { children });
       }
+      case OpCode.addWatch:
+        line.watched.add(reader.ustring());
+        return () => undefined;
+      case OpCode.removeWatches:
+        return this.#removeWatch(line, WatchesRequest.decode(reader));
+      case OpCode.setWatches2: {
+        const { persistentWatches, persistentRecursiveWatches } = SetWatches2.decode(reader);
+        for (const path of [...persistentWatches, ...persistentRecursiveWatches]) {
+          line.watched.add(path);
+        }
+        return () => undefined;
+      }
+      case OpCode.setWatches:
+        return () => undefined;
       case OpCode.sync: {
         const { path } = PathRequest.decode(reader);
         return (writer) => SyncResponse.encode(writer, { path });
@@ -241,6 +268,14 @@ export class Wire {
         this.#endSession(sessionId);
         return () => undefined;
     }
+  }
+
+  #removeWatch(line: Line, { path, type }: WatchesRequest): Answer {
+    if (this.isOld && type > WatcherType.any) {
+      throw new ZooKeeperError('MARSHALLING_ERROR');
+    }
+    line.watched.delete(path as string);
+    return () => undefined;
   }
 
   #create(sessionId: bigint, asked: string, data: Uint8Array | null, flags: number): Answer {
@@ -366,8 +401,15 @@ function statOf({ data, version, owner }: Node) {
   };
 }
 
+const WITHOUT_PATH: ReadonlySet<number> = new Set([
+  OpCode.multi,
+  OpCode.multiRead,
+  OpCode.reconfig,
+  OpCode.setWatches,
+  OpCode.setWatches2,
+]);
+
 /** Most requests begin with one, behind xid and opcode. */
 function pathOf(opcode: number, frame: Uint8Array): string {
-  const hasNone = opcode === OpCode.multi || opcode === OpCode.multiRead || opcode === OpCode.reconfig;
-  return hasNone ? '' : new JuteReader(frame.subarray(8)).ustring();
+  return WITHOUT_PATH.has(opcode) ? '' : new JuteReader(frame.subarray(8)).ustring();
 }
