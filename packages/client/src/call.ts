@@ -1,3 +1,4 @@
+import { OpCode } from '@treekeeper/protocol';
 import { type OperationStartMessage, operationChannel, operationStartChannel } from './diagnostics.ts';
 import { inDoubt, TreekeeperError } from './errors.ts';
 import { limits } from './limits.ts';
@@ -181,14 +182,21 @@ export class Call implements SessionRequest {
     if (this.#attempts >= attemptsMax) {
       return null;
     }
-    const isWanted =
-      when === undefined ? error.retry === 'safe' && error.code !== 'NOT_READ_ONLY' : when(error, this.#attempts);
+    const isWanted = when === undefined ? isPassing(error) && !this.#placeMatters : when(error, this.#attempts);
     if (!isWanted) {
       return null;
     }
     // Without a connection it waits for one anyway, and the session paces its attempts.
     const delayMs = error.code === 'CONNECTION_LOSS' ? 0 : backoffMs(retry, this.#attempts);
     return this.#carrier.nowMs + delayMs < deadlineMs ? delayMs : null;
+  }
+
+  /**
+   * A later attempt would be behind what the program has asked for meanwhile. For a read that is as good; a write that
+   * was refused would be done behind later ones, and overwrite them. Not so reconfig, which says what it goes out from.
+   */
+  get #placeMatters(): boolean {
+    return !this.operation.isRead && this.operation.opcode !== OpCode.reconfig;
   }
 
   #end(): void {
@@ -217,6 +225,11 @@ export class Call implements SessionRequest {
     const error = new TreekeeperError(code, { operation, path, zxid: zxid ?? undefined, retry, message, cause });
     return this.#isUncertain ? inDoubt(error) : error;
   }
+}
+
+/** Safe to repeat, and soon of use. */
+export function isPassing({ code, retry }: TreekeeperError): boolean {
+  return retry === 'safe' && code !== 'NOT_READ_ONLY';
 }
 
 /** How long to wait after so many attempts. */

@@ -1,6 +1,6 @@
 /** Calls that go over several levels of the tree: missing parents, whole subtrees. */
 import { CreateMode } from '@treekeeper/protocol';
-import type { CallHandlers, CallTerms } from './call.ts';
+import { type CallHandlers, type CallTerms, isPassing } from './call.ts';
 import type { Driver } from './driver.ts';
 import { isTreekeeperError } from './errors.ts';
 import { limits } from './limits.ts';
@@ -85,10 +85,13 @@ export async function deleteSubtree(
   terms: CallTerms,
 ): Promise<number> {
   let removed = 0;
+  const { retry } = terms;
+  // Whichever comes first: what is refused in passing is repeated, which a write by itself is not.
+  const patient = retry === false ? terms : { ...terms, retry: { ...retry, when: retry.when ?? isPassing } };
   for (;;) {
     const nodes = await subtree(driver, full, path, spared, terms);
     const victims = keepTop ? nodes.slice(1) : nodes;
-    const { count, isComplete } = await deleteAll(driver, victims.reverse(), path, terms);
+    const { count, isComplete } = await deleteAll(driver, victims.reverse(), path, patient);
     removed += count;
     if (isComplete) {
       return removed;

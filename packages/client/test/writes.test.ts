@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Client, type ConnectOptions, connect, isTreekeeperError, type RetryPolicy } from '../src/index.ts';
 import type { CallOptions, CreateModeName, CreateOptions } from '../src/types.ts';
+import { manyTimes } from './support/many-times.ts';
 import { type Fate, Wire } from './support/wire.ts';
 
 const SHORT_MS = 20;
@@ -11,7 +12,7 @@ const open: Client[] = [];
 
 async function serve(wire: Wire, options: ConnectOptions = {}): Promise<Client> {
   const resolver = async (): Promise<readonly string[]> => ['10.0.0.1'];
-  const client = await connect('a:1', { transport: wire.transport, resolver, retry: NO_PAUSE, ...options });
+  const client = await connect(manyTimes('a:1'), { transport: wire.transport, resolver, retry: NO_PAUSE, ...options });
   open.push(client);
   return client;
 }
@@ -335,7 +336,7 @@ describe('a call that has failed', () => {
   test('is safe when it is aborted in the pause behind a refusal', async () => {
     const wire = new Wire();
     const pauseMs = 1_000_000_000;
-    const client = await serve(wire, { retry: { delayMinMs: pauseMs, delayMaxMs: pauseMs } });
+    const client = await serve(wire, { retry: { delayMinMs: pauseMs, delayMaxMs: pauseMs, when: () => true } });
     wire.fate = inOrder('THROTTLED_OP');
     const aborting = new AbortController();
     const refused = client.create('/a', '', { signal: aborting.signal, timeoutMs: Number.POSITIVE_INFINITY });
@@ -368,6 +369,58 @@ describe('a call that has failed', () => {
     };
     await expect(client.get('/nowhere', { retry: { when } })).rejects.toThrow('no idea');
     expect(await client.exists('/')).not.toBeNull();
+  });
+});
+
+describe('a call that is refused in passing', () => {
+  const text = async (client: Client, path: string): Promise<string> =>
+    Buffer.from((await client.get(path)).value).toString();
+
+  test('is not repeated when it writes: later writes would be undone', async () => {
+    const wire = new Wire();
+    const client = await serve(wire, { inFlightMax: 1, queuedMax: 1 });
+    await client.create('/a');
+    wire.fate = inOrder('held');
+    const first = [client.set('/a', '1'), client.set('/a', '2')];
+    const refused = client.set('/a', '3').catch((error: unknown) => error);
+    while (wire.writes < 2) {
+      await new Promise(setImmediate); // the first one comes to the server
+    }
+    wire.release();
+    await Promise.all(first);
+    await client.set('/a', '4');
+    expect(await refused).toMatchObject({ code: 'QUEUE_FULL', retry: 'safe' });
+    expect(await text(client, '/a')).toBe('4');
+  });
+
+  test.each([...writes])('%s: is repeated by nobody but reconfig, and safe', async (name, write) => {
+    const wire = new Wire();
+    const client = await serve(wire);
+    await client.create('/a');
+    wire.writes = 0;
+    wire.fate = inOrder('THROTTLED_OP');
+    const outcome = await write(client, {}).catch((error: unknown) => error);
+    if (name === 'reconfig') {
+      expect([outcome, wire.writes]).toEqual([expect.objectContaining({ version: 1n }), 2]);
+    } else {
+      expect(outcome).toMatchObject({ code: 'THROTTLED_OP', retry: 'safe' });
+      expect(wire.writes).toBe(1);
+    }
+  });
+
+  test('is repeated when it reads, when the program says so, and where order does not matter', async () => {
+    const wire = new Wire();
+    const client = await serve(wire);
+    await client.create('/a', 'x');
+    await client.create('/a/b');
+    const throttled = new Set(['/a']);
+    wire.fate = (_, path) => (throttled.delete(path) ? 'THROTTLED_OP' : 'answered');
+    expect(await text(client, '/a')).toBe('x');
+    throttled.add('/a');
+    const { version } = await client.set('/a', 'y', { retry: { ...NO_PAUSE, when: ({ retry }) => retry === 'safe' } });
+    expect(version).toBe(1);
+    wire.fate = inOrder('THROTTLED_OP', 'THROTTLED_OP');
+    expect(await client.deleteRecursive('/a')).toBe(2);
   });
 });
 
