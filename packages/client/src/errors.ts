@@ -145,6 +145,16 @@ export const errorTable = {
     meaning: 'the request is longer than a server takes',
     remedy: 'write less, or raise jute.maxbuffer on all servers and requestBytesMax here',
   },
+  REPLY_TOO_LARGE: {
+    retry: 'pointless',
+    meaning: 'the reply is longer than this client takes',
+    remedy: 'read less at a time, or raise replyBytesMax',
+  },
+  INVALID_REPLY: {
+    retry: 'pointless',
+    meaning: 'the server’s reply is not what the protocol says',
+    remedy: 'the message says what was wrong; look at the server, and at what stands between',
+  },
   QUEUE_FULL: {
     retry: 'safe',
     meaning: 'too many requests wait to be sent',

@@ -20,11 +20,16 @@ export const limits = {
   watchEventsMax: 10_000,
   /** State changes kept for a slow reader; beyond it the oldest is given up. */
   statesMax: 1_000,
-  /** Paths in one setWatches, bytes: far below what a server takes as a frame. */
-  setWatchesBytesMax: 128 * 1024,
+  /** Paths in one setWatches, bytes: far below what a server takes as a frame. Halved where it seems too much... */
+  setWatchesBytesMax: 32 * 1024,
+  /** ...but not below this. */
+  setWatchesBytesMin: 1024,
   /** One attempt to reach one server takes at least so long before it is given up. */
   attemptTimeoutMinMs: 500,
-  /** Pause after a round of all servers without success: doubles from the one to the other, a random part of it off. */
+  /**
+   * Pause after a round of all servers without success: doubles from the one to the other, a random part of it off. A
+   * connection that serves for less than the longest is none.
+   */
   roundPauseMinMs: 50,
   roundPauseMaxMs: 1_000,
   /** Pauses between looks for a read-write server while connected to a read-only one. */

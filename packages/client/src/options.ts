@@ -125,9 +125,12 @@ export interface ConnectOptions {
   readonly inFlightMax?: number | undefined;
   /** Requests that wait; more are refused with QUEUE_FULL. @default 100000 */
   readonly queuedMax?: number | undefined;
-  /** A longer request is refused with REQUEST_TOO_LARGE: the servers' jute.maxbuffer. @default 1048575 */
+  /**
+   * A longer request is refused with REQUEST_TOO_LARGE: the servers' jute.maxbuffer. So is a watch on a path so long
+   * that it could not be set again on another connection. @default 1048575
+   */
   readonly requestBytesMax?: number | undefined;
-  /** A longer reply costs the connection. @default 67108864 */
+  /** A longer reply costs the connection, and fails its call with REPLY_TOO_LARGE. @default 67108864 */
   readonly replyBytesMax?: number | undefined;
   /**
    * Of all nodes that are made without one of their own, missing parents too; a function is asked with the path from

@@ -152,8 +152,12 @@ export class PersistentWatch extends EventQueue<WatchEvent> implements Watch, To
     }
   }
 
+  /**
+   * Once: a repeated one could come behind a newer watch, and take that away. Where it is lost with the connection, the
+   * next one is told only of what is still wanted.
+   */
   #askToRemove(type: number): Promise<null> {
-    const terms = this.#driver.terms();
+    const terms = { ...this.#driver.terms(), retry: false } as const;
     const body = { path: this.#fullPath, type };
     return this.#driver.call(operations.removeWatches, body, 'removeWatches', this.path, terms, null, {
       finish: () => null,

@@ -45,8 +45,10 @@ export interface StatesOptions {
 }
 
 /**
- * How calls are repeated that failed through no fault of their own. Only failures that are safe to repeat are, unless
- * the call itself is made repeatable by `idempotent` or `protect`.
+ * How calls are repeated that failed through no fault of their own: reads, where it is safe. Writes are not, unless the
+ * call itself is made repeatable by `idempotent` or `protect`, and then after a lost connection only: one that is refused
+ * (QUEUE_FULL, THROTTLED_OP, SESSION_MOVED) and made again would come behind later ones, and overwrite them. Its error
+ * says `safe`, so `when` may decide otherwise.
  *
  * @example
  * ```ts
@@ -61,7 +63,7 @@ export interface RetryPolicy {
   readonly delayMinMs?: number | undefined;
   /** ...to this one; a random half is taken off each. @default 1000 */
   readonly delayMaxMs?: number | undefined;
-  /** Instead of: what is safe, but not NOT_READ_ONLY, which lasts. */
+  /** Instead of: reads and reconfig, where it is safe, but not for NOT_READ_ONLY, which lasts. */
   readonly when?: ((error: TreekeeperError, attempt: number) => boolean) | undefined;
 }
 
@@ -132,7 +134,8 @@ export interface WatchEvent {
 export type WatchListener = (event: WatchEvent) => void;
 
 /**
- * Options of calls that can leave a one-shot watch. The same listener on the same path is one watch.
+ * Options of calls that can leave a one-shot watch. The same listener on the same path is one watch, through whichever
+ * client with the same root it is set.
  *
  * @example
  * ```ts

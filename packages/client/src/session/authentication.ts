@@ -36,7 +36,7 @@ export class Authentication {
 
   /** On a new connection. */
   replay(): void {
-    for (const entry of this.#entries) {
+    for (const entry of [...this.#entries]) {
       this.#send(entry);
     }
   }
@@ -107,7 +107,10 @@ export class Authentication {
   #send(entry: Entry): void {
     const isAwaited = entry.waiting !== null && entry.waiting.phase !== 'done';
     const request = isAwaited ? (entry.waiting as SessionRequest) : internalRequest(authOperation, entry.body);
-    this.#requests.sendAuth(request);
-    this.#sent.push(entry);
+    if (this.#requests.sendAuth(request)) {
+      this.#sent.push(entry);
+    } else {
+      this.#entries.splice(this.#entries.indexOf(entry), 1); // no answer will come, and it can never be said
+    }
   }
 }

@@ -7,8 +7,11 @@ export class Hosts {
   readonly #shuffle: boolean;
   readonly #random: () => number;
   #next = 0;
-  /** Attempts since the last success. */
+  /** Attempts since a connection has lasted. */
   #attempts = 0;
+  #hasServed = false;
+  /** Since when the connection that there is serves; Infinity: there is none. */
+  #servesSinceMs = Number.POSITIVE_INFINITY;
   /** What was wrong with each server the last time. */
   readonly #faults = new Map<string, string>();
   /** Those with which no connection came about the last time. */
@@ -67,14 +70,30 @@ export class Hosts {
     return current !== null && (target !== null || !this.has(current));
   }
 
-  succeeded(): void {
-    this.#attempts = 0;
+  /**
+   * A connection serves. That alone is no success, or a session that is taken over and over again, or has a server that
+   * cannot bear it, would be connected without end and without a pause. Of the very first one it is believed.
+   */
+  succeeded(nowMs: number): void {
+    if (!this.#hasServed) {
+      this.#hasServed = true;
+      this.#attempts = 0;
+    }
+    this.#servesSinceMs = nowMs;
     this.#faults.clear();
     this.#silent.clear();
   }
 
-  /** @param isSilent no connection came about */
-  failed(host: HostPort | null, reason: string, isSilent: boolean): void {
+  /**
+   * An attempt, or the connection that came of it, is over. A connection that has lasted as long as the longest pause
+   * has made up for the attempts before it.
+   * @param isSilent no connection came about
+   */
+  failed(host: HostPort | null, reason: string, isSilent: boolean, nowMs: number): void {
+    if (nowMs - this.#servesSinceMs >= limits.roundPauseMaxMs) {
+      this.#attempts = 0;
+    }
+    this.#servesSinceMs = Number.POSITIVE_INFINITY;
     if (host !== null) {
       const name = nameOf(host);
       this.#faults.set(name, reason);

@@ -4,13 +4,14 @@ import { codeOfNumber, type TreekeeperErrorCode } from '../errors.ts';
 import { limits } from '../limits.ts';
 import { Deque } from './deque.ts';
 import type { SessionConfig, SessionOutput, SessionRequest } from './types.ts';
+import { setAgainBytes } from './watches.ts';
 
 const XID_MAX = 0x7ffffffe;
 const UNIMPLEMENTED = -6;
 /** Length and header: xid, opcode. */
 const PREFIX_BYTES = 4;
 
-/** A reply that has no request: the stream cannot be trusted any further. */
+/** A reply that has no request, or cannot be: the stream cannot be trusted any further. */
 export class ProtocolViolation extends Error {
   override readonly name = 'ProtocolViolation';
 }
@@ -86,9 +87,21 @@ export class Requests {
     }
   }
 
-  /** Auth packets have an id of their own and are answered apart from the rest. */
-  sendAuth(request: SessionRequest): void {
-    this.#frame(request, SpecialXid.auth);
+  /** Auth packets have an id of their own and are answered apart from the rest. False: it cannot be sent, and fails. */
+  sendAuth(request: SessionRequest): boolean {
+    return this.#frame(request, SpecialXid.auth);
+  }
+
+  /** Whether a request on its way leaves a watch on this path. */
+  isToWatch(path: string): boolean {
+    return [this.#inFlight, this.#waiting].some((requests) => {
+      for (const { watch, phase } of requests) {
+        if (watch?.path === path && phase !== 'done') {
+          return true;
+        }
+      }
+      return false;
+    });
   }
 
   sendPing(): void {
@@ -134,11 +147,17 @@ export class Requests {
     // Behind the length stand the xid and what was written here.
     const sizeBytes = PREFIX_BYTES + writer.length - start;
     request.requestBytes = sizeBytes;
-    if (sizeBytes > this.#config.requestBytesMax) {
-      this.fail(request, 'REQUEST_TOO_LARGE', tooLarge(sizeBytes, this.#config.requestBytesMax));
-      return false;
+    const { requestBytesMax } = this.#config;
+    const what =
+      sizeBytes > requestBytesMax
+        ? `the request has ${sizeBytes} bytes`
+        : request.watch !== null && setAgainBytes(request.watch.path) > requestBytesMax
+          ? `to set its watch again on another connection takes ${setAgainBytes(request.watch.path)} bytes`
+          : null;
+    if (what !== null) {
+      this.fail(request, 'REQUEST_TOO_LARGE', tooLarge(what, requestBytesMax));
     }
-    return true;
+    return what === null;
   }
 
   #nextXid(): number {
@@ -158,9 +177,8 @@ export class Requests {
   answered(xid: number, zxid: bigint, errorNumber: number, reader: JuteReader): SessionRequest {
     const first = this.#inFlight.peek();
     if (first?.xid === xid) {
-      // Before it leaves the list: whose reply does not decode is lost with the connection.
-      this.#fill(first, zxid, errorNumber, reader);
       this.#inFlight.shift();
+      this.#fill(first, zxid, errorNumber, reader);
       return first;
     }
     const request = errorNumber === UNIMPLEMENTED ? this.#inFlight.take((other) => other.xid === xid) : undefined;
@@ -177,13 +195,32 @@ export class Requests {
     }
     if (errorNumber === 0) {
       request.replyBytes = reader.remaining;
-      request.value = request.operation.decode(reader);
+      try {
+        request.value = request.operation.decode(reader);
+      } catch (cause) {
+        // Not lost with the connection: a read would be sent again at once, and answered so again.
+        this.fail(request, 'INVALID_REPLY', cause instanceof Error ? cause.message : String(cause), cause);
+        throw cause;
+      }
     } else {
       const code = codeOfNumber(errorNumber);
       const message = code === 'SYSTEM_ERROR' ? `the server answers with error ${errorNumber}; see its log` : undefined;
       request.failure = { code, retry: undefined, message, cause: undefined };
     }
     request.zxid = zxid;
+  }
+
+  /**
+   * The next frame is too long to be taken. Replies come in the order of the requests, and all else that a server says
+   * is short: it is the oldest one's, which would be answered so again.
+   */
+  replyTooLarge(sizeBytes: number): void {
+    const request = this.#inFlight.shift();
+    if (request !== undefined) {
+      const { replyBytesMax } = this.#config;
+      const message = `the reply has ${sizeBytes} bytes, and this client takes ${replyBytesMax}; read less at a time, or raise replyBytesMax`;
+      this.fail(request, 'REPLY_TOO_LARGE', message);
+    }
   }
 
   complete(request: SessionRequest): void {
@@ -245,6 +282,6 @@ export class Requests {
   }
 }
 
-function tooLarge(sizeBytes: number, limitBytes: number): string {
-  return `the request has ${sizeBytes} bytes, and servers take ${limitBytes}; write less, or raise jute.maxbuffer on all servers and requestBytesMax here`;
+function tooLarge(what: string, limitBytes: number): string {
+  return `${what}, and servers take ${limitBytes}; write less, or raise jute.maxbuffer on all servers and requestBytesMax here`;
 }

@@ -59,7 +59,7 @@ export class Session {
     this.#config = config;
     this.#hosts = new Hosts(config.hosts, config.shuffle, config.random);
     this.#requests = new Requests(config, this.outputs);
-    this.#watches = new WatchKeeper(this.#requests, this.outputs);
+    this.#watches = new WatchKeeper(config.requestBytesMax, this.#requests, this.outputs);
     this.#authentication = new Authentication(this.#requests, this.outputs);
     this.#search = new ReadWriteSearch(this.#hosts, this.outputs);
     this.#reader = new JuteReader(undefined, config.replyBytesMax);
@@ -141,10 +141,7 @@ export class Session {
 
   /** Takes a request over: it comes back in `outputs` when it is done. */
   submit(request: SessionRequest, nowMs: number): void {
-    this.#nowMs = nowMs;
-    if (this.#ended !== null || this.#closing !== null) {
-      this.#requests.fail(request, this.#ended?.code ?? 'CLOSED', this.#ended?.message);
-    } else {
+    if (this.#takes(request, nowMs)) {
       this.#requests.submit(request, this.#phase === 'serving' && !this.#isLeaving, nowMs);
     }
   }
@@ -156,12 +153,18 @@ export class Session {
 
   /** As `submit`, for an auth packet: it is said again on every connection. */
   addAuth(request: SessionRequest, nowMs: number): void {
-    this.#nowMs = nowMs;
-    if (this.#ended !== null || this.#closing !== null) {
-      this.#requests.fail(request, this.#ended?.code ?? 'CLOSED', this.#ended?.message);
-    } else {
+    if (this.#takes(request, nowMs)) {
       this.#authentication.add(request, this.#phase === 'serving');
     }
+  }
+
+  #takes(request: SessionRequest, nowMs: number): boolean {
+    this.#nowMs = nowMs;
+    const isOver = this.#ended !== null || this.#closing !== null;
+    if (isOver) {
+      this.#requests.fail(request, this.#ended?.code ?? 'CLOSED', this.#ended?.message);
+    }
+    return !isOver;
   }
 
   /** Other servers from now on. The connection goes on, or elsewhere when everything is answered: hosts.ts says why. */
@@ -181,7 +184,7 @@ export class Session {
     return this.#watches.forget(table, path, watcher);
   }
 
-  /** Tells all watchers in some tables of a path that they are removed. Returns whether others are left there. */
+  /** Tells all watchers in some tables of a path that they are removed. Returns whether others are left, or coming. */
   removeWatches(tables: readonly WatchTableName[], path: string): boolean {
     return this.#watches.remove(tables, path);
   }
@@ -208,10 +211,10 @@ export class Session {
     }
     if (addresses.length === 0) {
       this.#lost('the name has no address');
-      return;
+    } else {
+      this.#phase = 'opening';
+      this.outputs.push({ kind: 'connect', connection, address: pick(addresses, this.#config.random), ...this.#host });
     }
-    this.#phase = 'opening';
-    this.outputs.push({ kind: 'connect', connection, address: pick(addresses, this.#config.random), ...this.#host });
   }
 
   opened(connection: number, nowMs: number): void {
@@ -247,11 +250,13 @@ export class Session {
       });
     } catch (error) {
       // A reply that cannot be understood, or is too long: nothing behind it can be trusted.
-      if (error instanceof JuteError || error instanceof FrameLengthError || error instanceof ProtocolViolation) {
-        this.#lost(this.#phase === 'handshaking' ? `no ZooKeeper server answers (${error.message})` : error.message);
-        return;
+      if (error instanceof FrameLengthError && error.length > 0) {
+        this.#requests.replyTooLarge(error.length);
       }
-      throw error;
+      if (!(error instanceof JuteError || error instanceof FrameLengthError || error instanceof ProtocolViolation)) {
+        throw error;
+      }
+      this.#lost(this.#phase === 'handshaking' ? `no ZooKeeper server answers (${error.message})` : error.message);
     }
     this.#goOn();
   }
@@ -308,12 +313,10 @@ export class Session {
       this.#end('closed', 'CLOSED', null);
     } else if (nowMs >= this.#ownExpiryMs) {
       this.#expired('no server was heard for 4/3 of its timeout');
+    } else if (nowMs >= this.#phaseEndsMs && this.#phase === 'pausing') {
+      this.#attempt();
     } else if (nowMs >= this.#phaseEndsMs) {
-      if (this.#phase === 'pausing') {
-        this.#attempt();
-      } else {
-        this.#lost(`no answer in time while ${this.#phase}`);
-      }
+      this.#lost(`no answer in time while ${this.#phase}`);
     } else if (this.#phase === 'serving') {
       this.#keepAlive();
     }
@@ -364,12 +367,10 @@ export class Session {
   #handshake(): void {
     const answer = readAnswer(this.#reader, this.#introduction as Introduction);
     if (answer.kind === 'refused') {
-      this.#lost(`the server refused: ${answer.reason}`);
-      return;
+      return this.#lost(`the server refused: ${answer.reason}`);
     }
     if (answer.kind === 'gone') {
-      this.#expired('the server says so');
-      return;
+      return this.#expired('the server says so');
     }
     this.#sessionId = answer.sessionId;
     this.#password = answer.password;
@@ -389,10 +390,10 @@ export class Session {
     this.#phase = 'serving';
     this.#phaseEndsMs = NEVER;
     this.#lastHeardMs = this.#nowMs;
-    this.#hosts.succeeded();
+    this.#hosts.succeeded(this.#nowMs);
     this.#setState(this.#search.isNeeded ? 'connected-read-only' : 'connected', null);
     this.#authentication.replay();
-    this.#watches.replay(this.#lastZxid);
+    this.#watches.replay();
     this.#requests.pump();
   }
 
@@ -431,18 +432,18 @@ export class Session {
       this.#end('auth-failed', 'AUTH_FAILED', 'the server refused SASL, or does not speak it');
     } else if (step === 'done') {
       this.#serve();
+    } else if (request.failure?.code === 'SESSION_CLOSED_REQUIRE_AUTH') {
+      this.#requests.complete(request);
+      this.#end('auth-failed', 'SESSION_CLOSED_REQUIRE_AUTH', null);
     } else if (step === null) {
       this.#watches.answered(request, zxid);
       this.#requests.complete(request);
-      if (request.failure?.code === 'SESSION_CLOSED_REQUIRE_AUTH') {
-        this.#end('auth-failed', 'SESSION_CLOSED_REQUIRE_AUTH', null);
-      }
     }
   }
 
   /** The connection or the attempt is over; the session is not. */
   #lost(reason: string): void {
-    this.#hosts.failed(this.#host, reason, this.#phase === 'resolving' || this.#phase === 'opening');
+    this.#hosts.failed(this.#host, reason, this.#phase === 'resolving' || this.#phase === 'opening', this.#nowMs);
     this.#dropConnection(reason);
     if (this.#closing !== null) {
       this.#end('closed', 'CLOSED', null);
@@ -466,7 +467,7 @@ export class Session {
     this.#connection++;
     this.#requests.connectionLost(reason);
     this.#authentication.connectionLost();
-    this.#watches.connectionLost();
+    this.#watches.connectionLost(this.#lastZxid);
   }
 
   #expired(reason: string): void {

@@ -2,11 +2,12 @@
 import type { WatcherEvent } from '@treekeeper/protocol';
 import { limits } from '../limits.ts';
 import { internalRequest, setWatches2Operation, setWatchesOperation } from './internal-requests.ts';
-import type { Requests } from './requests.ts';
+import { ProtocolViolation, type Requests } from './requests.ts';
 import type { SessionOutput, SessionRequest, Watcher, WatchTableName } from './types.ts';
-import { eventName, Watches } from './watches.ts';
+import { eventName, SET_WATCHES_BYTES, Watches } from './watches.ts';
 
 export class WatchKeeper {
+  readonly #requestBytesMax: number;
   readonly #requests: Requests;
   readonly #outputs: SessionOutput[];
   readonly #watches = new Watches();
@@ -14,10 +15,14 @@ export class WatchKeeper {
   readonly #rearming = new Set<SessionRequest>();
   /** Every change up to here has been told to the persistent watches. */
   #coveredZxid = 0n;
-  /** The connection on which that held is gone. */
+  /** The connection on which that held is gone, and not all watches are set on another one yet. */
   #isBehind = false;
+  /** What the session had seen then: since then one-shot watches may have missed something. */
+  #behindZxid = 0n;
+  #batchBytes: number = limits.setWatchesBytesMax;
 
-  constructor(requests: Requests, outputs: SessionOutput[]) {
+  constructor(requestBytesMax: number, requests: Requests, outputs: SessionOutput[]) {
+    this.#requestBytesMax = requestBytesMax;
     this.#requests = requests;
     this.#outputs = outputs;
   }
@@ -30,12 +35,18 @@ export class WatchKeeper {
     for (const watcher of this.#watches.take(tables, path)) {
       this.#outputs.push({ kind: 'event', watcher, type: 'removed', path, zxid: null });
     }
-    return this.#watches.has(path);
+    return this.#watches.has(path) || this.#requests.isToWatch(path);
   }
 
-  /** Sets what a request was to leave behind; takes note of how far the server is. */
+  /**
+   * Sets what a request was to leave behind; takes note of how far the server is. Throws ProtocolViolation when the
+   * watches were not set again: a connection without them is of no use.
+   */
   answered(request: SessionRequest, zxid: bigint): void {
     if (this.#rearming.delete(request)) {
+      if (request.failure !== null) {
+        throw new ProtocolViolation(`the watches could not be set again: ${request.failure.code}`);
+      }
       if (this.#rearming.size === 0) {
         this.#caughtUp(zxid);
       }
@@ -72,14 +83,23 @@ export class WatchKeeper {
     }
   }
 
-  connectionLost(): void {
+  /** Servers close a connection at a request that is longer than they take: then less of it is asked at a time. */
+  connectionLost(lastZxid: bigint): void {
+    if (this.#rearming.size > 0) {
+      this.#batchBytes = Math.max(limits.setWatchesBytesMin, this.#batchBytes / 2);
+    }
     this.#rearming.clear();
+    if (!this.#isBehind) {
+      // Later answers on a connection where only some were set say nothing of the others.
+      this.#behindZxid = lastZxid;
+    }
     this.#isBehind = true;
   }
 
-  /** First thing on a connection, behind the credentials. */
-  replay(lastZxid: bigint): void {
-    const batches = this.#watches.batches(lastZxid, limits.setWatchesBytesMax);
+  /** First thing on a connection, behind the credentials. Each fits: no watch is taken whose path alone would not. */
+  replay(): void {
+    const bytesMax = Math.min(this.#batchBytes, this.#requestBytesMax - SET_WATCHES_BYTES);
+    const batches = this.#watches.batches(this.#behindZxid, bytesMax);
     for (const batch of batches) {
       const plain = batch.persistentWatches.length + batch.persistentRecursiveWatches.length === 0;
       const request = internalRequest(plain ? setWatchesOperation : setWatches2Operation, batch);

@@ -114,7 +114,7 @@ export class Watches {
     return TABLES.every((name) => this.#tables[name].size === 0);
   }
 
-  /** Everything as bodies of setWatches2, each with about `bytesMax` of paths. */
+  /** Everything as bodies of setWatches2, each with at most `bytesMax` of paths, or a single longer one. */
   batches(relativeZxid: bigint, bytesMax: number): Encodable<typeof SetWatches2>[] {
     const fields = {
       data: 'dataWatches',
@@ -149,6 +149,13 @@ export class Watches {
 }
 
 const PATH_PREFIX_BYTES = 4;
+/** Of the frame of setWatches2, beside the paths: xid, opcode, zxid, and the lengths of five lists. */
+export const SET_WATCHES_BYTES = 4 + 4 + 8 + 5 * 4;
+
+/** The frame that sets a single watch again on another connection. */
+export function setAgainBytes(path: string): number {
+  return SET_WATCHES_BYTES + PATH_PREFIX_BYTES + Buffer.byteLength(path);
+}
 
 function emptyBatch(relativeZxid: bigint) {
   return {

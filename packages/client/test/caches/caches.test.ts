@@ -143,6 +143,23 @@ describe('a tree cache', () => {
   });
 });
 
+describe('what is longer than this client takes', () => {
+  test('fails the cache that wants it, and nothing else', async () => {
+    await using narrow = await connect(server.connectString, { replyBytesMax: 1024 });
+    const { sessionId } = narrow;
+    const names = Array.from({ length: 40 }, (_, i) => `/crowd/child-with-a-long-name-${i}`);
+    await other.create('/crowd');
+    await Promise.all(names.map((name) => other.create(name)));
+    await using cache = new ChildrenCache(narrow, '/crowd');
+    await expect(cache.ready).rejects.toMatchObject({ code: 'REPLY_TOO_LARGE', retry: 'pointless' });
+    expect(await endOf(cache)).toContain('REPLY_TOO_LARGE');
+    expect((await narrow.set('/crowd', 'x', { version: 0 })).version).toBe(1);
+    await expect(narrow.children('/crowd')).rejects.toMatchObject({ code: 'REPLY_TOO_LARGE' });
+    expect((await narrow.exists('/crowd'))?.version).toBe(1);
+    expect(narrow.sessionId).toBe(sessionId);
+  });
+});
+
 describe('the end of a cache', () => {
   test('is its iterations’ end, and takes its watch away; the view can still be read', async () => {
     await other.create('/ending', 'x');

@@ -12,6 +12,7 @@ import {
   TreeCache,
   utf8,
 } from '../../src/index.ts';
+import { manyTimes } from '../support/many-times.ts';
 
 const names = fc.constantFrom('a', 'b', 'c');
 const paths = fc.array(names, { minLength: 1, maxLength: 3 }).map((parts) => `/${parts.join('/')}`);
@@ -39,7 +40,7 @@ let round = 0;
 
 beforeAll(async () => {
   server = await startServer();
-  writer = await connect(server.connectString);
+  writer = await connect(manyTimes(server.connectString));
 });
 
 afterAll(async () => {
@@ -127,7 +128,7 @@ async function run(phases: readonly Phase[]): Promise<void> {
   const home = `/round-${round++}`;
   await writer.create(home);
   const client = writer.at(home);
-  await using session = await connect(server.connectString, { requestTimeoutMs: 60_000 });
+  await using session = await connect(manyTimes(server.connectString), { requestTimeoutMs: 60_000 });
   const reader = session.at(home);
   const tree = new TreeCache(reader, '/', { codec: utf8 });
   const children = new ChildrenCache(reader, '/a', { codec: utf8 });

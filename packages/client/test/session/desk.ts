@@ -91,6 +91,15 @@ export class Desk {
     return this.#lines.splice(0);
   }
 
+  /** Lengths of the frames of the last write, as servers count them. */
+  frameBytes(): number[] {
+    const sizes: number[] = [];
+    for (let at = 0; at < this.sent.length; at += 4 + (sizes.at(-1) as number)) {
+      sizes.push(this.sent.readInt32BE(at));
+    }
+    return sizes;
+  }
+
   drain(): void {
     for (const output of this.session.outputs.splice(0)) {
       this.#line(output);
@@ -141,6 +150,14 @@ export class Desk {
   connected(): this {
     this.session.start(this.nowMs);
     return this.open().accept();
+  }
+
+  /** Loses the connection, and has another, behind the pause if there is one. */
+  reconnected(): this {
+    this.lost().drain();
+    return this.#lines.at(-1)?.startsWith('resolve') === true
+      ? this.open().accept()
+      : this.at(this.session.wakeAtMs).open().accept();
   }
 
   /** A whole frame from the server. */

@@ -24,7 +24,9 @@ const WARM_UP = 50;
 
 export async function runReconnects(server: string, count: number): Promise<ReconnectReport> {
   await using proxy = await FaultProxy.start(server);
-  await using client = await connect(proxy.address);
+  // Named so often that the client never has tried all, behind which it would pause.
+  const servers = Array.from({ length: WARM_UP + count + 1 }, () => proxy.address);
+  await using client = await connect(servers.join());
   const { signal } = new AbortController();
   let signalListeners = 0;
   countListeners(signal, (change) => {
