@@ -88,6 +88,7 @@ export class SimulatedDisk implements Disk {
     const entries = [...this.#directories[area].current].map(([name, { content }]) => ({
       name,
       sizeBytes: content.length,
+      modifiedMs: 0, // nothing hangs on it
     }));
     return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   }

@@ -95,9 +95,13 @@ export function auditLine(event: AuditEvent): string {
   return pairs.filter((pair) => pair !== undefined).join('\t');
 }
 
-/** The users of a session: the id of each of its identities, a digest's name without the password's hash. */
+/**
+ * The users of a session: the id of each of its identities, a digest's name without the password's hash. Who has no name
+ * (super has not) is left out, as in ZooKeeper.
+ */
 export function auditUsers(identities: readonly { readonly scheme: string; readonly id: string }[]): string {
-  return identities.map(({ scheme, id }) => (scheme === 'digest' ? id.split(':', 1)[0] : id)).join(',');
+  const names = identities.map(({ scheme, id }) => (scheme === 'digest' ? id.split(':', 1)[0] : id));
+  return names.filter((name) => name.trim() !== '').join(',');
 }
 
 const nodeTypes = [

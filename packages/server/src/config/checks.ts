@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { isAbsolute } from 'node:path';
 import type { AuthOptions } from '../auth/options.ts';
 import { AuthConfigError, AuthRegistry } from '../auth/registry.ts';
+import { digestId } from '../auth/schemes/digest.ts';
 import { AUTH_PROVIDER, providesPrometheus } from './compose.ts';
 import { formatNotice, type Notice } from './config-error.ts';
 import type { Values } from './effective-values.ts';
@@ -169,7 +170,9 @@ class Checker {
     const { auth, sasl } = this.#config;
     const plain: AuthOptions = { ...auth, authProviders: new Map(), requireSasl: false, enforceAuth: false };
     const known = new Map<string, string>();
-    this.#tryAuth(plain);
+    if (this.#tryAuth(plain)) {
+      this.#superDigest(auth);
+    }
     for (const [name, provider] of auth.authProviders) {
       if (this.#tryAuth({ ...plain, tlsEnabled: false, authProviders: new Map([[name, provider]]) }, name)) {
         known.set(name, provider);
@@ -185,6 +188,21 @@ class Checker {
         'DIGEST-MD5 will work; set fips-mode=false to allow it';
       this.#warn(['fips-mode', 'java.security.auth.login.config'], message);
     }
+  }
+
+  /** A password in place of its digest, and whatever else nobody's digest can be. The value is a secret. */
+  #superDigest({ superDigest, digestAlgorithm }: AuthOptions): void {
+    const key = 'DigestAuthenticationProvider.superDigest';
+    const digestOf = (text: string) => text.slice(text.indexOf(':') + 1);
+    const isBase64 = (text: string) => Buffer.from(text, 'base64').toString('base64') === text;
+    const length = digestOf(digestId('', digestAlgorithm)).length;
+    if (superDigest === null || (digestOf(superDigest).length === length && isBase64(digestOf(superDigest)))) {
+      return;
+    }
+    const message =
+      `${key} is no digest, so nobody will be super: expected super: and the base64 of the ${digestAlgorithm} of ` +
+      '"super:PASSWORD"; docs/operating/running.md shows how to make it';
+    this.#warn([key], message);
   }
 
   #tryAuth(options: AuthOptions, provider?: string): boolean {

@@ -109,7 +109,7 @@ export class NodeDisk implements Disk {
     for (const { name } of names) {
       const stat = statSync(join(directory, name), { throwIfNoEntry: false });
       if (stat !== undefined) {
-        files.push({ name, sizeBytes: stat.size });
+        files.push({ name, sizeBytes: stat.size, modifiedMs: stat.mtimeMs });
       }
     }
     return files.sort((a, b) => (a.name < b.name ? -1 : 1));

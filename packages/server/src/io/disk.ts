@@ -55,6 +55,8 @@ export interface DiskCompletion {
 export interface FileEntry {
   readonly name: string;
   readonly sizeBytes: number;
+  /** When it was last written, in milliseconds of wall-clock time. To be shown: nothing may hang on it. */
+  readonly modifiedMs: number;
 }
 
 /** What reading a data file takes. */

@@ -33,6 +33,7 @@ export interface RecoveredWorld {
 const NOTHING: Recovered = {
   lastZxid: 0,
   snapshotZxid: null,
+  snapshot: null,
   sinceSnapshotTxns: 0,
   tornTail: false,
   contiguousFrom: 1,

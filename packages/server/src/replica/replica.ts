@@ -114,6 +114,7 @@ export class Replica {
     }
     this.snapshots = new Snapshots(world, disk, options.storage, log, recovered.isNew, clock, metrics.snapshottime);
     this.snapshots.isAhead = recovered.isAhead;
+    this.snapshots.found(history.snapshot);
     this.#nextPurgeMs = options.purgeIntervalMs > 0 ? clock.nowMs : Number.POSITIVE_INFINITY;
     this.throttle = new ConnectionThrottle(options.connectionThrottle, random, clock.nowMs);
     this.#digests = new Digests(options.digestEnabled, metrics, log);

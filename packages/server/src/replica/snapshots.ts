@@ -5,11 +5,12 @@ import type { Disk, DiskCompletion } from '../io/disk.ts';
 import type { Log } from '../io/log.ts';
 import type { Summary } from '../metrics/primitives.ts';
 import type { World } from '../operations/operation.ts';
+import type { DataFile } from '../storage/format.ts';
 import type { StorageOptions } from '../storage/options.ts';
 import { type HistoryReplacement, SnapshotWriter } from '../storage/snapshot.ts';
 import { ReplicaSnapshotSource } from './snapshot-source.ts';
 
-/** The last snapshot that was completed. */
+/** The last snapshot that is whole: written, or found when the server started. */
 export interface WrittenSnapshot {
   readonly name: string;
   readonly zxid: number;
@@ -84,6 +85,13 @@ export class Snapshots {
 
   get writing(): boolean {
     return this.#writer !== null;
+  }
+
+  /** The world was loaded from this one; null: from none. It is the last until one is written. */
+  found(file: DataFile | null): void {
+    if (file !== null) {
+      this.#last = { name: file.name, zxid: file.zxid, sizeBytes: file.sizeBytes, wallMs: file.modifiedMs };
+    }
   }
 
   get last(): WrittenSnapshot | null {

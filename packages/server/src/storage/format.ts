@@ -64,10 +64,10 @@ export interface DataFile extends FileEntry {
 /** The logs or snapshots of a directory, in ascending order of zxid (of name where that is equal). */
 export function listDataFiles(disk: Disk, prefix: DataFilePrefix): DataFile[] {
   const files: DataFile[] = [];
-  for (const { name, sizeBytes } of disk.list(areaOf(prefix))) {
-    const zxid = zxidOfName(prefix, name);
+  for (const entry of disk.list(areaOf(prefix))) {
+    const zxid = zxidOfName(prefix, entry.name);
     if (zxid !== null) {
-      files.push({ name, sizeBytes, zxid });
+      files.push({ ...entry, zxid });
     }
   }
   return files.sort((a, b) => a.zxid - b.zxid || (a.name < b.name ? -1 : 1));

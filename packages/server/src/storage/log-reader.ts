@@ -12,6 +12,9 @@ export interface LogEnd {
   readonly torn: string | null;
 }
 
+/** What has to be known of a file to read it. */
+type LogFile = Omit<DataFile, 'modifiedMs'>;
+
 /** What a disk writes at once or not at all. */
 const SECTOR_BYTES = 512;
 /** A record's first bytes are always zero. */
@@ -32,14 +35,14 @@ export class LogReader {
   /** Of the record's transaction; null: the body is too short to have one. */
   zxid: number | null = null;
   end: LogEnd | null = null;
-  readonly #file: DataFile;
+  readonly #file: LogFile;
   readonly #input: FileInput;
   readonly #bodyBytesMax: number;
   /** The highest that a record had; those that follow have higher ones. */
   #lastZxid: number;
 
   /** Throws DamageError if this is not a log. */
-  constructor(disk: FileSource, file: DataFile, bodyBytesMax: number) {
+  constructor(disk: FileSource, file: LogFile, bodyBytesMax: number) {
     this.#file = file;
     this.#input = new FileInput(chunksOf(disk, 'log', file.name));
     this.#bodyBytesMax = bodyBytesMax;
@@ -217,7 +220,7 @@ function isZero(bytes: Uint8Array): boolean {
  * Whether a log has no more than (a part of) its header, or nothing but zeros: left over when power failed just after
  * its creation. The header reaches the disk before any record does, so no acknowledged transaction was ever in it.
  */
-export function isUnbegunLog(disk: FileSource, file: DataFile): boolean {
+export function isUnbegunLog(disk: FileSource, file: LogFile): boolean {
   if (file.sizeBytes < FILE_HEADER_BYTES) {
     return true;
   }

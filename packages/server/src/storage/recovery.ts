@@ -32,6 +32,8 @@ export interface Recovered {
   readonly lastZxid: number;
   /** Null: there was none. */
   readonly snapshotZxid: number | null;
+  /** The same, as it lies on the disk. */
+  readonly snapshot: DataFile | null;
   /** Transactions replayed after the snapshot. */
   readonly sinceSnapshotTxns: number;
   /** The newest log ended in a record that a crash had cut off. It was not acknowledged. */
@@ -97,16 +99,16 @@ class Recovery {
     const logs = this.#usableLogs();
     this.#snapshotZxids = all.map(({ zxid }) => zxid);
     this.#damagedZxid = snapshots.length < all.length ? (all.at(-1)?.zxid ?? 0) : 0;
-    const snapshotZxid = this.#loadSnapshot(snapshots);
-    if (snapshotZxid === null) {
+    const snapshot = this.#loadSnapshot(snapshots);
+    if (snapshot === null) {
       this.#checkStartWithoutSnapshot(snapshots, logs);
     }
     const trusted = this.#disk.takeInitializeMarker() || this.#options.databaseAutocreate;
-    if (snapshotZxid === null && logs.length === 0) {
+    if (snapshot === null && logs.length === 0) {
       this.#log.info(trusted ? 'no data yet: a new database' : 'no data, and db.autocreate is off');
       return { ...this.#result(null), lastZxid: trusted ? 0 : -1 };
     }
-    this.#lastZxid = snapshotZxid ?? 0;
+    this.#lastZxid = snapshot?.zxid ?? 0;
     this.#replayFrom = this.#lastZxid + 1;
     for (const file of logsFrom(logs, this.#replayFrom)) {
       this.#replay(file, file === logs.at(-1));
@@ -114,7 +116,7 @@ class Recovery {
     this.#requireNoDamage(this.#lastZxid);
     this.#makeDurable(logs.at(-1));
     this.#log.info(`recovered through zxid 0x${zxidHex(this.#lastZxid)}: ${this.#txns} transactions from logs`);
-    return this.#result(snapshotZxid);
+    return this.#result(snapshot);
   }
 
   /** A snapshot that is damaged shows that the history went on: the logs must have what an older one does not. */
@@ -128,13 +130,14 @@ class Recovery {
     }
   }
 
-  #result(snapshotZxid: number | null): Recovered {
+  #result(snapshot: DataFile | null): Recovered {
     const lastZxid = this.#lastZxid;
     // A history that goes on in the snapshot, beyond the last record, begins anew after it.
     const contiguousFrom = this.#lastRead === lastZxid ? this.#contiguousFrom : null;
     return {
       lastZxid,
-      snapshotZxid,
+      snapshotZxid: snapshot?.zxid ?? null,
+      snapshot,
       sinceSnapshotTxns: this.#txns,
       tornTail: this.#tornTail,
       contiguousFrom: contiguousFrom ?? lastZxid + 1,
@@ -165,15 +168,16 @@ class Recovery {
   }
 
   /** Loads the newest snapshot that is whole; null if there is none to try. */
-  #loadSnapshot(snapshots: DataFile[]): number | null {
+  #loadSnapshot(snapshots: DataFile[]): DataFile | null {
     const candidates = snapshots.filter((file) => passesQuickCheck(this.#disk, file));
     const faults: string[] = [];
-    for (const { name, zxid } of candidates.reverse().slice(0, SNAPSHOT_CANDIDATES_MAX)) {
+    for (const file of candidates.reverse().slice(0, SNAPSHOT_CANDIDATES_MAX)) {
+      const { name, zxid } = file;
       try {
         const { digest } = readSnapshot(this.#disk, name, this.#options.fieldBytesMax, this.#sink);
         this.#sink.snapshotLoaded(zxid, digest);
         this.#log.info(`loaded ${name}`);
-        return zxid;
+        return file;
       } catch (error) {
         if (error instanceof AssertionFailure) {
           throw error;

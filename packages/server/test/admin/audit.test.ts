@@ -66,6 +66,12 @@ test('users are the ids, without the hashes of passwords', () => {
   expect(auditUsers(identities)).toBe('127.0.0.1,bob,CN=a,O=b');
 });
 
+test('who has no name is left out, as the identity is that makes a session super', () => {
+  const superUser = { scheme: 'digest', id: 'super:0O1Vl7h0EJ5d5mcIJ4xUVg==' };
+  const identities = [{ scheme: 'ip', id: '127.0.0.1' }, { scheme: 'super', id: '' }, superUser];
+  expect(auditUsers(identities)).toBe('127.0.0.1,super');
+});
+
 test('node types by the flags of the request', () => {
   expect([0, 1, 2, 3, 4, 5, 6, 7, -1].map(auditNodeType)).toEqual([
     'persistent',

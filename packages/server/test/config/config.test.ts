@@ -172,6 +172,20 @@ describe('which of several counts', () => {
   });
 });
 
+test('a super user’s password in the place of its digest is warned of, and not shown', () => {
+  const key = 'DigestAuthenticationProvider.superDigest';
+  const warnings = (digest: string, rest = '') => shown(load(`${key}=${digest}${rest}`).warnings);
+  const sha1 = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=';
+  expect(warnings(sha1)).toEqual([]);
+  expect(warnings('super:test')).toEqual([
+    `zoo.cfg:3: ${key} is no digest, so nobody will be super: expected super: and the base64 of the SHA1 of ` +
+      '"super:PASSWORD"; docs/operating/running.md shows how to make it',
+  ]);
+  const sha256 = '\nDigestAuthenticationProvider.digestAlg=SHA-256';
+  expect(warnings(sha1, sha256)).toEqual([expect.stringContaining('of the SHA-256 of')]);
+  expect(warnings(`super:${Buffer.alloc(32).toString('base64')}`, sha256)).toEqual([]);
+});
+
 test('SASL users whom fips-mode will turn away are warned of', () => {
   const jaas = `java.security.auth.login.config=${write('jaas.conf', '')}`;
   expect(shown(load(jaas).warnings)).toEqual([

@@ -6,6 +6,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -82,7 +83,7 @@ describe('batches', () => {
     expect(completion).toMatchObject({ kind: 'disk', ticket: 1, error: null });
     expect(completion.durationMs).toBeGreaterThan(0);
     expect(readFileSync(inVersion2('b'), 'latin1')).toBe('soonlater!');
-    expect(disk.list('log')).toEqual([{ name: 'b', sizeBytes: 10 }]);
+    expect(disk.list('log')).toMatchObject([{ name: 'b', sizeBytes: 10 }]);
     await run({ op: 'remove', area: 'log', name: 'b' });
     expect(disk.list('data')).toEqual([]);
   });
@@ -92,7 +93,7 @@ describe('batches', () => {
     const file = disk.allocateFile();
     await run({ op: 'create', area: 'data', name: 'a', file, dsync: false }, { op: 'close', file });
     disk.rename('data', 'a', 'b');
-    expect(disk.list('data')).toEqual([{ name: 'b', sizeBytes: 0 }]);
+    expect(disk.list('data')).toMatchObject([{ name: 'b', sizeBytes: 0 }]);
     expect(() => disk.rename('data', 'a', 'b')).toThrow('ENOENT');
   });
 
@@ -177,9 +178,11 @@ describe('reading', () => {
     mkdirSync(inVersion2('folder'));
     writeFileSync(inVersion2('b'), '');
     writeFileSync(inVersion2('a'), 'xy');
+    utimesSync(inVersion2('a'), 1234, 1234);
+    utimesSync(inVersion2('b'), 5678, 5678);
     expect(disk.list('log')).toEqual([
-      { name: 'a', sizeBytes: 2 },
-      { name: 'b', sizeBytes: 0 },
+      { name: 'a', sizeBytes: 2, modifiedMs: 1_234_000 },
+      { name: 'b', sizeBytes: 0, modifiedMs: 5_678_000 },
     ]);
     disk.remove('log', 'a');
     expect(disk.list('log').map(({ name }) => name)).toEqual(['b']);

@@ -1,5 +1,5 @@
 /** What operators have: HTTP, metrics, snapshots that can be put back, the audit log, the log itself. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, utimesSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -180,6 +180,16 @@ test('a member of an ensemble restores nothing, and says what to do', async () =
   } finally {
     await ensemble.stop();
   }
+});
+
+test('the last snapshot is known after a restart: the one that was loaded, and when it was written', async () => {
+  const directory = newDirectory();
+  const first = await ServerProcess.start(ADMIN, { directory });
+  await first.stop();
+  utimesSync(join(directory, 'data', 'version-2', 'snapshot.0'), 1_700_000_000, 1_700_000_000);
+  const again = await ServerProcess.start(ADMIN, { directory });
+  expect(await command(again, 'last_snapshot')).toMatchObject({ zxid: '0', timestamp: 1_700_000_000 });
+  await again.stop();
 });
 
 test('what is no snapshot is refused, and nothing changes', async () => {

@@ -43,6 +43,7 @@ describe('snapshots', () => {
     disk.damage('data', 'snapshot.8', 60);
     const { sink, recovered, log } = recoverFrom(disk);
     expect(recovered).toMatchObject({ snapshotZxid: 4, lastZxid: 9, sinceSnapshotTxns: 5 });
+    expect(recovered.snapshot?.name).toBe('snapshot.4');
     expect(log.text).toContain('warn: cannot use snapshot.8');
     // Java keeps the sessions of the failed one (§3.5).
     expect([...sink.sessions.keys()]).toEqual([1n]);
