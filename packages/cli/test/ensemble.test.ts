@@ -1,5 +1,5 @@
 /** `treekeeper ensemble` where it starts nothing. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
@@ -34,8 +34,34 @@ test('a data directory that cannot be made is told in a line', async () => {
   ]) {
     const { code, out, err } = await run('--data', data);
     expect({ code, out }).toEqual({ code: 1, out: '' });
-    expect(err).toMatch(new RegExp(`^error: E[A-Z]+: .*${named}.*\\n$`));
+    expect(err).toMatch(new RegExp(`^error: --data ${data} cannot be used: E[A-Z]+: .*${named}.*\\n$`));
   }
+});
+
+test('a setting that no server would start with is told once, before there is anything', async () => {
+  const data = join(directory, 'never');
+  const { code, out, err } = await run('--data', data, '-DtickTime=abc');
+  expect({ code, out }).toEqual({ code: 2, out: '' });
+  expect(err).toMatch(/^error: command line: tickTime=abc: expected an integer .*\n$/);
+  expect(existsSync(data)).toBe(false);
+});
+
+test('data that living servers have are left as they are', async () => {
+  const data = join(directory, 'used');
+  for (const id of ['1', '2']) {
+    mkdirSync(join(data, id, 'data'), { recursive: true });
+    writeFileSync(join(data, id, 'zoo.cfg'), 'theirs');
+    writeFileSync(join(data, id, 'server.log'), 'theirs');
+  }
+  writeFileSync(join(data, '2', 'data', 'treekeeper.lock'), `${process.ppid} 0\n`);
+  const { code, out, err } = await run('--size', '2', '--data', data);
+  expect({ code, out }).toEqual({ code: 1, out: '' });
+  const used = join(data, '2', 'data');
+  expect(err).toBe(
+    `error: ${used} is in use by process ${process.ppid}: an ensemble runs there. Stop it, or name another --data\n`,
+  );
+  const texts = ['1', '2'].flatMap((id) => ['zoo.cfg', 'server.log'].map((name) => join(data, id, name)));
+  expect(texts.map((file) => readFileSync(file, 'utf8'))).toEqual(['theirs', 'theirs', 'theirs', 'theirs']);
 });
 
 test.each([

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import type { Notice } from '@treekeeper/server/config';
 import { makeDirectory } from '../make-directory.ts';
+import { showConfigError, showWarnings } from '../notices.ts';
 import { complain, type Terminal, UsageError } from '../terminal.ts';
 import { ENDS_WITH_STDIN } from './server.ts';
 
@@ -16,6 +18,7 @@ const START_MS_MAX = 60_000;
 const STOP_MS_MAX = 10_000;
 const POLL_MS = 50;
 const LOG_LINES_SHOWN = 5;
+const USAGE_EXIT_CODE = 2;
 /** For each server: clients, quorum, election, admin server. */
 const PORTS = 4;
 
@@ -37,6 +40,11 @@ const OWN: Readonly<Record<string, string>> = {
   '4lw.commands.whitelist': 'all four-letter words are open already',
 };
 
+/** The data are those of servers that run. */
+class UseError extends Error {
+  override readonly name = 'UseError';
+}
+
 /** How the ensemble is told to end, for tests: a signal by default. */
 export type UntilEnd = () => Promise<void>;
 
@@ -54,18 +62,21 @@ export async function ensemble(args: readonly string[], terminal: Terminal, unti
     terminal.out(helpText());
     return 0;
   }
+  if (await hasFaults(launch, terminal)) {
+    return USAGE_EXIT_CODE;
+  }
   const directory = launch.data === null ? mkdtempSync(join(tmpdir(), 'treekeeper-ensemble-')) : resolve(launch.data);
   const ending = untilEnd(); // from now on: a signal must not leave servers behind
   let members: Member[] = [];
   try {
     members = await makeMembers(directory, launch.size);
     for (const member of members) {
-      member.start(launch.defines, terminal);
+      member.start(launch, terminal);
     }
     const isReady = await Promise.race([untilServing(members), ending.then(() => null)]);
     if (isReady !== null) {
       if (!isReady) {
-        tellTrouble(members, terminal);
+        tellTrouble(members, launch, terminal);
         return 1;
       }
       terminal.out(await welcome(members, directory, launch));
@@ -73,10 +84,15 @@ export async function ensemble(args: readonly string[], terminal: Terminal, unti
     }
     return 0;
   } catch (error) {
+    if (error instanceof UseError) {
+      complain(terminal, 'red', 'error', error.message);
+      return 1;
+    }
     if (!(error instanceof Error && 'syscall' in error)) {
       throw error;
     }
-    complain(terminal, 'red', 'error', error.message);
+    const named = launch.data === null ? '' : `--data ${launch.data} cannot be used: `;
+    complain(terminal, 'red', 'error', `${named}${error.message}`);
     return 1;
   } finally {
     await Promise.all(members.map((member) => member.stop()));
@@ -84,6 +100,34 @@ export async function ensemble(args: readonly string[], terminal: Terminal, unti
       rmSync(directory, { recursive: true, force: true });
     }
   }
+}
+
+/** What every server would say of its -D options, and end with, is said once, before there are any. */
+async function hasFaults({ defines }: Launch, terminal: Terminal): Promise<boolean> {
+  const { ConfigError, loadConfig } = await import('@treekeeper/server/config');
+  const isGiven = ({ origin }: Notice) => origin.kind === 'command-line';
+  const given = [...defaultsBut(defines), ...defines];
+  let [faults, warnings]: (readonly Notice[])[] = [[], []];
+  try {
+    ({ warnings } = loadConfig({ defines: given, env: terminal.env }));
+  } catch (error) {
+    if (!(error instanceof ConfigError)) {
+      throw error;
+    }
+    ({ faults, warnings } = error);
+  }
+  showWarnings(terminal, warnings.filter(isGiven));
+  const own = faults.filter(isGiven);
+  showConfigError(terminal, new ConfigError(own));
+  return own.length > 0;
+}
+
+/** What -D does not say otherwise. */
+function defaultsBut(defines: readonly string[]): string[] {
+  const given = new Set(defines.map(keyOf));
+  return Object.entries(DEFAULTS)
+    .filter(([key]) => !given.has(key))
+    .map(([key, value]) => `${key}=${value}`);
 }
 
 function parseLaunch(args: readonly string[]): Launch | null {
@@ -170,13 +214,10 @@ class Member {
     return this.#process !== null && this.#process.exitCode === null && this.#process.signalCode === null;
   }
 
-  start(defines: readonly string[], terminal: Terminal): void {
-    const log = openSync(this.logFile, 'w');
-    const given = new Set(defines.map(keyOf));
-    const defaults = Object.entries({ ...DEFAULTS, 'admin.serverPort': `${this.adminPort}` })
-      .filter(([key]) => !given.has(key))
-      .map(([key, value]) => `${key}=${value}`);
-    const options = [...defaults, ...defines].map((text) => `-D${text}`);
+  start({ data, defines }: Launch, terminal: Terminal): void {
+    const log = openSync(this.logFile, 'a');
+    const own = `admin.serverPort=${this.adminPort}`;
+    const options = [...defaultsBut(defines), own, ...defines].map((text) => `-D${text}`);
     const command = [process.argv[1], 'server', join(this.directory, 'zoo.cfg'), ...options];
     // In a process group of its own: Ctrl-C is for us, and we tell the servers.
     const child = spawn(process.execPath, command, {
@@ -194,7 +235,8 @@ class Member {
       child.once('exit', (code, signal) => {
         if (!this.#isStopping) {
           const how = code === null ? `by ${signal}` : `with exit code ${code}`;
-          complain(terminal, 'yellow', 'warning', `server ${this.id} has ended ${how}; its log is ${this.logFile}`);
+          const where = data === null ? '' : `; its log is ${this.logFile}`;
+          complain(terminal, 'yellow', 'warning', `server ${this.id} has ended ${how}${where}`);
         }
         ended();
       });
@@ -230,10 +272,11 @@ class Member {
   }
 }
 
-/** Writes what each server needs, with ports that are free now. */
+/** Writes what each server needs, with ports that are free now. Throws UseError before anything is written. */
 async function makeMembers(directory: string, size: number): Promise<Member[]> {
-  const ports = await freePorts(PORTS * size);
   const ids = Array.from({ length: size }, (_, i) => i + 1);
+  await requireUnused(ids.map((id) => join(directory, `${id}`, 'data')));
+  const ports = await freePorts(PORTS * size);
   const lines = ids.map((id) => {
     const [client, quorum, election] = ports.slice(PORTS * (id - 1));
     return `server.${id}=127.0.0.1:${quorum}:${election}:participant;127.0.0.1:${client}\n`;
@@ -247,6 +290,16 @@ async function makeMembers(directory: string, size: number): Promise<Member[]> {
     const first = PORTS * (id - 1);
     return new Member(id, [ports[first], ports[first + PORTS - 1]], own);
   });
+}
+
+async function requireUnused(directories: readonly string[]): Promise<void> {
+  const { ownerOf } = await import('@treekeeper/server/preflight');
+  for (const directory of directories) {
+    const owner = ownerOf(directory);
+    if (owner !== null) {
+      throw new UseError(`${directory} is in use by ${owner}: an ensemble runs there. Stop it, or name another --data`);
+    }
+  }
 }
 
 /** Held open until all are found, so that none is found twice. */
@@ -280,9 +333,13 @@ async function untilServing(members: readonly Member[]): Promise<boolean> {
   }
 }
 
-function tellTrouble(members: readonly Member[], terminal: Terminal): void {
+/** The logs are gone with the ensemble where nobody has said where to keep them. */
+function tellTrouble(members: readonly Member[], { data }: Launch, terminal: Terminal): void {
   for (const { id, logFile, lastLogLines } of members) {
-    complain(terminal, 'red', 'error', `server ${id} says at last (${logFile}):\n${lastLogLines}`);
+    const where = data === null ? '' : ` (${logFile})`;
+    if (lastLogLines !== '') {
+      complain(terminal, 'red', 'error', `server ${id} says at last${where}:\n${lastLogLines}`);
+    }
   }
 }
 
@@ -323,7 +380,7 @@ Each server is a process of its own: kill one and see the others go on. Ctrl-C e
 Exit codes:
    0  Ended as it was told to
    1  A server did not start, its log says why; or the data directory cannot be used
-   2  Wrong arguments
+   2  Wrong arguments, or a -D that no server would start with
 
 Examples:
   treekeeper ensemble

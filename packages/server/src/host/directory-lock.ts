@@ -89,12 +89,12 @@ export class DirectoryLock {
       return null;
     }
     const nextPath = `${path}.next`;
-    const rival = this.#livingOwner(files.read(path)) ?? this.#take(nextPath, ownPath);
+    const rival = livingOwner(files.read(path), this.#host) ?? this.#take(nextPath, ownPath);
     if (rival !== null) {
       return rival;
     }
     const text = files.read(path);
-    const owner = this.#livingOwner(text);
+    const owner = livingOwner(text, this.#host);
     if (text !== null && owner === null) {
       files.rename(nextPath, path); // which also gives the lock beside it back
       return null;
@@ -105,28 +105,33 @@ export class DirectoryLock {
     return isOurs ? null : (owner ?? 'a process that started at the same moment');
   }
 
-  /** Null: whoever wrote this is gone. */
-  #livingOwner(text: string | null): string | null {
-    const match = /^(\d+) (\d+)\n$/.exec(text ?? '');
-    if (match === null) {
-      return null;
-    }
-    const pid = Number(match[1]);
-    // As startOf, or 0: unknown. It tells the owner from a later process of its number.
-    const start = Number(match[2]);
-    // With our number: it is in `locked`, or was another process.
-    if (pid === this.#host.pid || !this.#host.isRunning(pid)) {
-      return null;
-    }
-    const startNow = this.#host.startOf(pid);
-    return startNow === null || start === 0 || startNow === start ? `process ${pid}` : null;
-  }
-
   release(): void {
     if (this.#host.locked.delete(this.#directory)) {
       this.#host.files.remove(this.#path);
     }
   }
+}
+
+/** The other process that has the directory, `process 123`, without taking it; null: none, or there is no directory. */
+export function ownerOf(directory: string, host: LockHost = THIS_PROCESS): string | null {
+  return livingOwner(host.files.read(join(directory, LOCK_NAME)), host);
+}
+
+/** Null: whoever wrote this is gone. */
+function livingOwner(text: string | null, host: LockHost): string | null {
+  const match = /^(\d+) (\d+)\n$/.exec(text ?? '');
+  if (match === null) {
+    return null;
+  }
+  const pid = Number(match[1]);
+  // As startOf, or 0: unknown. It tells the owner from a later process of its number.
+  const start = Number(match[2]);
+  // With our number: it is in `locked`, or was another process.
+  if (pid === host.pid || !host.isRunning(pid)) {
+    return null;
+  }
+  const startNow = host.startOf(pid);
+  return startNow === null || start === 0 || startNow === start ? `process ${pid}` : null;
 }
 
 function inUse(directory: string, by: string, path: string): DirectoryInUseError {

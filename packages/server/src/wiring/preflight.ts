@@ -14,6 +14,8 @@ import { securityOf } from './ensemble.ts';
 import { nameProblem } from './http-port-error.ts';
 import { saslConversations } from './sasl.ts';
 
+export { ownerOf } from '../host/directory-lock.ts';
+
 /** What was found: faults stop a server. */
 export interface Findings {
   readonly faults: readonly Notice[];
