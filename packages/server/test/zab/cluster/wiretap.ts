@@ -78,7 +78,7 @@ export class Wiretap {
       if (ear.isLearner) {
         this.#check(from, ear, packet);
       } else {
-        this.#follow(from, link, packet);
+        this.#follow(from, to, link, packet);
       }
     }
   }
@@ -90,7 +90,7 @@ export class Wiretap {
   }
 
   /** What the leader sends is what the learner answers to. */
-  #follow(from: number, link: Link, { type, zxid }: Packet): void {
+  #follow(from: number, to: number, link: Link, { type, zxid }: Packet): void {
     const learner = this.#ears.get(this.#peers.get(link) as Link) as Ear;
     if (type === PacketType.proposal) {
       learner.proposed.push(zxid);
@@ -100,7 +100,7 @@ export class Wiretap {
       const accepted = this.#cluster.disks.get(from)?.epochs.acceptedEpoch;
       this.#cluster.expect(accepted === epochOf(zxid), `6: server ${from} leads on before it has its epoch on disk`);
     } else if (type === PacketType.trunc) {
-      this.#checkCut(from, learner.lastZxid, zxid);
+      this.#checkCut(from, to, learner.lastZxid, zxid);
     }
     if (DECISIONS.includes(type)) {
       learner.dueZxid = this.#cluster.server(from).database.lastZxid;
@@ -115,11 +115,14 @@ export class Wiretap {
   }
 
   /** Where a learner whose history ends at `lastZxid` is told to cut it. */
-  #checkCut(leaderId: number, lastZxid: number, zxid: number): void {
+  #checkCut(leaderId: number, learnerId: number, lastZxid: number, zxid: number): void {
     const { database } = this.#cluster.server(leaderId);
     const isPlace = database.state.has(zxid) && epochOf(zxid) === epochOf(lastZxid);
     const name = `17: server ${leaderId} has a learner at ${zxidHex(lastZxid)} cut at ${zxidHex(zxid)}`;
     this.#cluster.expect(isPlace || zxid === database.lastZxid, name);
+    const lost = this.#cluster.disks.get(learnerId)?.log.filter((entry) => entry.zxid > zxid) ?? [];
+    const isDelivered = lost.some((entry) => this.#cluster.isDelivered(entry.zxid));
+    this.#cluster.expect(!isDelivered, `${name}, before what was delivered`);
   }
 
   #check(serverId: number, ear: Ear, { type, zxid, data }: Packet): void {
