@@ -1,9 +1,11 @@
 /**
  * Ensembles in which Treekeeper and Apache ZooKeeper sit together, in every combination of leader and followers:
- * writes, sessions and watches through each, fail-over, members that come back (DIFF, TRUNC, SNAP both ways), and the
- * same tree everywhere in the end.
+ * writes, sessions and watches through each, fail-over, members that come back while clients write (DIFF, TRUNC, SNAP
+ * both ways: the servers' own counts say which it was), and the same tree everywhere in the end.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateMode, OpCode } from '@treekeeper/protocol';
 import * as bodies from './bodies.ts';
 import { Ensemble, type EnsembleMember, type MemberOptions, until } from './ensemble.ts';
@@ -25,6 +27,18 @@ const combinations: readonly (readonly MemberOptions[])[] = [
 ];
 /** Beyond what a leader remembers (commitLogCount). */
 const MANY = 700;
+/** Between two writes while a member comes back: so few that the leader remembers all that the member misses. */
+const WRITE_PAUSE_MS = 50;
+/** No session is to end by itself: that is a transaction, and who comes back may be told another way because of it. */
+const SESSION_MS = 120_000;
+
+/** DIFF and TRUNC are counted as one. */
+interface Syncs {
+  readonly diffs: number;
+  readonly snaps: number;
+}
+
+type Way = 'a difference' | 'a snapshot';
 
 export const mixed: Suite = {
   name: 'mixed',
@@ -56,6 +70,8 @@ class Run {
   readonly #wanted: readonly MemberOptions[];
   readonly #options: Options;
   readonly #checks: Checks;
+  /** What servers of Apache ZooKeeper have taken for wrong digests when they were started, by id. */
+  readonly #wrongAtStart = new Map<number, number>();
 
   constructor(name: string, wanted: readonly MemberOptions[], options: Options, checks: Checks) {
     this.#name = name;
@@ -69,7 +85,7 @@ class Run {
     settings: Readonly<Record<string, number>> = {},
   ): Promise<void> {
     const directory = join(this.#options.directory, `mixed ${this.#name}`.replaceAll(/[^a-z]+/g, '-'));
-    const ensemble = await Ensemble.start(directory, this.#wanted, settings);
+    const ensemble = await Ensemble.start(directory, this.#wanted, { maxSessionTimeout: SESSION_MS, ...settings });
     try {
       await use(ensemble);
     } finally {
@@ -123,7 +139,8 @@ class Run {
       }
       for (const round of ensemble.members.keys()) {
         await this.#failOver(ensemble, round);
-        await this.#parted(ensemble, round);
+        await this.#parted(ensemble, `${round}-cut`, 0);
+        await this.#parted(ensemble, `${round}-anew`, 10);
       }
     });
   }
@@ -209,7 +226,22 @@ class Run {
     await session.close();
   }
 
-  /** A member is away while others write, and comes back: by DIFF, or with nothing on its disk. */
+  /**
+   * Starts members, and waits until all serve. A server of Apache ZooKeeper 3.8.0 that was given a snapshot while
+   * others wrote, be it by a leader of its own kind, may find wrong digests in its own log when it is started again:
+   * its tree is right, and no more are found from then on.
+   */
+  async #start(ensemble: Ensemble, members: readonly EnsembleMember[]): Promise<void> {
+    for (const { server } of members) {
+      server.launch();
+    }
+    await ensemble.untilServing();
+    for (const member of members) {
+      this.#wrongAtStart.set(member.id, member.flavour === 'apache' ? await wrongDigests(member) : 0);
+    }
+  }
+
+  /** A member is away, and comes back while others write: by DIFF, or with nothing on its disk. */
   async #away(ensemble: Ensemble, member: EnsembleMember, count: number, wiped: boolean): Promise<void> {
     const what = `${member.name} ${wiped ? 'with an empty disk' : 'after a while'}`;
     await member.server.kill();
@@ -217,10 +249,61 @@ class Run {
       member.wipe();
     }
     const leader = await ensemble.leader();
-    await this.#write(leader, `missed-by-${member.id}-${wiped}`, count);
-    member.server.launch();
-    await ensemble.untilServing();
+    const name = `${member.id}-${wiped}`;
+    await this.#write(leader, `missed-by-${name}`, count);
+    const writer = await this.#beginWriting(leader, `meanwhile-${name}`);
+    await until('a first write', () => (writer.acknowledged.length > 0 ? true : null));
+    await this.#comesBack(ensemble, member, what, wiped ? 'a snapshot' : 'a difference');
+    const written = await writer.stop();
+    this.#that(`${what}: clients write while it comes back`, written > 1, () => `${written} writes`);
     await this.#sameTrees(ensemble, what);
+  }
+
+  /**
+   * It is started, and gets what it misses in this way and no other. What Apache ZooKeeper 3.8.0 was given it may lose
+   * while others write, and come for the rest (ZOOKEEPER-4394).
+   */
+  async #comesBack(ensemble: Ensemble, member: EnsembleMember, what: string, way: Way): Promise<void> {
+    const givers = ensemble.running;
+    const before = await this.#syncs(givers);
+    await this.#start(ensemble, [member]);
+    const after = await this.#syncs(givers);
+    const diffs = after.diffs - before.diffs;
+    const snaps = after.snaps - before.snaps;
+    const isOnce = diffs + snaps === 1 || member.flavour === 'apache';
+    const isRight = way === 'a snapshot' ? snaps > 0 && isOnce : diffs > 0 && snaps === 0;
+    this.#that(`${what}: gets ${way}`, isRight, () => `${diffs} differences and ${snaps} snapshots were given`);
+  }
+
+  /** How often these servers have brought others up to date, by their own count. */
+  async #syncs(members: readonly EnsembleMember[]): Promise<Syncs> {
+    const texts = await Promise.all(members.map(({ port }) => fourLetterWord(port, 'mntr')));
+    const sum = (name: string): number =>
+      texts.reduce((total, text) => total + Number(new RegExp(`^zk_${name}\\t(\\d+)`, 'm').exec(text)?.[1]), 0);
+    return { diffs: sum('diff_count'), snaps: sum('snap_count') };
+  }
+
+  /** Somebody writes on, one node after the other. */
+  async #beginWriting(member: EnsembleMember, prefix: string) {
+    const session = await member.open({ timeoutMs: SESSION_MS });
+    const acknowledged: string[] = [];
+    let isOver = false;
+    const writing = (async () => {
+      while (!isOver) {
+        const path = `/${prefix}-${acknowledged.length}`;
+        await session.create(path, null);
+        acknowledged.push(path);
+        await sleep(WRITE_PAUSE_MS);
+      }
+      await session.close();
+      return acknowledged.length;
+    })();
+    writing.catch(() => null); // `stop` tells of it
+    const stop = (): Promise<number> => {
+      isOver = true;
+      return writing;
+    };
+    return { acknowledged, stop };
   }
 
   /** The leader dies while clients write; whatever was acknowledged is there. */
@@ -229,7 +312,7 @@ class Run {
     const owner = await leader.open({ timeoutMs: 10_000 });
     await owner.create('/owned', null, CreateMode.ephemeral);
     const others = ensemble.members.filter((member) => member !== leader);
-    const writers = await Promise.all(others.map((member) => member.open()));
+    const writers = await Promise.all(others.map((member) => member.open({ timeoutMs: SESSION_MS })));
     const acknowledged: string[] = [];
     const writing = writers.map(async (session, i) => {
       for (let n = 0; ; n++) {
@@ -256,34 +339,41 @@ class Run {
       }
     }
     await again.close();
-    leader.server.launch();
-    await ensemble.untilServing();
+    for (const { id: sessionId, password } of writers) {
+      await (await others[0].open({ sessionId, password, timeoutMs: SESSION_MS })).close();
+    }
+    await this.#start(ensemble, [leader]);
     await this.#sameTrees(ensemble, `${leader.name} died as leader`);
   }
 
-  /** The leader logs what nobody else has, and must give it up. */
-  async #parted(ensemble: Ensemble, round: number): Promise<void> {
+  /**
+   * The leader logs what nobody else has, and must give it up. Where nothing has been written since, it is cut off
+   * (TRUNC: counted as a difference, and DIFF takes nothing away); across an epoch of others nobody cuts.
+   */
+  async #parted(ensemble: Ensemble, name: string, insteadCount: number): Promise<void> {
     const leader = await ensemble.leader();
     const others = ensemble.members.filter((member) => member !== leader);
-    const session = await leader.open();
-    await session.create(`/common-${round}`, null);
-    await Promise.all(others.map(({ server }) => server.kill()));
-    const lost = Array.from({ length: 20 }, (_, i) => session.create(`/lost-${round}-${i}`, null).catch(() => null));
+    const session = await leader.open({ timeoutMs: SESSION_MS });
+    await session.create(`/common-${name}`, null);
+    const killed = others.map(({ server }) => server.kill());
+    const lost = Array.from({ length: 20 }, (_, i) => session.create(`/lost-${name}-${i}`, null).catch(() => null));
+    await Promise.all(killed); // later the leader knows that it is alone, and takes nothing
     await Promise.all(lost);
     await leader.server.kill();
-    for (const { server } of others) {
-      server.launch();
+    this.#that(`${leader.name} has logged what nobody else has`, hasLogged(leader, `/lost-${name}-0`));
+    await this.#start(ensemble, others);
+    if (insteadCount > 0) {
+      await this.#write(others[0], `instead-${name}`, insteadCount);
     }
-    await ensemble.untilServing();
-    await this.#write(others[0], `instead-${round}`, 10);
-    leader.server.launch();
-    await ensemble.untilServing();
-    const reader = await leader.open();
+    const what = `${leader.name} had a history of its own, before ${insteadCount} writes of others`;
+    await this.#comesBack(ensemble, leader, what, insteadCount > 0 ? 'a snapshot' : 'a difference');
+    const { id: sessionId, password } = session;
+    const reader = await leader.open({ sessionId, password, timeoutMs: SESSION_MS });
     await reader.call(OpCode.sync, bodies.pathBody('/'));
-    const found = await reader.exists(`/lost-${round}-0`);
+    const found = await reader.exists(`/lost-${name}-0`);
     this.#that(`${leader.name} gives up what it alone had`, found === null);
     await reader.close();
-    await this.#sameTrees(ensemble, `${leader.name} had a history of its own`);
+    await this.#sameTrees(ensemble, what);
   }
 
   // Afterwards
@@ -302,9 +392,20 @@ class Run {
       this.#that(`${what}: ${other.name} has the tree of ${first.name}`, difference === '', () => difference);
     }
     for (const member of ensemble.members) {
-      const text = await fourLetterWord(member.port, 'mntr');
-      const mismatches = Number(/digest_mismatches_count\t(\d+)/.exec(text)?.[1] ?? 0);
+      const mismatches = (await wrongDigests(member)) - (this.#wrongAtStart.get(member.id) ?? 0);
       this.#that(`${what}: ${member.name} finds no wrong digest`, mismatches === 0, () => `${mismatches} are wrong`);
     }
   }
+}
+
+async function wrongDigests({ port }: EnsembleMember): Promise<number> {
+  const text = await fourLetterWord(port, 'mntr');
+  return Number(/digest_mismatches_count\t(\d+)/.exec(text)?.[1] ?? 0);
+}
+
+/** Whether a text is in the logs on a member's disk. */
+function hasLogged({ server }: EnsembleMember, text: string): boolean {
+  const directory = join(server.dataDirectory, 'version-2');
+  const logs = readdirSync(directory).filter((name) => name.startsWith('log.'));
+  return logs.some((name) => readFileSync(join(directory, name)).includes(text));
 }
