@@ -49,8 +49,8 @@ const NAME = /^(\d{10})-(\d{1,16})-(-?\d{9,10})$/;
  *
  * On disconnect the lease goes on if the connection comes back in time (`onDisconnect: 'wait'` is the default here).
  * On expiry and crash the next taker gets the item. There is no identity here: what a killed taker had waits for its
- * session's end, and its next run takes other items meanwhile. `done` is refused for a lease that was lost, so an item is
- * taken off once. Whoever waits lists the whole queue at each change: for more than some thousand items, or tens of
+ * session's end, and its next run takes other items meanwhile. `done` is refused for a lease that was lost, so an item
+ * is taken off once. Whoever waits lists the whole queue at each change: for more than some thousand items, or tens of
  * takers, use `@treekeeper/recipes/master-worker`.
  *
  * @example
