@@ -53,6 +53,7 @@ export class Learner {
     committedLog: CommittedLog,
     needsSnapshot: boolean,
     nowMs: number,
+    goesToLeader = false,
   ) {
     this.#needsSnapshot = needsSnapshot;
     this.leaderId = leaderId;
@@ -63,7 +64,7 @@ export class Learner {
     this.#membership = membership;
     this.#committedLog = committedLog;
     this.#nowMs = nowMs;
-    this.#link = reachLeader(leaderId, options, environment, membership, this.isObserver, nowMs);
+    this.#link = reachLeader(leaderId, options, environment, membership, this.isObserver && !goesToLeader, nowMs);
   }
 
   get phase(): LearnerPhase {

@@ -323,6 +323,7 @@ export class Peer {
         this.#committedLog,
         this.#needsSnapshot,
         this.#nowMs,
+        this.#refusals > 0, // only who leads can make an epoch behind the one that was accepted here
       );
     }
   }

@@ -8,18 +8,22 @@ import type { ZabOptions } from './options.ts';
 /** A follower that does not answer must not use up the time for the others: so much of what is left is for each. */
 const PATIENCE_WITH_ONE = 1 / 4;
 
-/** Dials at once. */
+/**
+ * Dials at once.
+ *
+ * @param mayBeFed by a follower
+ */
 export function reachLeader(
   leaderId: number,
   options: ZabOptions,
   environment: Environment,
   membership: Membership,
-  isObserver: boolean,
+  mayBeFed: boolean,
   nowMs: number,
 ): LeaderLink {
   const { connectLimitTicks, initLimitTicks, tickTimeMs, fieldBytesMax, leaderConnectDelayMs } = options;
   const limitMs = (connectLimitTicks > 0 ? connectLimitTicks : initLimitTicks) * tickTimeMs;
-  const masters = isObserver && options.hasObserverMasters ? mastersFor(leaderId, environment, membership) : [];
+  const masters = mayBeFed && options.hasObserverMasters ? mastersFor(leaderId, environment, membership) : [];
   const dial: Dial = (attempt, timeoutMs) => {
     if (masters.length === 0 || attempt === CONNECT_TRIES_MAX - 1) {
       return { serverId: leaderId, link: environment.peers.connect(leaderId, timeoutMs, 'quorum') };

@@ -46,6 +46,16 @@ describe('a server with a later epoch than its leader, whose followers are of Ap
     expect([1, 2].map((id) => elections(cluster, id))).toEqual([2, 2]);
   });
 
+  test('an observer that followers feed goes to the leader for that: nobody else can make a later epoch', () => {
+    const cluster = new Cluster(1, { voters: 3, observers: 1, hasObserverMasters: true, ...PATIENT });
+    cluster.start(1, 2, 3);
+    cluster.untilWhole();
+    cluster.disks.set(4, ahead(7));
+    cluster.start(4);
+    cluster.untilWhole(SOON_MS);
+    expect(cluster.leader?.database.currentEpoch).toBe(8);
+  });
+
   test('what it needs is not forgotten when the next leadership comes to nothing', () => {
     const cluster = visited({ voters: 3, observers: 1 }, 4);
     cluster.until(
