@@ -127,7 +127,7 @@ describe('commands over HTTP', () => {
     const admin = await new Fixture().start();
     const { headers, body } = await admin.ask('/commands');
     expect(headers['content-type']).toBe('text/html;charset=utf-8');
-    expect(body.startsWith('<a href="/commands/configuration">configuration</a>\n<br/>\n')).toBe(true);
+    expect(body.startsWith('<a href="/commands/close_session">close_session</a>\n<br/>\n')).toBe(true);
     expect(body.endsWith('<a href="/commands/zabstate">zabstate</a>\n<br/>\n')).toBe(true);
     expect((await admin.ask('/commands/')).body).toBe(body);
   });
