@@ -7,6 +7,7 @@ import { createServer } from 'node:http';
 import { fileURLToPath } from 'node:url';
 import { connect } from '@treekeeper/client';
 import { roundRobin, Services } from '@treekeeper/recipes';
+import { connectOrExplain } from '../connect-or-explain.mjs';
 
 const [server = '127.0.0.1:2181', name] = process.argv.slice(2);
 
@@ -31,7 +32,7 @@ async function instance() {
 }
 
 async function demonstration() {
-  const client = await connect(server);
+  const client = await connectOrExplain(server);
   await client.deleteRecursive('/example-services');
   const file = fileURLToPath(import.meta.url);
   const processes = ['anna', 'bert'].map((who) => spawn(process.execPath, [file, server, who], { stdio: 'inherit' }));

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { connect } from '@treekeeper/client';
 import { Configuration } from '@treekeeper/recipes';
+import { connectOrExplain } from '../connect-or-explain.mjs';
 
 const [server = '127.0.0.1:2181', name] = process.argv.slice(2);
 
@@ -33,7 +34,7 @@ async function follower() {
 }
 
 async function demonstration() {
-  const client = await connect(server);
+  const client = await connectOrExplain(server);
   await client.deleteRecursive('/example-config');
   const configuration = new Configuration(client, '/example-config/shop', schemas);
 

@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { connect, isTreekeeperError } from '@treekeeper/client';
 import { isRecipeError, Lock } from '@treekeeper/recipes';
+import { connectOrExplain } from '../connect-or-explain.mjs';
 
 const [server = '127.0.0.1:2181', name] = process.argv.slice(2);
 
@@ -31,7 +32,7 @@ async function worker() {
 }
 
 async function demonstration() {
-  const client = await connect(server);
+  const client = await connectOrExplain(server);
   await client.deleteRecursive('/example-lock');
   await client.create('/example-lock/report', '', { createParents: true });
   const file = fileURLToPath(import.meta.url);

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect } from '@treekeeper/client';
 import { Election } from '@treekeeper/recipes';
+import { connectOrExplain } from '../connect-or-explain.mjs';
 
 const [server = '127.0.0.1:2181', name] = process.argv.slice(2);
 
@@ -24,7 +25,7 @@ async function candidate() {
 }
 
 async function demonstration() {
-  const client = await connect(server);
+  const client = await connectOrExplain(server);
   await client.deleteRecursive('/example-master');
   await client.create('/example-master/done', null, { createParents: true });
   const processes = new Map();

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { connect, utf8 } from '@treekeeper/client';
 import { ScheduledJob } from '@treekeeper/recipes';
+import { connectOrExplain } from '../connect-or-explain.mjs';
 
 const [server = '127.0.0.1:2181', name] = process.argv.slice(2);
 const runs = '/example-job/runs';
@@ -30,7 +31,7 @@ async function scheduler() {
 }
 
 async function demonstration() {
-  const client = await connect(server);
+  const client = await connectOrExplain(server);
   await client.deleteRecursive('/example-job');
   await client.create(runs, null, { createParents: true });
   const processes = new Map();

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { connect, json } from '@treekeeper/client';
 import { Membership } from '@treekeeper/recipes';
+import { connectOrExplain } from '../connect-or-explain.mjs';
 
 const [server = '127.0.0.1:2181', name] = process.argv.slice(2);
 
@@ -21,7 +22,7 @@ async function member() {
 }
 
 async function demonstration() {
-  const client = await connect(server);
+  const client = await connectOrExplain(server);
   await client.deleteRecursive('/example-alive');
   const file = fileURLToPath(import.meta.url);
   const start = (who) => spawn(process.execPath, [file, server, who], { stdio: 'inherit' });

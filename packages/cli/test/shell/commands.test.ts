@@ -292,6 +292,10 @@ describe('servers', () => {
     expect(await shells.ok('ruok')).toBe('imok\n');
     expect(await shells.ok('srvr')).toContain('Mode: standalone');
     expect(await shells.ok('4lw stat')).toContain('Clients:');
+    const unknown = await runShell(['-s', server.connectString, '4lw', 'abcd']);
+    expect({ code: unknown.code, out: unknown.out }).toEqual({ code: 1, out: '' });
+    expect(unknown.err).toContain(`error: ${server.connectString} does not answer to abcd\nhelp lists the words`);
+    expect(await shells.ok('wchp')).toBe(''); // known, and with nothing to say
     const down = await runShell(['-s', '127.0.0.1:1', 'ruok']);
     expect(down.code).toBe(3);
     expect(down.err).toContain('127.0.0.1:1 does not answer');

@@ -118,7 +118,7 @@ describe('launching', () => {
   });
 
   test('who one is, and TLS', () => {
-    const args = ['--auth', 'digest:u:p:q', '--sasl', 'bob:secret', '--ca', 'ca.pem', '--any-hostname'];
+    const args = ['--auth', 'digest:u:p:q', '--sasl', 'bob:secret', '--ca', import.meta.filename, '--any-hostname'];
     expect(
       parseLaunch(args, { TREEKEEPER_AUTH: 'digest:a:b', TREEKEEPER_TLS_PASSPHRASE: 'open' }).connect,
     ).toMatchObject({
@@ -127,7 +127,7 @@ describe('launching', () => {
         { scheme: 'digest', credentials: 'u:p:q' },
       ],
       sasl: { mechanism: 'DIGEST-MD5', username: 'bob', password: 'secret' },
-      tls: { caFile: 'ca.pem', checkHostname: false, passphrase: 'open' },
+      tls: { caFile: import.meta.filename, checkHostname: false, passphrase: 'open' },
     });
     expect(parseLaunch(['--tls'], {}).connect.tls).toBe(true);
     expect(parseLaunch([], {}).connect.tls).toBeUndefined();

@@ -58,6 +58,15 @@ test.each([
   expect({ code, err }).toEqual({ code: 3, err: expect.stringMatching(hint) });
 });
 
+test.each([
+  [['--ca', 'nope.pem'], '--ca nope.pem: there is no such file'],
+  [['--cert', client], '--cert and --key go together'],
+  [['--key', client], '--cert and --key go together'],
+])('wrong options are told as that, not as a server that cannot be reached: %j', async (options, message) => {
+  const { code, out, err } = await runShell(['-s', address, ...options, 'ls', '/']);
+  expect({ code, out, err }).toEqual({ code: 2, out: '', err: expect.stringContaining(message) });
+});
+
 test("with zkCli's client configuration", async () => {
   const file = join(directory, 'client.properties');
   const write = (...lines: string[]): void => writeFileSync(file, lines.join('\n'));

@@ -206,7 +206,7 @@ class AdminRequests {
       if (response.headersSent) {
         response.destroy();
       } else {
-        const { status, json } = failure(name);
+        const { status, json } = failure(name, error);
         send(response, status, 'application/json', json);
       }
     } finally {

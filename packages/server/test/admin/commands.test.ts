@@ -320,9 +320,16 @@ describe('commands that need authorisation', () => {
   });
 
   test('snapshot and restore can be switched off', async () => {
-    expect((await ask('snapshot', { settings: { snapshotEnabled: false } })).status).toBe(503);
+    const off = await ask('snapshot', { settings: { snapshotEnabled: false } });
+    expect([off.status, JSON.parse(off.json)]).toEqual([
+      503,
+      { command: 'snapshot', error: 'admin.snapshot.enabled=false' },
+    ]);
     const answer = await ask('restore', { method: 'POST', settings: { restoreEnabled: false } });
-    expect([answer.status, answer.json]).toEqual([503, '{\n  "command" : "restore",\n  "error" : null\n}']);
+    expect([answer.status, JSON.parse(answer.json)]).toEqual([
+      503,
+      { command: 'restore', error: 'admin.restore.enabled=false' },
+    ]);
   });
 
   test('a failed call has used its turn up; refusals and failures are counted', async () => {
@@ -331,7 +338,11 @@ describe('commands that need authorisation', () => {
     control.snapshot = new Error('disk full');
     const snapshotLimiter = new RateLimiter(1);
     await expect(ask('snapshot', { view, control, snapshotLimiter })).rejects.toThrow('disk full');
-    expect((await ask('snapshot', { view, control, snapshotLimiter })).status).toBe(429);
+    const refused = await ask('snapshot', { view, control, snapshotLimiter });
+    expect([refused.status, JSON.parse(refused.json).error]).toEqual([
+      429,
+      'one snapshot in 1 ms is taken (admin.rateLimiterIntervalInMS): try again later',
+    ]);
     expect(view.metrics.snapshot_error_count.value).toBe(1);
     expect(view.metrics.snapshot_rate_limited_count.value).toBe(1);
   });
@@ -340,7 +351,8 @@ describe('commands that need authorisation', () => {
     const settings = { serializeLastProcessedZxidEnabled: false };
     await expect(ask('snapshot', { settings })).rejects.toThrow('serializeLastProcessedZxid');
     await expect(ask('restore', { settings, method: 'POST' })).rejects.toThrow('serializeLastProcessedZxid');
-    expect(failure('snap')).toEqual({ status: 500, json: '{\n  "command" : "snapshot",\n  "error" : null\n}' });
+    const { status, json: text } = failure('snap', new Error('disk full'));
+    expect([status, JSON.parse(text)]).toEqual([500, { command: 'snapshot', error: 'disk full' }]);
   });
 
   test('restore', async () => {

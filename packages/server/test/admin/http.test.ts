@@ -180,7 +180,7 @@ describe('commands over HTTP', () => {
       }),
     );
     const { status, body } = await admin.ask('/commands/wchs');
-    expect([status, body]).toEqual([500, '{\n  "command" : "watch_summary",\n  "error" : null\n}']);
+    expect([status, body]).toEqual([500, '{\n  "command" : "watch_summary",\n  "error" : "boom"\n}']);
     expect(admin.errors).toEqual(['admin command "wchs" failed: boom']);
   });
 });

@@ -1,4 +1,5 @@
 /** What stands between `treekeeper shell` and the command: where to connect, as whom, and how to answer. */
+import { existsSync } from 'node:fs';
 import type { AuthEntry, ConnectOptions, TlsSettings } from '@treekeeper/client';
 import { UsageError } from '../../terminal.ts';
 import { parseFlags } from './arguments.ts';
@@ -132,6 +133,15 @@ function tlsOptions(
     ...without({ caFile: one('ca'), certFile: one('cert'), keyFile: one('key'), pfxFile: one('pfx'), passphrase }),
     ...(anyHostname && { checkHostname: false }),
   };
+  for (const name of ['ca', 'cert', 'key', 'pfx']) {
+    const given = one(name);
+    if (given !== undefined && !existsSync(given)) {
+      throw new UsageError(`--${name} ${given}: there is no such file`);
+    }
+  }
+  if ((settings.certFile === undefined) !== (settings.keyFile === undefined)) {
+    throw new UsageError('--cert and --key go together: a certificate, and the key that it was made for');
+  }
   const named = Object.keys(settings).some((name) => name !== 'passphrase');
   return wanted || named ? { tls: named ? settings : true } : {};
 }

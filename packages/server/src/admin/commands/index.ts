@@ -79,8 +79,9 @@ export class WrongMethodError extends Error {
 }
 
 /** The answer of a command that failed while it ran. */
-export function failure(name: string): CommandResult {
-  return result(commandsByName.get(name)?.name ?? name, { status: 500 }, null);
+export function failure(name: string, error: unknown): CommandResult {
+  const message = error instanceof Error ? error.message : String(error);
+  return result(commandsByName.get(name)?.name ?? name, { status: 500 }, message);
 }
 
 function result(name: string, answer: CommandAnswer, error: string | null): CommandResult {

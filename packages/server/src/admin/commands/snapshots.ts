@@ -1,4 +1,5 @@
 import { zxidHex } from '@treekeeper/protocol';
+import type { RateLimiter } from '../rate-limiter.ts';
 import type { Command, CommandAnswer, CommandContext } from './command.ts';
 
 export const snapshotCommands: readonly Command[] = [
@@ -9,11 +10,11 @@ export const snapshotCommands: readonly Command[] = [
 async function snapshot(context: CommandContext): Promise<CommandAnswer> {
   const { settings, view, query, nowMs } = context;
   if (!settings.snapshotEnabled) {
-    return { status: 503 };
+    return refusal(503, 'admin.snapshot.enabled=false');
   }
   if (!context.snapshotLimiter.admit(nowMs())) {
     view.metrics.snapshot_rate_limited_count.add(1);
-    return { status: 429 };
+    return tooSoon('snapshot', context.snapshotLimiter);
   }
   try {
     if (!settings.serializeLastProcessedZxidEnabled) {
@@ -31,12 +32,12 @@ async function snapshot(context: CommandContext): Promise<CommandAnswer> {
 async function restore(context: CommandContext): Promise<CommandAnswer> {
   const { settings, view, nowMs } = context;
   if (!settings.restoreEnabled) {
-    return { status: 503 };
+    return refusal(503, 'admin.restore.enabled=false');
   }
   const startMs = nowMs();
   if (!context.restoreLimiter.admit(startMs)) {
     view.metrics.restore_rate_limited_count.add(1);
-    return { status: 429 };
+    return tooSoon('restore', context.restoreLimiter);
   }
   try {
     if (!settings.serializeLastProcessedZxidEnabled) {
@@ -49,4 +50,13 @@ async function restore(context: CommandContext): Promise<CommandAnswer> {
     view.metrics.restore_error_count.add(1);
     throw error;
   }
+}
+
+function tooSoon(command: string, { intervalMs }: RateLimiter): CommandAnswer {
+  return refusal(429, `one ${command} in ${intervalMs} ms is taken (admin.rateLimiterIntervalInMS): try again later`);
+}
+
+/** Apache ZooKeeper has null for the error here, and leaves it to the status. */
+function refusal(status: number, error: string): CommandAnswer {
+  return { status, fields: { error } };
 }

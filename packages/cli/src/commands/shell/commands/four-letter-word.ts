@@ -52,6 +52,12 @@ async function show(shell: Shell, word: string): Promise<void> {
   if (isOne && failed.length === 1) {
     throw new ShellError(`${answers[0].server} does not answer: ${answers[0].error}`, null, EXIT.connection);
   }
+  // A word that it does not know, a server answers with nothing; as some that have nothing to say, which we know.
+  const unknown = answers.filter(({ text }) => text === '' && !Object.hasOwn(WORDS, word));
+  if (unknown.length === answers.length) {
+    const names = unknown.map(({ server }) => server).join(', ');
+    throw new ShellError(`${names} does not answer to ${word}`, 'help lists the words');
+  }
   shell.output.show(isOne ? (answers[0].text ?? '') : answers.map((answer) => ({ ...answer })), lines.join('\n'));
   if (answers.some(isRefused)) {
     throw new ShellError('', null, EXIT.failed);
