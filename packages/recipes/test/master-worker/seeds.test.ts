@@ -13,6 +13,8 @@ const SEEDS = Number(process.env['SEEDS'] ?? 150);
 const TIMEOUT_MS = 600_000;
 const STEPS = 600;
 const TASKS = 12;
+/** Longer than tasks are kept at least. */
+const LONG_MS = 200_000;
 
 /** xorshift, 32 bits. */
 function dice(seed: number): (below: number) => number {
@@ -214,7 +216,7 @@ class Life {
       case 9:
         return this.submitAgain();
       default:
-        this.tree.timeMs += this.random(100);
+        this.tree.timeMs += this.random(4) === 0 ? LONG_MS : this.random(100);
     }
   }
 }

@@ -36,6 +36,11 @@ export class TaskLives {
     return [...this.#isOpen.keys()];
   }
 
+  /** Those are kept until somebody removes them. */
+  get areAllParked(): boolean {
+    return this.ids.every((id) => this.#of(id).some(({ state }) => state === 'parked'));
+  }
+
   /** Is about to be submitted: with which payload. */
   begin(id: string): string {
     const payload = `${id}.${this.#of(id).length + 1}`;

@@ -23,7 +23,12 @@ const PATH = '/tasks';
 const EFFECTS = '/effects';
 const TASKS_MAX = 40;
 const BURST_MAX = 6;
-const KEEP_MS = 3_600_000;
+/** Ids that are used again when nothing fails any more, after their tasks were not kept any longer. */
+const REVIVALS = 3;
+const REVIVAL_PAUSE_MS = 10_000;
+/** A handler that takes longer than tasks are kept: two minutes at least. */
+const LONG_MS_MAX = 200_000;
+const LONG_STEP_MS = 1000;
 const SEPARATOR = '+';
 /** Between a task's id and the number of its try's life. */
 const LIFE_MARK = '~';
@@ -36,8 +41,9 @@ class TaskScenario implements Scenario {
   readonly #delivery: Delivery;
   readonly #queue: TaskQueue<string, string>;
   readonly #lives: TaskLives;
-  /** So far are the masters' clocks ahead of the servers'; tasks that are over go after what is left of an hour. */
-  readonly #aheadMs: number;
+  /** Whether tasks that are over are removed soon. */
+  readonly #expires: boolean;
+  #revivals: number;
   #named = 0;
   #submitting: Program | null = null;
 
@@ -45,12 +51,13 @@ class TaskScenario implements Scenario {
     this.#setting = setting;
     const { dice } = setting;
     this.#delivery = dice.pick(['effectively-once', 'effectively-once', 'at-least-once', 'at-most-once'] as const);
-    const rules = { delivery: this.#delivery, triesMax: 1000, shards: 4, keepMs: KEEP_MS };
-    this.#queue = new TaskQueue({ path: PATH, ...rules });
+    this.#expires = dice.chance(0.5);
+    this.#revivals = this.#expires ? REVIVALS : 0;
+    const keepMs = this.#expires ? 0 : undefined;
+    this.#queue = new TaskQueue({ path: PATH, delivery: this.#delivery, triesMax: 1000, shards: 4, keepMs });
     const workers = Array.from({ length: dice.between(1, 3) }, (_, i) => `worker${i + 1}`);
     this.programs = ['master1', 'master2', ...workers, 'submitter'];
     this.#lives = new TaskLives(this.#delivery);
-    this.#aheadMs = dice.chance(0.5) ? KEEP_MS - dice.between(0, 4000) : 0;
   }
 
   main(program: Program): Promise<void> {
@@ -68,7 +75,7 @@ class TaskScenario implements Scenario {
 
   missing(): string | null {
     const { open } = this.#lives;
-    const isSubmitting = this.#submitting !== null && !this.#submitting.isDead;
+    const isSubmitting = this.#revivals > 0 || (this.#submitting !== null && !this.#submitting.isDead);
     return open.length === 0 && !isSubmitting ? null : `results of ${open.join(', ')}, or a submission`;
   }
 
@@ -81,11 +88,7 @@ class TaskScenario implements Scenario {
 
   async #round(program: Program, client: Client): Promise<void> {
     if (program.name.startsWith('master')) {
-      const clock = {
-        now: () => program.wallMs + this.#aheadMs,
-        after: (delayMs: number, call: () => void) => program.after(delayMs, call),
-      };
-      await new Master(client, this.#queue, { name: program.name, clock }).run({ signal: program.closing.signal });
+      await new Master(client, this.#queue, { name: program.name }).run({ signal: program.closing.signal });
     } else if (program.name.startsWith('worker')) {
       await this.#workFor(program, client);
     } else {
@@ -120,6 +123,9 @@ class TaskScenario implements Scenario {
     const { payload, transaction, signal } = attempt;
     this.#lives.ran(payload);
     await program.sleep(dice.between(0, 1500));
+    for (let longMs = dice.chance(0.02) ? dice.between(0, LONG_MS_MAX) : 0; longMs > 0; longMs -= LONG_STEP_MS) {
+      await program.sleep(program.closing.signal.aborted ? 0 : LONG_STEP_MS);
+    }
     // Half of them do not listen, and go on.
     if (dice.chance(0.5)) {
       signal.throwIfAborted();
@@ -149,7 +155,30 @@ class TaskScenario implements Scenario {
       await this.#submit(program, submitter, names);
     } else if (open !== undefined) {
       await this.#settle(await submitter.task(open), program.closing.signal);
+    } else if (world.isHealed && this.#revivals > 0) {
+      await this.#revive(program, submitter);
     }
+  }
+
+  /** Submits again with an id whose task is not kept any longer. */
+  async #revive(program: Program, submitter: Submitter<string, string>): Promise<void> {
+    const { world, dice } = this.#setting;
+    const { ids } = this.#lives;
+    const gone: string[] = [];
+    for (const id of ids) {
+      if ((await (await submitter.task(id)).status()).state === 'gone') {
+        gone.push(id);
+      }
+    }
+    if (gone.length > 0) {
+      const id = dice.pick(gone);
+      this.#lives.gone(id);
+      await this.#submit(program, submitter, [id]);
+      world.count('task revived');
+    } else if (ids.length > 0 && !this.#lives.areAllParked) {
+      return await program.sleep(REVIVAL_PAUSE_MS);
+    }
+    this.#revivals -= 1;
   }
 
   async #submit(program: Program, submitter: Submitter<string, string>, ids: readonly string[]): Promise<void> {
@@ -201,7 +230,7 @@ class TaskScenario implements Scenario {
     const { world } = this.#setting;
     if (isRecipeError(error, 'TASK_CANCELLED')) {
       this.#lives.cancelled(id); // by a call whose answer was lost
-    } else if (isRecipeError(error, 'TASK_GONE') && this.#aheadMs > 0) {
+    } else if (isRecipeError(error, 'TASK_GONE') && this.#expires) {
       this.#lives.gone(id);
       world.count('task expired');
     } else if (isRecipeError(error, 'TASK_PARKED') && this.#delivery === 'at-most-once') {
