@@ -292,7 +292,7 @@ describe.each(['at-least-once', 'at-most-once', 'effectively-once'] as const)('%
         }
       }
       expect(ends.queued).toBe(0);
-      expect(Math.min(ends.done, ends.parked, ends.cancelled)).toBeGreaterThan(SEEDS / 4);
+      expect(Math.min(ends.done, ends.parked, ends.cancelled)).toBeGreaterThan(SEEDS / 6);
     },
     TIMEOUT_MS,
   );
