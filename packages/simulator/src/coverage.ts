@@ -48,6 +48,7 @@ const OBSERVED_OF_ENSEMBLES = [
   'hand-over',
   'leadership given away',
   'other release',
+  'epoch ahead',
   'reconfig',
   'members changed',
   'majority without the weight',

@@ -16,6 +16,7 @@ const STREAMS = [
   'local sessions',
   'full disk',
   'vain hand-overs',
+  'foreign servers',
 ] as const;
 export type Stream = (typeof STREAMS)[number];
 

@@ -5,8 +5,10 @@ import { ForeignSessions } from '../../server/src/sessions/foreign-sessions.ts';
 import { SessionTable } from '../../server/src/sessions/session-table.ts';
 import { Configuration } from '../../server/src/zab/configuration.ts';
 import { Following } from '../../server/src/zab/following.ts';
+import { Leadership } from '../../server/src/zab/leadership.ts';
 import { ObserverMaster } from '../../server/src/zab/observer-master.ts';
 import { HierarchicalQuorum } from '../../server/src/zab/quorum.ts';
+import type { Fault } from '../src/ensemble/faults.ts';
 import type { EnsemblePlan } from '../src/ensemble/plan.ts';
 import { oneAfterTheOther, type PlantedEnsembleBug, replaced, replacedGetter, together } from './planting.ts';
 
@@ -182,4 +184,24 @@ const locals: readonly PlantedEnsembleBug[] = [
   },
 ];
 
-export const plantedFeatureBugs: readonly PlantedEnsembleBug[] = [...weights, ...masters, ...locals];
+/** All are of Apache ZooKeeper, and the last one has accepted a far later epoch than there is. */
+function farAhead(plan: EnsemblePlan): Fault[] {
+  const ids = Array.from({ length: plan.voters + plan.observers }, (_, i) => i + 1);
+  const base = { rush: false, resets: false, ms: 1 };
+  return [
+    ...ids.map((target): Fault => ({ ...base, kind: 'other release', target, release: 'apache', atMs: 0 })),
+    { ...base, kind: 'epoch ahead', target: ids.length, by: 100, atMs: 0.9 * plan.safetyMs },
+  ];
+}
+
+const foreign: readonly PlantedEnsembleBug[] = [
+  {
+    what: 'a member that has accepted a later epoch is refused, and nothing else',
+    invariants: ['progress'],
+    features: ['foreign-servers'],
+    plant: replaced(Leadership.prototype, 'handOver', () => () => false),
+    faults: farAhead,
+  },
+];
+
+export const plantedFeatureBugs: readonly PlantedEnsembleBug[] = [...weights, ...masters, ...locals, ...foreign];

@@ -108,6 +108,8 @@ export class FaultInjector {
         return null;
       case 'other release':
         return this.#replaceProgram(this.#server(fault.target), fault.release);
+      case 'epoch ahead':
+        return this.#promise(this.#server(fault.target), fault.by);
       case 'pause':
         return this.#pause(this.#server(fault.target));
       case 'isolation':
@@ -219,6 +221,16 @@ export class FaultInjector {
     }
     server.end('kill');
     server.release = release;
+    return () => this.#world.startServer(server);
+  }
+
+  /** As a leader that came to nothing leaves it behind. */
+  #promise(server: SimulatedServer | undefined, by: number): (() => void) | null {
+    if (server === undefined || server.process === null) {
+      return null;
+    }
+    server.end('kill');
+    server.promiseEpoch(by);
     return () => this.#world.startServer(server);
   }
 

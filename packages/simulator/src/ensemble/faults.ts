@@ -54,6 +54,8 @@ export type Fault = FaultBase &
       }
     /** The server is stopped, and the one that is started speaks as servers of that release do. */
     | { readonly kind: 'other release'; readonly target: Target; readonly release: Release }
+    /** The server is stopped, and has promised itself to a leader of an epoch so much later when it is started. */
+    | { readonly kind: 'epoch ahead'; readonly target: Target; readonly by: number }
     | { readonly kind: 'clock jump'; readonly target: Target; readonly jumpMs: number }
     | { readonly kind: 'silent client' | 'client reset'; readonly client: number }
     | { readonly kind: 'client cut'; readonly client: number; readonly target: Target }
@@ -61,6 +63,8 @@ export type Fault = FaultBase &
 
 export type Way = 'both' | 'in' | 'out';
 export type FaultKind = Fault['kind'];
+/** The others come with what only some ensembles have (features.ts). */
+type DrawnKind = Exclude<FaultKind, 'epoch ahead'>;
 
 const KINDS = {
   kill: 8,
@@ -87,7 +91,7 @@ const KINDS = {
   'silent client': 4,
   'client reset': 6,
   'client cut': 4,
-} as const satisfies Record<FaultKind, number>;
+} as const satisfies Record<DrawnKind, number>;
 
 /** Where members may change, they do. */
 const RECONFIG_WEIGHT = 20;
@@ -112,7 +116,7 @@ export function drawFaults(dice: Dice, scope: FaultScope): Fault[] {
         kind,
         dice.chance(0.5) || weight === RECONFIG_WEIGHT ? weight : 0.01,
       ]),
-    ) as Record<FaultKind, number>,
+    ) as Record<DrawnKind, number>,
   );
   const count = dice.pick([0, 3, 6, 10, 15, 25]);
   const faults = Array.from({ length: count }, (): Fault => {
@@ -125,7 +129,7 @@ export function drawFaults(dice: Dice, scope: FaultScope): Fault[] {
   return faults.sort((one, other) => one.atMs - other.atMs);
 }
 
-function drawKind(dice: Dice, kind: FaultKind, { serverIds, clients, tickTimeMs }: FaultScope): object {
+function drawKind(dice: Dice, kind: DrawnKind, { serverIds, clients, tickTimeMs }: FaultScope): object {
   const target: Target = dice.chance(0.4) ? 'leader' : dice.pick(serverIds);
   const one = dice.pick(serverIds);
   const other = dice.pick(serverIds);

@@ -8,10 +8,13 @@ import { drawClock, type EnsemblePlan } from './plan.ts';
 
 /**
  * Votes have weights, and voters stand in groups; followers feed observers in their leader's place; sessions are known
- * to one server only, until they are to own ephemeral nodes; leadership is given to servers that cannot take it.
+ * to one server only, until they are to own ephemeral nodes; leadership is given to servers that cannot take it. And
+ * only where it is asked for: servers do not know our own packets, and come back with promises to later leaders.
  */
-export type Feature = (typeof FEATURES)[number];
-export const FEATURES = ['weights', 'observer-masters', 'local-sessions', 'vain-hand-overs'] as const;
+export type Feature = DrawnFeature | 'foreign-servers';
+type DrawnFeature = (typeof DRAWN_FEATURES)[number];
+const DRAWN_FEATURES = ['weights', 'observer-masters', 'local-sessions', 'vain-hand-overs'] as const;
+export const FEATURES: readonly Feature[] = [...DRAWN_FEATURES, 'foreign-servers'];
 
 /** Voters who decide together by the weight of their votes. */
 export interface GroupPlan {
@@ -27,6 +30,7 @@ const CHANGES: Readonly<Record<Feature, Change>> = {
   'observer-masters': withObserverMasters,
   'local-sessions': withLocalSessions,
   'vain-hand-overs': withVainHandOvers,
+  'foreign-servers': withForeignServers,
 };
 /** Of each. */
 const SHARE = 0.12;
@@ -39,9 +43,10 @@ export function withFeatures(seed: number, plan: EnsemblePlan, wanted: readonly 
   const later: Partial<Record<Feature, Dice>> = {
     'local-sessions': locals,
     'vain-hand-overs': new Dice(seed, 'vain hand-overs'),
+    'foreign-servers': new Dice(seed, 'foreign servers'),
   };
   const diceOf = (feature: Feature) => later[feature] ?? first;
-  const drawn = FEATURES.filter((feature) => diceOf(feature).chance(SHARE));
+  const drawn: readonly Feature[] = DRAWN_FEATURES.filter((feature) => diceOf(feature).chance(SHARE));
   const features = FEATURES.filter((feature) => drawn.includes(feature) || wanted.includes(feature));
   return features.reduce((changed, feature) => CHANGES[feature](diceOf(feature), changed), plan);
 }
@@ -191,4 +196,28 @@ function drawVainHandOver(
     faults.push({ ...rushed, kind: 'kill', target: heir, atMs: atMs + Math.ceil(0.5 * ms * dice.next()), ms: downMs });
   }
   return faults;
+}
+
+/** Each server is of Apache ZooKeeper with this chance. */
+const FOREIGN_SHARE = 0.6;
+
+/** Servers of both kinds, some of which come back with a promise to a leader of a later epoch than there is. */
+function withForeignServers(dice: Dice, plan: EnsemblePlan): EnsemblePlan {
+  const { voters, observers, safetyMs, zab } = plan;
+  const { tickTimeMs } = zab;
+  const memberIds = Array.from({ length: voters + observers }, (_, i) => i + 1);
+  const base = { rush: true, resets: false };
+  const foreign = memberIds
+    .filter(() => dice.chance(FOREIGN_SHARE))
+    .map((target): Fault => ({ ...base, kind: 'other release', target, release: 'apache', atMs: 0, ms: 1 }));
+  const more = Array.from({ length: dice.pick([1, 2, 4]) }, (): Fault[] => {
+    const atMs = Math.floor(dice.next() * safetyMs);
+    const ms = Math.ceil(tickTimeMs * dice.pick([1, 3, 8]) * dice.next());
+    const target = dice.chance(0.3) ? 'leader' : dice.pick(memberIds);
+    const ahead: Fault = { ...base, kind: 'epoch ahead', target, by: dice.pick([1, 2, 40]), atMs, ms };
+    const heir = dice.chance(0.5) ? null : dice.between(1, voters);
+    return [ahead, { ...base, kind: 'hand-over', heir, atMs: Math.floor(dice.next() * safetyMs), ms: 1 }];
+  }).flat();
+  const faults = [...foreign, ...plan.faults, ...more].sort((one, other) => one.atMs - other.atMs);
+  return { ...plan, faults };
 }

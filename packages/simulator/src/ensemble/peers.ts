@@ -1,7 +1,7 @@
 /** The other servers over simulated links: io/peers.ts for servers that may be killed, paused or cut off. */
 import type { Link, LinkPort, PeerAddresses, PeerInput, Peers } from '@treekeeper/server/internal';
 import type { SimulatedNetwork } from './network.ts';
-import { notificationOf, openingOf, type Release } from './releases.ts';
+import { notificationOf, openingOf, type Release, withoutOwnPackets } from './releases.ts';
 import { Stream } from './stream.ts';
 
 /** One life of a server's process, as the network sees it. */
@@ -56,9 +56,11 @@ export class PeerEnd implements Link {
   write(bytes: Uint8Array): void {
     if (this.isOpen && this.other !== null) {
       const { serverId } = this.owner;
-      const spoken = this.#hasSpoken ? bytes : openingOf(this.#links.machine(serverId).release, bytes);
+      const ends = [serverId, this.remoteId].map((id) => this.#links.machine(id).release);
+      const spoken = this.#hasSpoken ? bytes : openingOf(ends[0], bytes);
       this.#hasSpoken = true;
-      this.out.write(this.#links.wiretap(serverId, this.remoteId, spoken));
+      const heard = ends.includes('apache') ? withoutOwnPackets(spoken) : spoken;
+      this.out.write(this.#links.wiretap(serverId, this.remoteId, heard));
     }
   }
 

@@ -225,6 +225,15 @@ export class SimulatedServer implements Machine {
     return writtenBytes > 0;
   }
 
+  /** A server that is down has accepted an epoch that is so much later than the last. */
+  promiseEpoch(by: number): void {
+    const name = 'acceptedEpoch';
+    if (this.disk.list('data').some((file) => file.name === name)) {
+      const epoch = Number(this.disk.get('data', name).toString());
+      this.disk.put('data', name, Buffer.from(String(epoch + by)));
+    }
+  }
+
   /** A server that is down gets an empty disk. */
   wipe(): void {
     this.disk = this.#newDisk();
