@@ -26,8 +26,19 @@ export async function untilAnswered<T>(
 const PAUSE_MIN_MS = 20;
 const PAUSE_MAX_MS = 1000;
 
-/** After so many attempts in vain, each longer than the one before. */
-export function pause(attempts: number): Promise<void> {
+/** After so many attempts in vain, each longer than the one before; over when the signal fires. */
+export function pause(attempts: number, signal?: AbortSignal): Promise<void> {
   const delayMs = Math.min(PAUSE_MAX_MS, PAUSE_MIN_MS * 2 ** (attempts - 1));
-  return new Promise((resolve) => setTimeout(resolve, delayMs));
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = setTimeout(end, delayMs);
+    signal?.addEventListener('abort', end);
+    if (signal?.aborted === true) {
+      end();
+    }
+  });
 }

@@ -3,9 +3,12 @@ import { setMaxListeners } from 'node:events';
 import { type Client, isTreekeeperError, type TransactionResult, TreekeeperError } from '@treekeeper/client';
 import { type Clock, systemClock } from '../clock.ts';
 import { Election } from '../election.ts';
+import type { RecipeError } from '../errors.ts';
 import { forever } from '../forever.ts';
 import type { Hold } from '../hold.ts';
-import { isPassing } from './passing.ts';
+import { checkIdentity } from '../identity.ts';
+import { pause } from '../repeat.ts';
+import { inTerms } from './passing.ts';
 import { Planner, type QueueStatus } from './planner.ts';
 import { leastLoaded, type Policy } from './policy.ts';
 import { type AnyQueue, type Layout, openQueue } from './queue.ts';
@@ -17,23 +20,37 @@ import { TreeView } from './tree-view.ts';
 export interface MasterOptions {
   /** Shown to whoever looks who leads or stands by. @default '' */
   readonly name?: string | undefined;
+  /**
+   * Who this program is, across its restarts. A run that was killed leads, or stands in line, until its session has
+   * timed out; the next run with the same identity takes its place at once. No two masters that live at the same time
+   * may have the same: the later one would end the leadership of the earlier one.
+   */
+  readonly identity?: string | undefined;
   /** Who gets a task. All masters of a queue should have the same. @default leastLoaded */
   readonly policy?: Policy | undefined;
   /** Tells when pauses, delays and keeping times are over. @default the machine's own */
   readonly clock?: Clock | undefined;
+  /** Told of nodes in the queue that hold what no part of it has written: they are passed over. */
+  readonly onInvalid?: ((error: RecipeError) => void) | undefined;
 }
 
 /** Options of `run`, of masters and workers. */
 export interface RunOptions {
-  /** Ends it in good order. */
+  /** Ends it in good order, which needs the servers: while none answers it waits, until they do or the session ends. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Operations of one transaction: many share one write, yet no reply waits long for it. */
 const OPERATIONS_MAX = 100;
 
-/** Refusals that mean: what was decided on has changed. */
-const outdated: ReadonlySet<string> = new Set(['NO_NODE', 'NODE_EXISTS', 'BAD_VERSION', 'NOT_EMPTY']);
+/** Refusals of one step, without which the others go on: what it was decided on has changed, or a quota is used up. */
+const ofOneStep: ReadonlySet<string> = new Set([
+  'NO_NODE',
+  'NODE_EXISTS',
+  'BAD_VERSION',
+  'NOT_EMPTY',
+  'QUOTA_EXCEEDED',
+]);
 
 /**
  * A master. Start as many as you like: one leads, the others stand by. What a master knows is in the tree: whoever
@@ -59,15 +76,21 @@ export class Master {
   readonly #client: Client;
   readonly #queue: AnyQueue;
   readonly #name: string;
+  readonly #identity: string | undefined;
   readonly #policy: Policy;
   readonly #clock: Clock;
+  readonly #onInvalid: (error: RecipeError) => void;
   #planner: Planner | null = null;
   #hold: Hold | null = null;
 
+  /** Throws INVALID_OPTION. */
   constructor(client: Client, queue: AnyQueue, options: MasterOptions = {}) {
+    checkIdentity(options.identity, queue.path);
     this.#client = client;
     this.#queue = queue;
     this.#name = options.name ?? '';
+    this.#identity = options.identity;
+    this.#onInvalid = options.onInvalid ?? (() => undefined);
     this.#policy = options.policy ?? leastLoaded;
     this.#clock = options.clock ?? systemClock;
   }
@@ -85,7 +108,8 @@ export class Master {
   /**
    * Stands by and leads until the signal fires; then fulfils, and another leads at once. Outlives lost connections,
    * and lost sessions where the client begins new ones (`onExpired: 'new-session'`). Rejects with SESSION_EXPIRED or
-   * CLOSED when the client is at its end, INVALID_OPTION or INVALID_DATA when the queue is another, NO_AUTH.
+   * CLOSED when the client is at its end, INVALID_OPTION or INVALID_DATA when the queue is another, NO_AUTH. A quota
+   * that is used up, and nodes of the queue that were removed, are waited for and made again.
    *
    * @example
    * ```ts
@@ -95,38 +119,41 @@ export class Master {
    * ```
    */
   async run({ signal = new AbortController().signal }: RunOptions = {}): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        const layout = await openQueue(this.#client, this.#queue, { ...forever, signal });
-        const election = new Election(this.#client, layout.masters);
-        await using hold = await election.campaign({ signal, data: this.#name });
-        this.#hold = hold;
-        await this.#lead(layout, hold, signal);
-      } catch (error) {
-        if (!signal.aborted && !isPassing(this.#client, error)) {
-          throw error;
-        }
-      } finally {
-        this.#hold = null;
-        this.#planner = null;
-      }
+    await inTerms(this.#client, signal, () => this.#term(signal));
+  }
+
+  async #term(signal: AbortSignal): Promise<void> {
+    try {
+      const layout = await openQueue(this.#client, this.#queue, { ...forever, signal });
+      const election = new Election(this.#client, layout.masters, { identity: this.#identity });
+      await using hold = await election.campaign({ signal, data: this.#name });
+      this.#hold = hold;
+      await this.#lead(layout, hold, signal);
+    } finally {
+      this.#hold = null;
+      this.#planner = null;
     }
   }
 
   async #lead(layout: Layout, hold: Hold, signal: AbortSignal): Promise<void> {
     const ended = AbortSignal.any([hold.signal, signal]);
     setMaxListeners(0, ended); // every call that is under way listens
-    await using view = await TreeView.open(this.#client, layout, ended);
+    await using view = await TreeView.open(this.#client, layout, ended, this.#onInvalid);
     const planner = new Planner(this.#queue, this.#policy);
     this.#planner = planner;
     const turn = new Turn(this.#client, layout, hold, ended, view, planner);
+    let inVain = 0;
     while (!ended.aborted) {
       const news = view.next();
       for (const fact of await view.read(() => planner.known())) {
         planner.learn(fact);
       }
       const steps = planner.plan(this.#clock.now());
-      await turn.take(steps);
+      const done = await turn.take(steps);
+      inVain = steps.length > 0 && done === 0 ? inVain + 1 : 0;
+      if (inVain > 1) {
+        await pause(inVain - 1, ended); // another look did not help: somebody has to make room, or to tidy up
+      }
       if (steps.length === 0 && !view.isNews && !ended.aborted) {
         await this.#rest(news, planner.dueMs, view.wake);
       }
@@ -161,34 +188,57 @@ class Turn {
     this.#planner = planner;
   }
 
-  /** All steps, each done or refused and then marked to be looked at; rejects when it is not known which. */
-  async take(steps: readonly Step[]): Promise<void> {
+  /**
+   * All steps, each done or refused and then marked to be looked at; answers how many were done. Rejects when it is not
+   * known which.
+   */
+  async take(steps: readonly Step[]): Promise<number> {
     const parking = steps.filter((step) => step.kind === 'park');
     const others = steps.filter((step) => step.kind !== 'park');
     const batches = batchesOf(others, this.#layout, OPERATIONS_MAX, new Map());
-    await Promise.all([...batches.map((batch) => this.#commit(batch)), ...parking.map((step) => this.#park(step))]);
+    const done = await Promise.all([
+      ...batches.map((batch) => this.#commit(batch)),
+      ...parking.map((step) => this.#park(step)),
+    ]);
+    return done.reduce((sum, count) => sum + count, 0);
   }
 
-  /** A task that is parked keeps its payload, which is only read for that. */
-  async #park(step: ParkStep): Promise<void> {
+  /**
+   * A task that is parked keeps its payload, which is only read for that. Where both do not go into one request, the
+   * payload goes without the error.
+   */
+  async #park(step: ParkStep): Promise<number> {
     const path = this.#layout.task(step.id);
     try {
       const { value, stat } = await this.#client.get(path, { ...forever, signal: this.#ended });
       if (stat.version === step.version) {
-        const parked = encodeTask({ header: step.header, body: decodeTask(path, value).body });
-        const [batch] = batchesOf([step], this.#layout, 1, new Map([[step, parked]]));
-        return await this.#commit(batch as Batch);
+        const { body } = decodeTask(path, value);
+        return await this.#commitParked(step, encodeTask({ header: step.header, body })).catch((error: unknown) => {
+          if (!isTreekeeperError(error, 'REQUEST_TOO_LARGE')) {
+            throw error;
+          }
+          return this.#commitParked(step, encodeTask({ header: { ...step.header, error: '' }, body }));
+        });
       }
     } catch (error) {
-      if (!isTreekeeperError(error, 'NO_NODE')) {
+      if (!isTreekeeperError(error, 'NO_NODE') && !isTreekeeperError(error, 'REQUEST_TOO_LARGE')) {
         throw error;
       }
     }
     this.#refuse(step);
+    return 0;
   }
 
-  /** Tries without those that are refused, until the rest goes through: they are named one by one, and are few. */
-  async #commit(first: Batch): Promise<void> {
+  #commitParked(step: ParkStep, parked: Uint8Array): Promise<number> {
+    const [batch] = batchesOf([step], this.#layout, 1, new Map([[step, parked]]));
+    return this.#commit(batch as Batch);
+  }
+
+  /**
+   * Tries without those that are refused, until the rest goes through: they are named one by one, and are few. Answers
+   * how many were done.
+   */
+  async #commit(first: Batch): Promise<number> {
     let batch: Batch | undefined = first;
     while (batch !== undefined) {
       const outcome: Outcome = await this.#transact(batch);
@@ -196,7 +246,7 @@ class Turn {
         for (const step of batch.steps) {
           this.#planner.settle(step, outcome.zxid);
         }
-        return;
+        return batch.steps.length;
       }
       const { culprits } = outcome;
       const rest: readonly Step[] = batch.steps.filter((step) => !culprits.includes(step));
@@ -205,6 +255,7 @@ class Turn {
       }
       [batch] = batchesOf(rest, this.#layout, Number.POSITIVE_INFINITY, new Map());
     }
+    return 0;
   }
 
   async #transact({ operations, owners }: Batch): Promise<Outcome> {
@@ -224,7 +275,7 @@ class Turn {
       const results: readonly TransactionResult[] = await transaction.commit({ ...forever, signal: this.#ended });
       return { zxid: zxidOf(results) };
     } catch (error) {
-      const failed = error instanceof TreekeeperError && outdated.has(error.code) ? error.failedIndex : undefined;
+      const failed = error instanceof TreekeeperError && ofOneStep.has(error.code) ? error.failedIndex : undefined;
       const culprits = failed === undefined ? undefined : owners[failed];
       if (culprits === undefined) {
         throw error;

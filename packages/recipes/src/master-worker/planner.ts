@@ -9,7 +9,7 @@
 import { Heap } from '../heap.ts';
 import type { AssignmentFact, AssignmentNews, Fact, Subject, TaskFact, TaskNews, WorkerFact } from './facts.ts';
 import { type FreeWorker, leastLoaded, type Policy } from './policy.ts';
-import type { AnyQueue } from './queue.ts';
+import { type AnyQueue, REPEAT_MS_MAX } from './queue.ts';
 import type { AssignmentRecord, ParkedHeader } from './records.ts';
 import type { AssignStep, Replaced, Step } from './steps.ts';
 
@@ -19,6 +19,8 @@ interface Task {
   fact: TaskFact | null;
   assignment: (AssignmentFact & { readonly worker: string; readonly life: bigint }) | null;
   stamp: number;
+  /** When this master first saw it so: over, since the change of this zxid. */
+  over: { readonly mzxid: bigint; readonly seenMs: number } | null;
 }
 
 interface Place {
@@ -67,6 +69,12 @@ type Rules = Pick<AnyQueue, 'delivery' | 'triesMax' | 'retryDelayMs' | 'keepMs'>
 
 /** Doubling ends here, so that a delay stays a number of milliseconds. */
 const DOUBLINGS_MAX = 20;
+
+/**
+ * By the master's clock alone, whatever the servers' say. Longer than a submission is repeated whose answer was lost:
+ * it has to find the task, or it would make it again.
+ */
+const KEEP_MS_MIN = 2 * REPEAT_MS_MAX;
 
 export class Planner {
   readonly #rules: Rules;
@@ -217,7 +225,7 @@ export class Planner {
   #task(id: string): Task {
     let task = this.#tasks.get(id);
     if (task === undefined) {
-      task = { id, fact: null, assignment: null, stamp: 0 };
+      task = { id, fact: null, assignment: null, stamp: 0, over: null };
       this.#tasks.set(id, task);
     }
     return task;
@@ -302,7 +310,10 @@ export class Planner {
   }
 
   #expire(task: Task, fact: TaskFact, nowMs: number, steps: Step[]): void {
-    const dueMs = fact.mtimeMs + this.#rules.keepMs;
+    if (task.over?.mzxid !== fact.mzxid) {
+      task.over = { mzxid: fact.mzxid, seenMs: nowMs };
+    }
+    const dueMs = Math.max(fact.mtimeMs + this.#rules.keepMs, task.over.seenMs + KEEP_MS_MIN);
     if (dueMs > nowMs) {
       this.#due.push({ task, stamp: task.stamp, dueMs });
     } else {

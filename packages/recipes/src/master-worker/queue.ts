@@ -1,7 +1,7 @@
 /** A queue of tasks: what all who take part must agree on, and where its nodes are. */
 import { type CallOptions, type Client, type Codec, isTreekeeperError, json } from '@treekeeper/client';
 import { RecipeError } from '../errors.ts';
-import { join } from '../paths.ts';
+import { join, nameOf } from '../paths.ts';
 import { parsed } from './records.ts';
 
 /**
@@ -38,7 +38,11 @@ export interface TaskQueueOptions<Payload, Result> {
   readonly triesMax?: number | undefined;
   /** Pause before the second try; it doubles with each further one. @default 0 */
   readonly retryDelayMs?: number | undefined;
-  /** How long results, and tasks that were cancelled, are kept; Infinity: until `forget`. @default 3600000 */
+  /**
+   * How long results, and tasks that were cancelled, are kept; Infinity: until `forget`. Whatever it is, they are kept
+   * for two minutes after the leading master has first seen them so: a submission whose answer was lost finds its task,
+   * and does not make it a second time. @default 3600000
+   */
   readonly keepMs?: number | undefined;
   /**
    * Over how many nodes the tasks are spread, so that no list of children gets too long: 1 to 1024. It is fixed when
@@ -49,6 +53,10 @@ export interface TaskQueueOptions<Payload, Result> {
 
 /** 2: a try bears the life of its task in its name. */
 const FORMAT = 2;
+
+/** For so long a submission is repeated whose answer was lost; see `TaskQueueOptions.keepMs`. */
+export const REPEAT_MS_MAX = 60_000;
+
 const deliveries: readonly Delivery[] = ['at-least-once', 'at-most-once', 'effectively-once'];
 
 /**
@@ -190,6 +198,7 @@ export async function openQueue(client: Client, queue: AnyQueue, options: CallOp
     const existing = await read(client, path, options);
     if (existing !== null) {
       compare(queue, existing);
+      await mend(client, layout, options);
       return layout;
     }
     const parent = path.slice(0, path.lastIndexOf('/'));
@@ -207,6 +216,18 @@ export async function openQueue(client: Client, queue: AnyQueue, options: CallOp
         passIfExists(error);
       }
     });
+  }
+}
+
+/** Makes what somebody has removed. */
+async function mend(client: Client, layout: Layout, options: CallOptions): Promise<void> {
+  for (const parent of [layout.root, layout.tasks]) {
+    const names = await client.children(parent, options);
+    for (const node of layout.skeleton) {
+      if (node === join(parent, nameOf(node)) && !names.includes(nameOf(node))) {
+        await client.create(node, null, { ...options, idempotent: true }).catch(passIfExists);
+      }
+    }
   }
 }
 

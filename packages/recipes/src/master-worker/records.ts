@@ -3,7 +3,7 @@
  * the result once there is one; the two are bytes of the program's own codec.
  */
 import type { Codec } from '@treekeeper/client';
-import { RecipeError } from '../errors.ts';
+import { isRecipeError, RecipeError } from '../errors.ts';
 
 /** Still to be done: waiting, or somebody's assignment. */
 export interface QueuedHeader {
@@ -77,9 +77,10 @@ export interface WorkerRecord {
 const NEWLINE = 10;
 const states: ReadonlySet<unknown> = new Set(['queued', 'done', 'parked', 'cancelled']);
 
-export function encodeTask({ header, body }: TaskRecord): Uint8Array {
+/** `spareBytes`: room behind the header, for a longer one. */
+export function encodeTask({ header, body }: TaskRecord, spareBytes = 0): Uint8Array {
   const fields = body instanceof Uint8Array ? header : { ...header, body: body === null ? 'null' : 'none' };
-  const line = Buffer.from(`${JSON.stringify(fields)}\n`);
+  const line = Buffer.from(`${JSON.stringify(fields)}${' '.repeat(spareBytes)}\n`);
   return body instanceof Uint8Array && body.length > 0 ? Buffer.concat([line, body]) : line;
 }
 
@@ -122,6 +123,19 @@ export function decodeWorker(path: string, data: Uint8Array): WorkerRecord {
     throw new RecipeError('INVALID_DATA', path, 'this is not a worker: its capacity is missing');
   }
   return { capacity: record['capacity'], data: (record['data'] ?? {}) as Record<string, unknown> };
+}
+
+/** What decoding answers; `otherwise`, and it is told why, where there is something else than what recipes write. */
+export function readable<T>(decode: () => T, otherwise: T, onInvalid: (error: RecipeError) => void): T {
+  try {
+    return decode();
+  } catch (error) {
+    if (!isRecipeError(error, 'INVALID_DATA')) {
+      throw error;
+    }
+    onInvalid(error);
+    return otherwise;
+  }
 }
 
 /** An object in JSON, or INVALID_DATA. */

@@ -10,7 +10,7 @@ import { nameOf } from '../paths.ts';
 import { untilAnswered } from '../repeat.ts';
 import { Assigned, type Duty } from './assigned.ts';
 import { type Try, tryNamed } from './queue.ts';
-import { decodeAssignment, decodeTask, encodeRecord, type WorkerRecord } from './records.ts';
+import { decodeAssignment, decodeTask, encodeRecord, readable, type WorkerRecord } from './records.ts';
 
 /** Tries in one request, with the task of each. */
 const PAIRS_MAX = 16;
@@ -227,10 +227,14 @@ export class Shift<Payload, Result> {
       return;
     }
     const { version, czxid, mzxid } = assignment.stat;
-    const record = decodeAssignment(path, assignment.value);
-    // What this worker wrote itself comes back as news, too: only an order to begin is one.
+    // What this worker wrote itself comes back as news, too: only an order to begin is one. What is not ours is none.
+    const record = readable(
+      () => decodeAssignment(path, assignment.value),
+      null,
+      () => undefined,
+    );
     if (
-      record.state !== 'assigned' ||
+      record?.state !== 'assigned' ||
       task?.stat.mzxid !== named.life ||
       (known !== undefined && known.version >= version && known.assigned.czxid === czxid)
     ) {

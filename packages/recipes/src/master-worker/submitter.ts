@@ -3,15 +3,15 @@ import { randomUUID } from 'node:crypto';
 import { type Client, isTreekeeperError } from '@treekeeper/client';
 import { RecipeError } from '../errors.ts';
 import { nameOf } from '../paths.ts';
-import { type Layout, openQueue, type TaskQueue } from './queue.ts';
-import { decodeTask, encodeBody, encodeTask } from './records.ts';
+import { type Layout, openQueue, REPEAT_MS_MAX, type TaskQueue } from './queue.ts';
+import { decodeTask, encodeBody, encodeTask, readable } from './records.ts';
 import { TaskHandle } from './task-handle.ts';
 
 /** Options of `submit`. */
 export interface SubmitOptions {
   /**
-   * The task's name, unique in its queue: a second submission with it makes no second task, as long as the first is
-   * kept.
+   * The task's name, unique in its queue, up to 1,000 bytes: a second submission with it makes no second task, as long
+   * as the first is kept.
    * @default a random one
    */
   readonly id?: string | undefined;
@@ -32,6 +32,21 @@ export interface ParkedTask<Payload, Result> {
 
 /** Nodes in one request. */
 const READS_MAX = 32;
+
+/** Of a task's name: a master puts hundreds of them into one request, and must not be stopped by their length. */
+const ID_BYTES_MAX = 1000;
+
+/** From here on it matters that a task which is given up is longer than one that waits. */
+const LARGE_BYTES = 16_384;
+/** Of a longer header, other names and one more operation. */
+const SPARE_BYTES = 1024;
+/** How often a path of the queue is in the transaction that parks a task, and more. */
+const PATHS = 4;
+
+/** Who could submit a task can also park it, with the payload: a large one brings along the room for that. */
+function spareOf(body: Uint8Array, path: string): number {
+  return body.length < LARGE_BYTES ? 0 : SPARE_BYTES + PATHS * Buffer.byteLength(path);
+}
 
 /**
  * Submits tasks to a queue. A task that was submitted is in the tree, whatever happens to whoever submitted it: its
@@ -58,7 +73,9 @@ export class Submitter<Payload, Result> {
 
   /**
    * Puts a task into the queue; fulfils when it is there for good. Many may be under way at a time. Rejects with
-   * INVALID_OPTION, REQUEST_TOO_LARGE (keep the payload elsewhere, and submit where it is), QUOTA_EXCEEDED.
+   * INVALID_OPTION, REQUEST_TOO_LARGE (keep the payload elsewhere, and submit where it is), QUOTA_EXCEEDED; with
+   * CONNECTION_LOSS when the answer was lost and the servers are away for a minute: whether it is there, `status` will
+   * tell.
    *
    * @example
    * ```ts
@@ -70,29 +87,48 @@ export class Submitter<Payload, Result> {
   async submit(payload: Payload, options: SubmitOptions = {}): Promise<TaskHandle<Payload, Result>> {
     const { id = randomUUID(), priority = 0, delayMs = 0 } = options;
     this.#demand(id !== '' && !id.includes('/'), `id is ${JSON.stringify(id)}: a node's name`);
+    this.#demand(Buffer.byteLength(id) <= ID_BYTES_MAX, `id is longer than ${ID_BYTES_MAX} bytes: ${id}`);
     this.#demand(Number.isSafeInteger(priority), `priority is ${priority}: a whole number`);
     this.#demand(delayMs >= 0 && Number.isFinite(delayMs), `delayMs is ${delayMs}: 0 or more`);
     this.#serial += 1;
     const body = encodeBody(this.#queue.payload, payload);
     const header = { state: 'queued', priority, serial: this.#serial, delayMs } as const;
-    const data = encodeTask({ header, body });
     const layout = await this.#open();
     const path = layout.task(id);
-    const handle = (isNew: boolean) => new TaskHandle(this.#client, this.#queue, layout, id, isNew);
-    for (let attempt = 1; ; attempt++) {
-      try {
-        await this.#client.create(path, data);
-        return handle(true);
-      } catch (error) {
-        if (isTreekeeperError(error, 'NODE_EXISTS')) {
-          // After a lost answer it may be this very submission; a name of the caller's own may be that of an earlier
-          // one.
-          return handle(attempt > 1 && options.id === undefined);
-        }
-        if (!isTreekeeperError(error, 'CONNECTION_LOSS')) {
-          throw error;
+    const data = encodeTask({ header, body }, body instanceof Uint8Array ? spareOf(body, path) : 0);
+    const created = await this.#create(path, data);
+    // Behind a lost answer it may be this very submission; a name of the caller's own may be that of an earlier one.
+    const isNew = created === 'created' || (created === 'found behind a loss' && options.id === undefined);
+    return new TaskHandle(this.#client, this.#queue, layout, id, isNew);
+  }
+
+  /**
+   * Repeats an attempt whose answer was lost: not for ever, for what it may have made is done some time, and is not
+   * kept for ever either.
+   */
+  async #create(path: string, data: Uint8Array): Promise<'created' | 'found' | 'found behind a loss'> {
+    const beganMs = performance.now();
+    const over = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    let loss: unknown = null;
+    try {
+      for (;;) {
+        try {
+          await this.#client.create(path, data, { signal: over.signal });
+          return 'created';
+        } catch (error) {
+          if (isTreekeeperError(error, 'NODE_EXISTS')) {
+            return loss === null ? 'found' : 'found behind a loss';
+          }
+          if (!isTreekeeperError(error, 'CONNECTION_LOSS')) {
+            throw loss ?? error;
+          }
+          loss ??= error;
+          timer ??= setTimeout(() => over.abort(), beganMs + REPEAT_MS_MAX - performance.now());
         }
       }
+    } finally {
+      clearTimeout(timer);
     }
   }
 
@@ -140,9 +176,13 @@ export class Submitter<Payload, Result> {
       if (result === undefined || 'error' in result) {
         return []; // removed meanwhile
       }
-      const { header } = decodeTask(path, result.value);
-      if (header.state !== 'parked') {
-        return [];
+      const header = readable(
+        () => decodeTask(path, result.value).header,
+        null,
+        () => undefined,
+      );
+      if (header?.state !== 'parked') {
+        return []; // or not ours
       }
       const { reason, error, attempts } = header;
       return [

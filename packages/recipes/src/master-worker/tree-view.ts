@@ -6,10 +6,12 @@
  */
 import { type Client, isTreekeeperError, type NodeValue, type Watch, type WatchEvent } from '@treekeeper/client';
 import { Bell } from '../bell.ts';
-import { nameOf } from '../paths.ts';
+import type { RecipeError } from '../errors.ts';
+import { forever } from '../forever.ts';
+import { inWindow } from '../window.ts';
 import type { Fact, Subject } from './facts.ts';
 import { type Layout, tryNamed } from './queue.ts';
-import { decodeAssignment, decodeTask, decodeWorker } from './records.ts';
+import { decodeAssignment, decodeTask, decodeWorker, readable } from './records.ts';
 
 /** A node to look at. */
 export type Target = Subject & {
@@ -20,26 +22,39 @@ export type Target = Subject & {
 /** Nodes in one request: with payloads of a megabyte, still less than a client takes as one reply. */
 const READS_MAX = 32;
 
+/** On their way at a time. Of a million tasks not all are asked for at once; each has its answer in its time. */
+const REQUESTS_MAX = 64;
+
 export class TreeView implements AsyncDisposable {
   readonly #client: Client;
   readonly #layout: Layout;
   readonly #signal: AbortSignal;
+  readonly #onInvalid: (error: RecipeError) => void;
   readonly #bell = new Bell();
   readonly #watches: Watch[] = [];
   readonly #targets = new Map<string, Target>();
   #hasGap = true;
   #failure: unknown = null;
 
-  private constructor(client: Client, layout: Layout, signal: AbortSignal) {
+  private constructor(client: Client, layout: Layout, signal: AbortSignal, onInvalid: (error: RecipeError) => void) {
     this.#client = client;
     this.#layout = layout;
     this.#signal = signal;
+    this.#onInvalid = onInvalid;
     signal.addEventListener('abort', this.#bell.ring, { once: true });
   }
 
-  /** Begins to watch. What is there already is told as if there had been a gap. */
-  static async open(client: Client, layout: Layout, signal: AbortSignal): Promise<TreeView> {
-    const view = new TreeView(client, layout, signal);
+  /**
+   * Begins to watch. What is there already is told as if there had been a gap. `onInvalid` is told of nodes that hold
+   * what is not ours: one such node is not to stop all the others.
+   */
+  static async open(
+    client: Client,
+    layout: Layout,
+    signal: AbortSignal,
+    onInvalid: (error: RecipeError) => void,
+  ): Promise<TreeView> {
+    const view = new TreeView(client, layout, signal, onInvalid);
     try {
       await Promise.all([layout.workers, layout.assigned, layout.tasks].map((path) => view.#watch(path)));
       return view;
@@ -105,14 +120,12 @@ export class TreeView implements AsyncDisposable {
     this.#targets.clear();
     // Assignments before tasks: an assignment that is gone since the task is done shows a done task.
     targets.sort(([, a], [, b]) => rank(a) - rank(b));
-    const chunks: Promise<Fact[]>[] = [];
+    const chunks: (typeof targets)[] = [];
     for (let i = 0; i < targets.length; i += READS_MAX) {
-      chunks.push(this.#readChunk(targets.slice(i, i + READS_MAX)));
+      chunks.push(targets.slice(i, i + READS_MAX));
     }
-    for (const chunk of await Promise.all(chunks)) {
-      facts.push(...chunk);
-    }
-    return facts;
+    const read = await inWindow(chunks, REQUESTS_MAX, (chunk) => this.#readChunk(chunk));
+    return [...facts, ...read.flat()];
   }
 
   async #watch(path: string): Promise<void> {
@@ -222,7 +235,7 @@ export class TreeView implements AsyncDisposable {
   /** Null: there is no such node any more. */
   async #children(path: string): Promise<string[] | null> {
     try {
-      return await this.#client.children(path, { signal: this.#signal });
+      return await this.#client.children(path, { ...forever, signal: this.#signal });
     } catch (error) {
       if (isTreekeeperError(error, 'NO_NODE')) {
         return null;
@@ -233,11 +246,11 @@ export class TreeView implements AsyncDisposable {
 
   async #readChunk(targets: readonly (readonly [string, Target])[]): Promise<Fact[]> {
     const reads = targets.map(([path]) => ({ get: path }));
-    const results = await this.#client.multiRead(reads, { signal: this.#signal });
+    const results = await this.#client.multiRead(reads, { ...forever, signal: this.#signal });
     return targets.map(([path, target], i) => {
       const result = results[i] as NonNullable<(typeof results)[number]>;
       if (!('error' in result)) {
-        return factOf(path, target, result);
+        return this.#factOf(path, target, result);
       }
       if (result.error.code !== 'NO_NODE') {
         throw result.error;
@@ -245,33 +258,36 @@ export class TreeView implements AsyncDisposable {
       return { ...target, found: null } as Fact;
     });
   }
+
+  /**
+   * What is not ours is no task. A try that cannot be read has failed: whatever was known of it, it is not begun twice
+   * where that matters. A worker that cannot be read gets nothing more.
+   */
+  #factOf(path: string, target: Target, { value, stat }: NodeValue<Uint8Array>): Fact {
+    const { version, czxid, mzxid } = stat;
+    const mtimeMs = Number(stat.mtime);
+    switch (target.of) {
+      case 'assignment': {
+        const { of, worker, id, life } = target;
+        const lost = { state: 'failed', attempt: 1, error: `${path} holds what is not ours` } as const;
+        const record = readable(() => decodeAssignment(path, value), lost, this.#onInvalid);
+        return { of, worker, id, life, found: { record, version, czxid, mtimeMs } };
+      }
+      case 'task': {
+        const task = readable(() => decodeTask(path, value), null, this.#onInvalid);
+        const found = task === null ? null : { header: task.header, version, czxid, mzxid, mtimeMs };
+        return { of: 'task', id: target.id, found };
+      }
+      case 'worker': {
+        const record = readable(() => decodeWorker(path, value), { capacity: 0, data: {} }, this.#onInvalid);
+        return { of: 'worker', worker: target.worker, found: { ...record, version } };
+      }
+      case 'folder':
+        throw new Error(`${path}: folders are listed, not read`);
+    }
+  }
 }
 
 function rank({ of }: Target): number {
   return of === 'assignment' ? 0 : 1;
-}
-
-function factOf(path: string, target: Target, { value, stat }: NodeValue<Uint8Array>): Fact {
-  const { version, czxid, mzxid } = stat;
-  const mtimeMs = Number(stat.mtime);
-  switch (target.of) {
-    case 'assignment': {
-      const { of, worker, id, life } = target;
-      return {
-        of,
-        worker,
-        id,
-        life,
-        found: { record: decodeAssignment(nameOf(path), value), version, czxid, mtimeMs },
-      };
-    }
-    case 'task': {
-      const { header } = decodeTask(path, value);
-      return { of: 'task', id: target.id, found: { header, version, czxid, mzxid, mtimeMs } };
-    }
-    case 'worker':
-      return { of: 'worker', worker: target.worker, found: { ...decodeWorker(path, value), version } };
-    case 'folder':
-      throw new Error(`${path}: folders are listed, not read`);
-  }
 }

@@ -6,7 +6,7 @@ import type { Duty } from './assigned.ts';
 import type { Handler } from './attempt.ts';
 import type { RunOptions } from './master.ts';
 import { Outbox } from './outbox.ts';
-import { isPassing } from './passing.ts';
+import { inTerms } from './passing.ts';
 import { openQueue, type TaskQueue } from './queue.ts';
 import { Room } from './room.ts';
 import { Shift } from './shift.ts';
@@ -78,7 +78,8 @@ export class Worker<Payload, Result> {
    * Works until the signal fires; then gives back what has not begun, finishes what has, and fulfils: no handler runs
    * any more then, not even one that was told to stop. Outlives lost connections, and lost sessions where the client
    * begins new ones (`onExpired: 'new-session'`). Rejects with SESSION_EXPIRED or CLOSED when the client is at its
-   * end, INVALID_OPTION or INVALID_DATA when the queue is another, NO_AUTH.
+   * end, INVALID_OPTION or INVALID_DATA when the queue is another, NO_AUTH. A quota that is used up is waited for, and
+   * nodes of the queue that were removed are made again.
    *
    * @example
    * ```ts
@@ -91,24 +92,18 @@ export class Worker<Payload, Result> {
     const room = new Room(this.#concurrency);
     const record = { capacity: this.#capacity, data: this.#data };
     const leaving = new Set<Promise<void>>();
-    while (!signal.aborted) {
+    await inTerms(this.#client, signal, async () => {
+      const layout = await openQueue(this.#client, this.#queue, { ...forever, signal });
+      const duty: Duty<Payload, Result> = { queue: this.#queue, layout, handler: this.#handler, outbox, room };
+      const shift = await Shift.begin(this.#client, duty, this.#name, record);
       try {
-        const layout = await openQueue(this.#client, this.#queue, { ...forever, signal });
-        const duty: Duty<Payload, Result> = { queue: this.#queue, layout, handler: this.#handler, outbox, room };
-        const shift = await Shift.begin(this.#client, duty, this.#name, record);
-        try {
-          await shift.over(signal);
-        } finally {
-          // A shift that was lost is not waited for: a handler may take its time to notice.
-          const left = shift.leave().finally(() => leaving.delete(left));
-          leaving.add(left);
-        }
-      } catch (error) {
-        if (!signal.aborted && !isPassing(this.#client, error)) {
-          throw error;
-        }
+        await shift.over(signal);
+      } finally {
+        // A shift that was lost is not waited for: a handler may take its time to notice.
+        const left = shift.leave().finally(() => leaving.delete(left));
+        leaving.add(left);
       }
-    }
+    });
     await Promise.all(leaving);
   }
 }

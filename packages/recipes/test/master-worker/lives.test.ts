@@ -102,8 +102,8 @@ test.each(['forgotten', 'expired'])('a late result is none of the task that came
   if (how === 'forgotten') {
     await task.forget();
   } else {
-    now.ms += LATER_MS;
     await until(async () => {
+      now.ms += LATER_MS; // again: it is kept for a while from when the master has seen it
       wake();
       return (await task.status()).state === 'gone';
     });

@@ -76,3 +76,18 @@ test('the end of a try of another life is not that of the present one', () => {
   planner.learn(task);
   expect(planner.plan(0)).toEqual([]);
 });
+
+test('what is over is kept for a while by the clock of who leads, whatever keepMs and the servers say', () => {
+  const planner = new Planner({ ...rules, keepMs: 0 });
+  const done = { state: 'done', worker: 'w', attempt: 1 } as const;
+  const found = { header: done, version: 1, czxid: 1n, mzxid: 2n, mtimeMs: 0 };
+  const minMs = 120_000;
+  planner.learn({ of: 'task', id: 't', found });
+  expect(planner.plan(1_000_000)).toEqual([]);
+  expect(planner.dueMs).toBe(1_000_000 + minMs);
+  planner.learn({ of: 'task', id: 't', found });
+  expect(planner.plan(1_000_000 + minMs - 1)).toEqual([]);
+  planner.learn({ of: 'task', id: 't', found: { ...found, czxid: 3n, mzxid: 4n } });
+  expect(planner.plan(1_000_000 + minMs)).toEqual([]); // another one by that name
+  expect(planner.plan(1_000_000 + 2 * minMs)).toEqual([{ kind: 'expire', id: 't', version: 1 }]);
+});
