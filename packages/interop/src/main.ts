@@ -102,6 +102,9 @@ async function main(): Promise<number> {
   const { values, positionals } = given;
   const unknown = positionals.filter((name) => !suites.some((suite) => suite.name === name));
   if (values.help || unknown.length > 0 || !['apache', 'treekeeper'].includes(values.server)) {
+    for (const name of unknown) {
+      process.stderr.write(`there is no suite ${name}\n\n`);
+    }
     process.stdout.write(usage);
     return values.help ? 0 : 2;
   }

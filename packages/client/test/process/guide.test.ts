@@ -57,6 +57,16 @@ describe('programs', () => {
     expect(programs).toHaveLength([...guide.matchAll(/^```ts/gm)].length);
   });
 
+  test('that of the README is plain JavaScript, which every Node takes', () => {
+    const { code = '' } = programs.at(-1) ?? {};
+    expect(pages[1]).toContain(code);
+    writeFileSync(join(directory, 'readme.mjs'), code);
+    const { status, stderr } = spawnSync(process.execPath, ['--check', join(directory, 'readme.mjs')], {
+      encoding: 'utf8',
+    });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  });
+
   test.each(programs.map(({ name, output }, i) => [name, i, output] as const))('%s', async (_, i, output) => {
     await using server = await startServer({ settings });
     const file = join(directory, 'out', `${i}.js`);

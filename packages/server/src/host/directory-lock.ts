@@ -137,8 +137,8 @@ function livingOwner(text: string | null, host: LockHost): string | null {
 function inUse(directory: string, by: string, path: string): DirectoryInUseError {
   return new DirectoryInUseError(
     `${directory} is in use by ${by}`,
-    'Stop that server, or give this one directories of its own (dataDir, dataLogDir). ' +
-      `If no server is running there, remove ${path}`,
+    'Stop that server, or give this one directories of its own (dataDir, dataLogDir; without a zoo.cfg: ' +
+      `-DdataDir=DIRECTORY). If no server is running there, remove ${path}`,
   );
 }
 

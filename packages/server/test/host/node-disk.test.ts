@@ -256,7 +256,7 @@ describe('the lock', () => {
 
   test('a directory has one server at a time, in this process too', async () => {
     const { disk } = openDisk();
-    expect(() => openDisk()).toThrow(/is in use by this process itself.*treekeeper\.lock/);
+    expect(() => openDisk()).toThrow(/is in use by this process itself.*-DdataDir=DIRECTORY.*treekeeper\.lock/);
     await close(disk);
     expect(existsSync(lockPath())).toBe(false);
     openDisk();
