@@ -225,7 +225,7 @@ export class TaskHandle<Payload, Result> {
         await this.#client.set(this.#path, encodeTask(changed), { version, idempotent: true });
         return true;
       } catch (error) {
-        if (!isTreekeeperError(error, 'BAD_VERSION')) {
+        if (!isOutdated(error)) {
           throw error;
         }
       }

@@ -162,6 +162,24 @@ test('forgetting whose answer is lost does not remove what was submitted since',
   await client.close();
 });
 
+test('taking back what is forgotten at the same time says that it is gone', async () => {
+  const queue = new TaskQueue<string, string>({ path: '/vanished' });
+  const gate = new Gate();
+  const client = await server.client({ transport: gate.transport });
+  const task = await new Submitter(observer, queue).submit('A', { id: 'x' });
+  const mine = await new Submitter(client, queue).task('x');
+  gate.hold();
+  const asked = new Promise<void>((resolve) => {
+    gate.onRequest = () => resolve();
+  });
+  const cancelling = mine.cancel();
+  await asked;
+  await endOf(task);
+  gate.release();
+  await expect(cancelling).rejects.toMatchObject({ code: 'TASK_GONE' });
+  await client.close();
+});
+
 test('forgetting that is refused rejects', async () => {
   const queue = new TaskQueue<string, string>({ path: '/kept-by-acl', shards: 1 });
   const task = await new Submitter(observer, queue).submit('A', { id: 'x' });
