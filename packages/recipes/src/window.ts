@@ -1,4 +1,4 @@
-/** Does something with each, so many at a time; answers in order. Rejects with the first failure, and begins no more. */
+/** Does something with each, so many at a time; answers in their order. Begins no more when one has failed. */
 export async function inWindow<T, R>(items: readonly T[], sizeMax: number, act: (item: T) => Promise<R>): Promise<R[]> {
   const results = new Array<R>(items.length);
   let next = 0;

@@ -21,6 +21,7 @@ import { TaskLives } from './task-lives.ts';
 
 const PATH = '/tasks';
 const EFFECTS = '/effects';
+const SHARDS = 4;
 const TASKS_MAX = 40;
 const BURST_MAX = 6;
 /** Ids that are used again when nothing fails any more, after their tasks were not kept any longer. */
@@ -43,6 +44,8 @@ class TaskScenario implements Scenario {
   readonly #lives: TaskLives;
   /** Whether tasks that are over are removed soon. */
   readonly #expires: boolean;
+  /** Whether masters are known across their restarts. */
+  readonly #areKnown: boolean;
   #revivals: number;
   #named = 0;
   #submitting: Program | null = null;
@@ -54,10 +57,11 @@ class TaskScenario implements Scenario {
     this.#expires = dice.chance(0.5);
     this.#revivals = this.#expires ? REVIVALS : 0;
     const keepMs = this.#expires ? 0 : undefined;
-    this.#queue = new TaskQueue({ path: PATH, delivery: this.#delivery, triesMax: 1000, shards: 4, keepMs });
+    this.#queue = new TaskQueue({ path: PATH, delivery: this.#delivery, triesMax: 1000, shards: SHARDS, keepMs });
     const workers = Array.from({ length: dice.between(1, 3) }, (_, i) => `worker${i + 1}`);
     this.programs = ['master1', 'master2', ...workers, 'submitter'];
     this.#lives = new TaskLives(this.#delivery);
+    this.#areKnown = dice.chance(0.5);
   }
 
   main(program: Program): Promise<void> {
@@ -88,7 +92,8 @@ class TaskScenario implements Scenario {
 
   async #round(program: Program, client: Client): Promise<void> {
     if (program.name.startsWith('master')) {
-      await new Master(client, this.#queue, { name: program.name }).run({ signal: program.closing.signal });
+      const identity = this.#areKnown ? program.name : undefined;
+      await new Master(client, this.#queue, { name: program.name, identity }).run({ signal: program.closing.signal });
     } else if (program.name.startsWith('worker')) {
       await this.#workFor(program, client);
     } else {
@@ -146,6 +151,9 @@ class TaskScenario implements Scenario {
     });
     const submitter = new Submitter(client, this.#queue);
     await program.sleep(dice.between(0, 400));
+    if (!world.isHealed && dice.chance(0.1)) {
+      await this.#meddle(client);
+    }
     const [open] = this.#lives.open;
     const { ids } = this.#lives;
     if (!world.isHealed && ids.length > 0 && dice.chance(0.4)) {
@@ -158,6 +166,20 @@ class TaskScenario implements Scenario {
     } else if (world.isHealed && this.#revivals > 0) {
       await this.#revive(program, submitter);
     }
+  }
+
+  /** As an operator does: leaves a note among the tasks, or tidies up where nothing is at the moment. */
+  async #meddle(client: Client): Promise<void> {
+    const { world, dice } = this.#setting;
+    const meddling = dice.chance(0.5)
+      ? client.create(`${PATH}/tasks/00${dice.between(0, SHARDS - 1)}/note-`, 'no task', {
+          mode: 'persistent-sequential',
+        })
+      : client.delete(`${PATH}/${dice.pick(['workers', 'assigned', 'progress'])}`);
+    await meddling.then(
+      () => world.count('operator meddled'),
+      () => undefined, // it is not there, or not empty
+    );
   }
 
   /** Submits again with an id whose task is not kept any longer. */
