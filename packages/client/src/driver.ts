@@ -249,6 +249,7 @@ export class Driver implements CallCarrier {
             connection,
             reason === null ? 'the server closed the connection' : messageOf(reason),
             nowMs,
+            isTlsRefusal(reason) ? true : undefined,
           ),
         ),
     });
@@ -319,9 +320,22 @@ export class Driver implements CallCarrier {
   };
 }
 
+/** Handshake failure, bad certificate, certificate unknown, unknown authority, certificate required (RFC 8446 §6). */
+const REFUSING_ALERT = /alert number (?:40|42|46|48|116)\b/;
+
+/** The server does not take our certificate, or misses one: under TLS 1.3 it says so when the connection is open. */
+function isTlsRefusal(error: Error | null): boolean {
+  return error !== null && REFUSING_ALERT.test(error.message);
+}
+
 function messageOf(error: unknown): string {
   if (error instanceof TreekeeperError || !(error instanceof Error)) {
     return String(error);
+  }
+  if (isTlsRefusal(error)) {
+    // OpenSSL's own words, without where in its code they come from.
+    const { reason } = error as Error & { readonly reason?: string };
+    return `the server refuses the TLS connection: ${reason ?? error.message.trim()}`;
   }
   return error.message === '' ? error.name : error.message;
 }

@@ -94,7 +94,7 @@ export interface ConnectOptions {
   readonly connectTimeoutMs?: number | undefined;
   /**
    * Lets `connect()` reject with CONNECT_FAILED as soon as every server was tried and none can be reached: its name,
-   * its port or its certificate is wrong, or it does not run. Otherwise that is tried again until `connectTimeoutMs`,
+   * its port or its certificate is wrong, ours is not taken, or it does not run. Otherwise that is tried again until `connectTimeoutMs`,
    * as it is with servers that are there but have no quorum. @default false
    */
   readonly failFast?: boolean | undefined;

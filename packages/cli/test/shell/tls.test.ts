@@ -52,6 +52,11 @@ test('without a certificate, or without TLS, it says what is wrong', async () =>
 
 test.each([
   ['an authority that is not trusted', () => [address, '--tls'], /--ca FILE says whom to trust/],
+  [
+    'no certificate, where the server wants one',
+    () => [address, '--ca', ca],
+    /refuses the TLS connection: [^\n]*certificate required\)\n.*--cert and --key/,
+  ],
   ['TLS to a port without it', () => [secure.connectString, '--tls'], /does that port speak TLS/],
 ])('what cannot be is told at once, with what to do: %s', async (_, args, hint) => {
   const { code, err } = await runShell(['-s', ...args(), 'ls', '/']);

@@ -270,10 +270,10 @@ export class Session {
     }
   }
 
-  /** The attempt or the connection has come to its end. */
-  failed(connection: number, reason: string, nowMs: number): void {
+  /** The attempt or the connection has come to its end; true: since the server does not take us, and never will. */
+  failed(connection: number, reason: string, nowMs: number, isRefused?: true): void {
     if (this.#isPresent(connection, nowMs)) {
-      this.#lost(reason);
+      this.#lost(reason, isRefused);
     }
   }
 
@@ -442,8 +442,8 @@ export class Session {
   }
 
   /** The connection or the attempt is over; the session is not. */
-  #lost(reason: string): void {
-    this.#hosts.failed(this.#host, reason, this.#phase === 'resolving' || this.#phase === 'opening', this.#nowMs);
+  #lost(reason: string, isSilent = this.#phase === 'resolving' || this.#phase === 'opening'): void {
+    this.#hosts.failed(this.#host, reason, isSilent, this.#nowMs);
     this.#dropConnection(reason);
     if (this.#closing !== null) {
       this.#end('closed', 'CLOSED', null);

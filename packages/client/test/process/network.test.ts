@@ -124,6 +124,19 @@ describe('TLS', () => {
     expect(other.state).toBe('connected');
   });
 
+  test('a certificate that the server misses is told at once where one wants to know at once', async () => {
+    await using server = await startServer({ settings });
+    const connecting = connect(`127.0.0.1:${server.securePort}`, {
+      tls: { ...me, certFile: undefined, keyFile: undefined, checkHostname: false },
+      failFast: true,
+      connectTimeoutMs: 600_000,
+    });
+    await expect(connecting).rejects.toMatchObject({
+      code: 'CONNECT_FAILED',
+      message: expect.stringMatching(/refuses the TLS connection: [^\n]*certificate required/),
+    });
+  });
+
   test('another name passes when it is not checked', async () => {
     await using server = await startServer({ settings });
     const tls = { ...me, servername: 'elsewhere.example', checkHostname: false };

@@ -93,7 +93,10 @@ const EXPLANATIONS: Partial<Record<TreekeeperErrorCode, Explain>> = {
 const CONNECT_HINTS: readonly (readonly [RegExp, string])[] = [
   [/ENOTFOUND|EAI_AGAIN/, 'there is no such host; -s host:port names another'],
   [/altnames|does not match/, '-s wants the name that is in the certificate; --any-hostname accepts any'],
-  [/certificate/i, '--ca FILE says whom to trust; --cert and --key say who you are, where the server asks'],
+  [
+    /certificate|refuses the TLS connection/i,
+    '--ca FILE says whom to trust; --cert and --key say who you are, where the server asks',
+  ],
   [
     /before secure TLS connection|EPROTO|SSL routines/,
     'does that port speak TLS? Without --tls the shell speaks plain',
