@@ -6,8 +6,8 @@
 import { ErrorNumber, JuteReader, MultiTxn, OpCode, ttlOfOwner } from '@treekeeper/protocol';
 import { describeTxn, type LoggedTxn, sameBytes, sessionHex } from '../history.ts';
 import { expectedTxn, type Standing, standingIn } from '../model/prepare.ts';
+import { NO_QUOTAS, type QuotaView, quotasOf } from '../model/quota.ts';
 import { encodeTxn, type ModelState, type ModelTxn, partsOf } from '../model/state.ts';
-import { ModelTree } from '../model/tree.ts';
 import type { ClientRequest } from '../requests.ts';
 import type { Sent } from './connection-view.ts';
 import { check } from './violation.ts';
@@ -27,15 +27,19 @@ export interface LocalStandings {
   isRefusedUpgrade(logged: LoggedTxn): boolean;
 }
 
-/** So many transactions are on their way at most. */
-const PAST_MAX = 500;
+/** Quotas as they were for some transactions in a row. */
+interface PastQuotas {
+  readonly fromZxid: number;
+  toZxid: number;
+  readonly quotas: QuotaView;
+}
 
 export class TransactionChecker {
   readonly #requests = new Map<bigint, Map<number, Sent>>();
   /** By session: what it asked for on an earlier connection is not done after what it asked for on a later one. */
   readonly #lastCxid = new Map<bigint, number>();
-  /** What the state was before the last transactions. */
-  readonly #past: { readonly zxid: number; readonly tree: ModelTree }[] = [];
+  /** What quotas were before each transaction; the last entry: before the one that is looked at. */
+  readonly #past: PastQuotas[] = [];
   readonly #withQuotas: boolean;
   readonly #mayHaveMoved: (sessionId: bigint) => boolean;
   readonly #movedRefusals: readonly number[];
@@ -76,7 +80,7 @@ export class TransactionChecker {
       this.#locals?.checkOpened(logged);
     } else if (txn.type === OpCode.closeSession && cxid === 0) {
       check(state.sessions.has(sessionId), 'transactions', () => `${describeTxn(logged)}: it is closed already`);
-      checkExpected(state, logged, expectedTxn(state, { kind: 'closeSession' }, [], logged, state.tree, 'global'));
+      checkExpected(state, logged, expectedTxn(state, { kind: 'closeSession' }, [], logged, NO_QUOTAS, 'global'));
     } else if (this.#locals?.isRefusedUpgrade(logged) !== true) {
       this.#checkRequested(state, logged);
     }
@@ -116,11 +120,12 @@ export class TransactionChecker {
    */
   #checkAmong(state: ModelState, logged: LoggedTxn, sent: Sent, standings: readonly Standing[]): void {
     const { request, identities, knownZxid } = sent;
-    const expected = (applied: ModelTree, standing: Standing) =>
+    const expected = (applied: QuotaView, standing: Standing) =>
       expectedTxn(state, request, identities, logged, applied, standing);
-    const isAmong = (applied: ModelTree) => standings.some((each) => isSame(logged, expected(applied, each)));
-    if (!isAmong(state.tree) && !this.#past.some(({ zxid, tree }) => zxid >= knownZxid && isAmong(tree))) {
-      checkExpected(state, logged, expected(state.tree, standings[0]));
+    const isAmong = (applied: QuotaView) => standings.some((each) => isSame(logged, expected(applied, each)));
+    const now = this.#past.at(-1)?.quotas ?? NO_QUOTAS;
+    if (!isAmong(now) && !this.#past.some(({ toZxid, quotas }) => toZxid >= knownZxid && isAmong(quotas))) {
+      checkExpected(state, logged, expected(now, standings[0]));
     }
   }
 
@@ -128,12 +133,18 @@ export class TransactionChecker {
     if (!this.#withQuotas) {
       return;
     }
-    while ((this.#past.at(-1)?.zxid ?? -1) >= lastZxid) {
+    while ((this.#past.at(-1)?.fromZxid ?? -1) >= lastZxid) {
       this.#past.pop(); // a crash has taken them back
     }
-    this.#past.push({ zxid: lastZxid, tree: new ModelTree(tree) });
-    if (this.#past.length > PAST_MAX) {
-      this.#past.shift();
+    const last = this.#past.at(-1);
+    const quotas = quotasOf(tree);
+    if (last?.quotas.text === quotas.text) {
+      last.toZxid = lastZxid;
+    } else {
+      if (last !== undefined) {
+        last.toZxid = Math.min(last.toZxid, lastZxid - 1);
+      }
+      this.#past.push({ fromZxid: lastZxid, toZxid: lastZxid, quotas });
     }
   }
 

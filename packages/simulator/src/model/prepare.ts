@@ -10,7 +10,7 @@ import {
   type SetData,
 } from '../requests.ts';
 import { permits, storedAcl } from './access.ts';
-import { quotaError } from './quota.ts';
+import { type QuotaView, quotaError } from './quota.ts';
 import { applyToTree, encodeTxn, type ModelState, type ModelTxn, type TxnOrigin } from './state.ts';
 import { type ModelNode, ModelTree, parentOf } from './tree.ts';
 
@@ -27,14 +27,14 @@ export function standingIn({ sessions }: ModelState, sessionId: bigint): Standin
 /**
  * The transaction that `request` must make on `state`; a refusal is an error transaction.
  *
- * @param applied the tree of the moment in which the server looked at its quotas: what was on its way did not count
+ * @param applied the quotas as they were when the server looked: what was on its way did not count
  */
 export function expectedTxn(
   { tree }: ModelState,
   request: ClientRequest,
   identities: readonly Id[],
   origin: TxnOrigin,
-  applied: ModelTree,
+  applied: QuotaView,
   standing: Standing,
 ): ModelTxn {
   const refused = standing === 'gone' ? ErrorNumber.SESSION_EXPIRED : 0;
@@ -71,7 +71,7 @@ interface Requester {
   readonly isLocal: boolean;
 }
 
-function prepareOn(tree: ModelTree, part: MultiPart, requester: Requester, applied: ModelTree): ModelTxn | number {
+function prepareOn(tree: ModelTree, part: MultiPart, requester: Requester, applied: QuotaView): ModelTxn | number {
   const { identities } = requester;
   switch (part.kind) {
     case 'create':
@@ -85,7 +85,7 @@ function prepareOn(tree: ModelTree, part: MultiPart, requester: Requester, appli
   }
 }
 
-function create(tree: ModelTree, request: Create, requester: Requester, applied: ModelTree): ModelTxn | number {
+function create(tree: ModelTree, request: Create, requester: Requester, applied: QuotaView): ModelTxn | number {
   const { flags, data, opcode } = request;
   const { identities } = requester;
   if (requester.isLocal && createsEphemeral(request)) {
@@ -173,7 +173,7 @@ function setData(
   tree: ModelTree,
   { path, data, version }: SetData,
   identities: readonly Id[],
-  applied: ModelTree,
+  applied: QuotaView,
 ): ModelTxn | number {
   const node = versioned(tree, { path, version: -1 }, Perms.write, identities);
   if (typeof node === 'number') {
@@ -217,7 +217,7 @@ function multi(
   requester: Requester,
   origin: TxnOrigin,
   refused: number,
-  applied: ModelTree,
+  applied: QuotaView,
 ): ModelTxn {
   const copy = new ModelTree(tree);
   const txns: ModelTxn[] = [];
