@@ -26,12 +26,11 @@ export const limits = {
   setWatchesBytesMin: 1024,
   /** One attempt to reach one server takes at least so long before it is given up. */
   attemptTimeoutMinMs: 500,
-  /**
-   * Pause after a round of all servers without success: doubles from the one to the other, a random part of it off. A
-   * connection that serves for less than the longest is none.
-   */
+  /** Pause after a round of all servers without success: doubles from the one to the other, a random part of it off. */
   roundPauseMinMs: 50,
   roundPauseMaxMs: 1_000,
+  /** A connection that serves for less is no success: two clients that fight for a session would connect without end. */
+  connectionLastsMs: 100,
   /** Pauses between looks for a read-write server while connected to a read-only one. */
   readWriteSearchMinMs: 100,
   readWriteSearchMaxMs: 60_000,

@@ -85,12 +85,12 @@ export class Hosts {
   }
 
   /**
-   * An attempt, or the connection that came of it, is over. A connection that has lasted as long as the longest pause
-   * has made up for the attempts before it.
+   * An attempt, or the connection that came of it, is over. A connection that has lasted has made up for the attempts
+   * before it.
    * @param isSilent no connection came about, or none that can be used
    */
   failed(host: HostPort | null, reason: string, isSilent: boolean, nowMs: number): void {
-    if (nowMs - this.#servesSinceMs >= limits.roundPauseMaxMs) {
+    if (nowMs - this.#servesSinceMs >= limits.connectionLastsMs) {
       this.#attempts = 0;
     }
     this.#servesSinceMs = Number.POSITIVE_INFINITY;
