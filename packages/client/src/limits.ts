@@ -29,7 +29,7 @@ export const limits = {
   /** Pause after a round of all servers without success: doubles from the one to the other, a random part of it off. */
   roundPauseMinMs: 50,
   roundPauseMaxMs: 1_000,
-  /** A connection that serves for less is no success: two clients that fight for a session would connect without end. */
+  /** A connection that serves for less is no success: two clients that fight for a session would go on for ever. */
   connectionLastsMs: 100,
   /** Pauses between looks for a read-write server while connected to a read-only one. */
   readWriteSearchMinMs: 100,
