@@ -241,18 +241,20 @@ describe('after a restart', () => {
     expect(Buffer.from(server.client().get(getData(stats)).data ?? '').toString()).toBe('count=2,bytes=3');
   });
 
-  test('disk-format trap 20: without extended types, TTL nodes are the ephemerals of dead sessions', () => {
+  test('disk-format trap 20: without extended types, TTL nodes look like ephemerals of dead sessions, and stay', () => {
     const server = new TestServer();
     const client = server.client();
     client.get(createTTL('/t', 1000n));
     client.get(createContainer('/c'));
-    const plain = new TestServer({
-      replica: { ownerRules: { ...simulatedOptions.ownerRules, extendedTypesEnabled: false } },
-    });
+    const ownerRules = { ...simulatedOptions.ownerRules, extendedTypesEnabled: false };
+    const errors: string[] = [];
+    const log = { info: () => {}, warn: () => {}, error: (message: string) => void errors.push(message) };
+    const plain = new TestServer({ replica: { ownerRules }, log });
     plain.world.disk = server.world.disk;
     plain.restart();
+    expect(errors).toEqual([expect.stringContaining('extendedTypesEnabled')]);
     const reader = plain.client();
-    expect(reader.err(exists('/t'))).toBe(-101);
+    expect(reader.err(exists('/t'))).toBe(0);
     expect(reader.err(exists('/c'))).toBe(0);
   });
 

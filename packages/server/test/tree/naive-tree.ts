@@ -194,13 +194,17 @@ export class NaiveTree {
     return { count: paths.length, bytes: paths.reduce((sum, path) => sum + (this.#node(path).data?.length ?? 0), 0) };
   }
 
-  /** Statistics that a change at `path` rewrites: of the prefixes with limits above it; its own, if it is created. */
+  /**
+   * Statistics that a change at `path` rewrites: of the prefixes with limits above it; its own, or those beside it, if it
+   * is created and is statistics or limits.
+   */
   #rewriteStatistics(path: string, isCreated = false): void {
     for (const stats of this.below('/zookeeper/quota').filter((other) => other.endsWith('/zookeeper_stats'))) {
       const prefix = parentOf(stats).slice('/zookeeper/quota'.length);
       const isAbove = path === prefix || path.startsWith(`${prefix}/`);
+      const isQuota = path === stats || path === `${parentOf(stats)}/zookeeper_limits`;
       const hasLimits = this.nodes.has(`${parentOf(stats)}/zookeeper_limits`);
-      if (prefix !== '' && ((isCreated && stats === path) || (isAbove && hasLimits))) {
+      if (prefix !== '' && ((isCreated && isQuota) || (isAbove && hasLimits))) {
         const { count, bytes } = this.totals(prefix);
         this.#node(stats).data = Buffer.from(`count=${count},bytes=${bytes}`);
       }
